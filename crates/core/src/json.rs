@@ -1,0 +1,225 @@
+//! The one strict JSON reader: UTF-8 without a byte order mark, no duplicate member at any level, bounded depth and
+//! size, nothing after the value. Two parsers that could read one document differently are an attack, not a nuisance.
+
+use crate::{limits::MAX_JSON_DEPTH, text::Printable};
+use serde::{
+    Deserialize,
+    de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
+};
+use std::{collections::HashSet, fmt};
+
+/// Why a document was refused.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// The document is larger than the caller allows.
+    TooLarge {
+        /// Its size in bytes.
+        size: u64,
+        /// The bound in bytes.
+        limit: u64,
+    },
+    /// The document is empty or white space only.
+    Empty,
+    /// A byte order mark stands before the document.
+    ByteOrderMark,
+    /// Not JSON, a duplicate member, too deep, or not of the expected shape. Carries line and column.
+    Malformed(serde_json::Error),
+}
+
+/// Reads one JSON document of at most `limit` bytes into `T`.
+///
+/// # Errors
+/// [`JsonError`], with line and column where there is one.
+///
+/// ```
+/// # use modelseal_core::json;
+/// let twice = br#"{"a": {"b": 1, "b": 2}}"#;
+/// let error = json::read::<std::collections::BTreeMap<String, json::Any>>(twice, 100).unwrap_err();
+/// assert!(error.to_string().contains("duplicate member 'b'"));
+/// ```
+pub fn read<'a, T: Deserialize<'a>>(document: &'a [u8], limit: u64) -> Result<T, JsonError> {
+    check(document, limit)?;
+    serde_json::from_slice(document).map_err(JsonError::Malformed)
+}
+
+/// Any JSON value, read for its form only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Any;
+
+impl<'de> Deserialize<'de> for Any {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Strict { depth: 0 }.deserialize(deserializer).map(|()| Self)
+    }
+}
+
+fn check(document: &[u8], limit: u64) -> Result<(), JsonError> {
+    let size = document.len() as u64;
+    if size > limit {
+        return Err(JsonError::TooLarge { size, limit });
+    }
+    if document.starts_with(b"\xef\xbb\xbf") {
+        return Err(JsonError::ByteOrderMark);
+    }
+    if document.trim_ascii().is_empty() {
+        return Err(JsonError::Empty);
+    }
+    serde_json::from_slice::<Any>(document).map(|_| ()).map_err(JsonError::Malformed)
+}
+
+/// Visits every value, keeping nothing but the member names of the objects that are open.
+struct Strict {
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Strict {
+    fn inner<E: serde::de::Error>(&self) -> Result<Self, E> {
+        if self.depth >= MAX_JSON_DEPTH {
+            return Err(E::custom(format_args!("nested deeper than {MAX_JSON_DEPTH} levels")));
+        }
+        Ok(Self { depth: self.depth + 1 })
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element_seed(self.inner()?)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut names = Names::default();
+        while let Some(name) = map.next_key::<String>()? {
+            if let Some(name) = names.insert(name) {
+                let shown: String = name.chars().take(80).collect();
+                return Err(A::Error::custom(format_args!("duplicate member '{}'", Printable(&shown))));
+            }
+            map.next_value_seed(self.inner()?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Member names of one object. Nearly all objects have a handful: those need no hashing.
+#[derive(Default)]
+struct Names {
+    few: Vec<String>,
+    many: HashSet<String>,
+}
+
+impl Names {
+    /// Gives the name back when it is there already.
+    fn insert(&mut self, name: String) -> Option<String> {
+        if self.few.contains(&name) || self.many.contains(&name) {
+            return Some(name);
+        }
+        if self.few.len() < 16 {
+            self.few.push(name);
+        } else {
+            self.many.insert(name);
+        }
+        None
+    }
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { size, limit } => write!(f, "{size} bytes of JSON exceed the limit of {limit}"),
+            Self::Empty => f.write_str("empty, expected a JSON document"),
+            Self::ByteOrderMark => {
+                f.write_str("starts with a byte order mark; JSON must not (RFC 8259 §8.1)")
+            }
+            Self::Malformed(e) => write!(f, "{}", Printable(&e.to_string())),
+        }
+    }
+}
+
+impl std::error::Error for JsonError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(document: &str) -> String {
+        read::<Any>(document.as_bytes(), 1 << 20).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn duplicates_are_found_at_every_level_and_after_unescaping() {
+        assert!(refused(r#"{"a":1,"a":1}"#).contains("duplicate member 'a'"));
+        assert!(refused(r#"[{"x":[{"a":1,"\u0061":2}]}]"#).contains("duplicate member 'a'"));
+        let many: Vec<String> = (0..40).map(|i| format!("\"k{i}\":0")).collect();
+        assert!(refused(&format!("{{{},\"k39\":1}}", many.join(","))).contains("'k39'"));
+        assert!(read::<Any>(format!("{{{}}}", many.join(",")).as_bytes(), 1 << 20).is_ok());
+    }
+
+    #[test]
+    fn depth_is_bounded_without_overflow() {
+        let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(read::<Any>(deep(MAX_JSON_DEPTH).as_bytes(), 1 << 20).is_ok());
+        assert!(refused(&deep(MAX_JSON_DEPTH + 1)).contains("deeper than 64"));
+        assert!(refused(&"[".repeat(100_000)).contains("deeper than 64"));
+        assert!(refused(&"{\"a\":".repeat(100_000)).contains("deeper than 64"));
+    }
+
+    #[test]
+    fn only_one_whole_utf8_document_passes() {
+        for bad in [
+            "",
+            " \n",
+            "{} {}",
+            "{}x",
+            "NaN",
+            "[1,]",
+            "{\"a\":\"\\ud800\"}",
+            "nul",
+            "{'a':1}",
+            "[01]",
+            "\"\t\"",
+        ] {
+            assert!(read::<Any>(bad.as_bytes(), 1 << 20).is_err(), "{bad:?}");
+        }
+        assert!(matches!(read::<Any>(b"\xef\xbb\xbf{}", 99), Err(JsonError::ByteOrderMark)));
+        assert!(read::<Any>(b"\"\xff\"", 99).is_err());
+        assert!(matches!(read::<Any>(b"[1, 2]", 5), Err(JsonError::TooLarge { size: 6, limit: 5 })));
+    }
+}

@@ -1,0 +1,28 @@
+//! Every bound on hostile input, each with its reason. A bound that is reached is an error, never a truncation.
+
+/// Largest bundle that is read, in bytes. A bundle lists about 180 bytes a file before base64, so this is about one
+/// million files; the largest public model repositories hold a few thousand.
+pub const MAX_BUNDLE_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Deepest nesting of any JSON document. OMS bundles nest 7 levels, SLSA provenance about 12; recursion must end long
+/// before the stack does.
+pub const MAX_JSON_DEPTH: usize = 64;
+
+/// Certificates in one bundle. Real chains hold two to four; the count bounds the work of parsing them.
+pub const MAX_CERTIFICATES: usize = 32;
+
+/// Transparency log entries or signed timestamps in one bundle: the bound other Sigstore clients chose after an
+/// advisory on unbounded verification work.
+pub const MAX_LOG_ENTRIES: usize = 32;
+
+/// Resources in one manifest. About 150 bytes each in memory, so 300 MB at most.
+pub const MAX_RESOURCES: usize = 2_000_000;
+
+/// Length of one resource path in bytes: far above `PATH_MAX` of every system, far below what would hurt.
+pub const MAX_PATH_BYTES: usize = 32 * 1024;
+
+/// Nesting of directories: one open descriptor for each level while a model is walked.
+pub const MAX_PATH_DEPTH: usize = 128;
+
+/// Largest PEM file (keys, certificate chains) that is read, in bytes.
+pub const MAX_PEM_BYTES: u64 = 1024 * 1024;
