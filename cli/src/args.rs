@@ -1,0 +1,370 @@
+//! The flags. Those of the reference tool `model_signing` keep their names, with hyphens or underscores.
+
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser};
+use modelseal::{Algorithm, DEFAULT_SHARD_SIZE, KeyAlgorithm};
+use std::{num::NonZeroU64, path::PathBuf};
+
+/// Sign and verify machine-learning models (OpenSSF Model Signing).
+///
+/// A publisher signs a model of any size; a consumer refuses to use anything else than what was signed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "modelseal",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    after_help = "Exit status: 0 done or verified, 1 denied, 2 wrong usage or input document, 3 could not decide."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Output for people, or one JSON document on standard output
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+
+    /// How much to say besides the result: ERROR and CRITICAL leave warnings out
+    #[arg(long, alias = "log_level", global = true, value_enum, ignore_case = true, default_value_t = LogLevel::Info, value_name = "LEVEL")]
+    pub log_level: LogLevel,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Warning,
+    Error,
+    Critical,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Measure a model: print its root digest and its manifest digest
+    Digest(DigestArgs),
+    /// Sign a model
+    #[command(arg_required_else_help = true)]
+    Sign {
+        #[command(subcommand)]
+        method: SignMethod,
+    },
+    /// Verify a model against its signature
+    #[command(arg_required_else_help = true)]
+    Verify {
+        #[command(subcommand)]
+        method: VerifyMethod,
+    },
+    /// Make keys
+    #[command(arg_required_else_help = true)]
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a directory
+    Man {
+        /// An existing directory
+        directory: PathBuf,
+    },
+    /// Print the JSON Schema of a document that `--format json` prints
+    Schema {
+        /// The document
+        document: SchemaName,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum SchemaName {
+    /// modelseal.result/v1, printed by `verify`
+    Result,
+    /// modelseal.signature/v1, printed by `sign`
+    Signature,
+    /// modelseal.digest/v1, printed by `digest`
+    Digest,
+    /// modelseal.key/v1, printed by `key generate`
+    Key,
+    /// modelseal.error/v1, printed when a command could not be carried out
+    Error,
+}
+
+#[derive(Debug, Args)]
+pub struct DigestArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    #[command(flatten)]
+    pub measure: MeasureArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SignMethod {
+    /// With a private key; verifiers have the public key
+    Key(SignKeyArgs),
+    /// With a private key and its X.509 certificate; verifiers have the root
+    Certificate(SignCertificateArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct SignKeyArgs {
+    #[command(flatten)]
+    pub common: SignArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct SignCertificateArgs {
+    #[command(flatten)]
+    pub common: SignArgs,
+
+    /// The signing certificate (PEM), that of the private key
+    #[arg(long, alias = "signing_certificate", value_name = "PEM")]
+    pub signing_certificate: PathBuf,
+
+    /// Certificates that lead from the signing certificate towards the root (PEM), in order; repeatable
+    #[arg(long, alias = "certificate_chain", value_name = "PEM")]
+    pub certificate_chain: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct SignArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// The private key (PEM): PKCS#8, plain or encrypted, or SEC1; Ed25519, P-256, P-384 or P-521
+    #[arg(long, alias = "private_key", value_name = "PEM")]
+    pub private_key: PathBuf,
+
+    #[command(flatten)]
+    pub password: PasswordArgs,
+
+    /// Where the signature is written
+    #[arg(long, value_name = "PATH", default_value = "model.sig")]
+    pub signature: PathBuf,
+
+    /// Replace a different signature (never a file that is not a signature)
+    #[arg(long)]
+    pub force: bool,
+
+    /// Print the statement that would be signed, use no key, write nothing
+    #[arg(long, alias = "dry_run")]
+    pub dry_run: bool,
+
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    #[command(flatten)]
+    pub measure: MeasureArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum VerifyMethod {
+    /// Against a public key
+    Key(VerifyKeyArgs),
+    /// Against a certificate under a root that you trust
+    Certificate(VerifyCertificateArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyKeyArgs {
+    #[command(flatten)]
+    pub common: VerifyArgs,
+
+    /// The public key (PEM)
+    #[arg(long, alias = "public_key", value_name = "PEM")]
+    pub public_key: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyCertificateArgs {
+    #[command(flatten)]
+    pub common: VerifyArgs,
+
+    /// Root certificates that you trust, and intermediates if the bundle lacks them (PEM); repeatable. There are no
+    /// default roots
+    #[arg(long, alias = "certificate_chain", value_name = "PEM", required = true)]
+    pub certificate_chain: Vec<PathBuf>,
+
+    /// Accept only this signer: the certificate's whole subject, or one of its alternative names
+    #[arg(long, alias = "certificate_identity", value_name = "NAME")]
+    pub certificate_identity: Option<String>,
+
+    /// Print the SHA-256 fingerprint of every certificate of the chain to standard error
+    #[arg(long, alias = "log_fingerprints")]
+    pub log_fingerprints: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// The signature
+    #[arg(long, value_name = "PATH", default_value = "model.sig")]
+    pub signature: PathBuf,
+
+    /// Look at signed files only, whatever else lies in the model
+    #[arg(long, alias = "ignore_unsigned_files", overrides_with = "no_ignore_unsigned_files")]
+    pub ignore_unsigned_files: bool,
+
+    #[arg(long, alias = "no-ignore_unsigned_files", hide = true, overrides_with = "ignore_unsigned_files")]
+    pub no_ignore_unsigned_files: bool,
+
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// The model: a directory or a single file
+    #[arg(value_name = "MODEL")]
+    pub path: PathBuf,
+}
+
+/// What belongs to the model.
+#[derive(Debug, Args)]
+pub struct ScopeArgs {
+    /// Leave a file, or a directory with all in it, out; taken from the working directory; repeatable
+    #[arg(long, alias = "ignore_paths", value_name = "PATH")]
+    pub ignore_paths: Vec<PathBuf>,
+
+    /// Leave .git, .gitattributes, .github and .gitignore at the top out (the default)
+    #[arg(long, alias = "ignore_git_paths", overrides_with = "no_ignore_git_paths")]
+    pub ignore_git_paths: bool,
+
+    /// Do not leave git's paths out
+    #[arg(long, alias = "no-ignore_git_paths", overrides_with = "ignore_git_paths")]
+    pub no_ignore_git_paths: bool,
+
+    /// Read through symbolic links. When verifying, what the signer recorded counts, not this flag
+    #[arg(long, alias = "allow_symlinks")]
+    pub allow_symlinks: bool,
+}
+
+/// How the model is hashed.
+#[derive(Debug, Args)]
+pub struct MeasureArgs {
+    /// The hash of each file or shard
+    #[arg(long, value_name = "HASH", default_value = "sha256", value_parser = algorithm_parser())]
+    pub hash: Algorithm,
+
+    /// Hash whole files, or shards of --shard-size bytes
+    #[arg(long, value_enum, default_value_t = MethodName::Files)]
+    pub method: MethodName,
+
+    /// Bytes in a shard, with --method shards; K, M, G and KiB, MiB, GiB are understood
+    #[arg(long, alias = "shard_size", value_name = "BYTES", default_value_t = DEFAULT_SHARD_SIZE, value_parser = parse_size)]
+    pub shard_size: NonZeroU64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MethodName {
+    /// One digest for each file
+    Files,
+    /// One digest for each range of --shard-size bytes
+    Shards,
+}
+
+#[derive(Debug, Args)]
+pub struct PasswordArgs {
+    /// A file that holds the private key's password; its line end does not count. Else the environment variable
+    /// MODELSEAL_PASSWORD is used, else the password is asked for
+    #[arg(long, alias = "password_file", value_name = "PATH")]
+    pub password_file: Option<PathBuf>,
+
+    /// Refused: other users can see it
+    #[arg(long, hide = true, value_name = "PASSWORD")]
+    pub password: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key pair: a private key to sign with, a public key for verifiers
+    Generate(GenerateArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// The kind of key: ed25519, p256, p384 or p521. The reference tool cannot read ed25519
+    #[arg(long, default_value_t = KeyName(KeyAlgorithm::Ed25519), value_name = "ALGORITHM")]
+    pub algorithm: KeyName,
+
+    /// The private key goes to PREFIX.key, the public key to PREFIX.pub
+    #[arg(long, default_value = "modelseal", value_name = "PREFIX")]
+    pub output: PathBuf,
+
+    /// Write the private key unencrypted
+    #[arg(long, alias = "no_password", conflicts_with = "password_file")]
+    pub no_password: bool,
+
+    #[command(flatten)]
+    pub password: PasswordArgs,
+}
+
+/// A key algorithm by its short name.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyName(pub KeyAlgorithm);
+
+impl std::str::FromStr for KeyName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        name.parse().map(Self).map_err(|e: modelseal::UnknownKeyAlgorithm| e.to_string())
+    }
+}
+
+impl std::fmt::Display for KeyName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
+fn algorithm_parser() -> impl TypedValueParser<Value = Algorithm> {
+    clap::builder::PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name))
+        .try_map(|name| name.parse::<Algorithm>())
+}
+
+/// `1000`, `64MiB`, `1G`.
+fn parse_size(text: &str) -> Result<NonZeroU64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match &text[digits.len()..] {
+        "" | "B" => 1,
+        "K" | "k" | "kB" => 1000,
+        "M" | "MB" => 1_000_000,
+        "G" | "GB" => 1_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        unit => return Err(format!("unknown unit '{unit}'; use K, M, G, KiB, MiB or GiB")),
+    };
+    let number: u64 = digits.parse().map_err(|_| "not a number of bytes".to_owned())?;
+    let bytes = number.checked_mul(factor).ok_or("too large")?;
+    NonZeroU64::new(bytes).ok_or_else(|| "must be positive".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_read_with_units() {
+        assert_eq!(parse_size("64MiB").unwrap().get(), 64 << 20);
+        assert_eq!(parse_size("1G").unwrap().get(), 1_000_000_000);
+        for bad in ["", "0", "1X", "M", "-1", "18446744073709551616", "18446744073709551615K"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
+        }
+    }
+}

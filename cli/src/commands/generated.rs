@@ -1,0 +1,39 @@
+//! `modelseal completions`, `man` and `schema`: documents made from the definitions in this program.
+
+use crate::{
+    args::{Cli, SchemaName},
+    commands::key::KeyReport,
+    exit::{Exit, Failure},
+    output::Output,
+};
+use clap::CommandFactory;
+use modelseal::report::{DigestReport, ErrorReport, SignReport, VerifyReport};
+use schemars::schema_for;
+use std::path::Path;
+
+pub fn completions(shell: clap_complete::Shell, output: &Output) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "modelseal", &mut script);
+    output.raw(&script)?;
+    Ok(Exit::Done)
+}
+
+pub fn man(directory: &Path, _output: &Output) -> Result<Exit, Failure> {
+    clap_mangen::generate_to(Cli::command(), directory)
+        .map_err(|e| Failure::io(format_args!("cannot write manual pages to '{}': {e}", directory.display())))?;
+    Ok(Exit::Done)
+}
+
+pub fn schema(document: SchemaName, output: &Output) -> Result<Exit, Failure> {
+    let schema = match document {
+        SchemaName::Result => schema_for!(VerifyReport),
+        SchemaName::Signature => schema_for!(SignReport),
+        SchemaName::Digest => schema_for!(DigestReport),
+        SchemaName::Key => schema_for!(KeyReport),
+        SchemaName::Error => schema_for!(ErrorReport),
+    };
+    let mut text = serde_json::to_vec_pretty(&schema).map_err(Failure::io)?;
+    text.push(b'\n');
+    output.raw(&text)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,7 @@
+//! One file for each command: flags in, front room, result out.
+
+pub mod digest;
+pub mod generated;
+pub mod key;
+pub mod sign;
+pub mod verify;

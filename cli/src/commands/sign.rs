@@ -1,0 +1,98 @@
+//! `modelseal sign`.
+
+use crate::{
+    args::{MethodName, SignArgs, SignMethod},
+    exit::{Exit, Failure},
+    files,
+    output::Output,
+    password,
+    progress::Bar,
+};
+use modelseal::{
+    CertificateSigner, KeySigner, Printable, PrivateKey, SignRequest, Signer,
+    report::{SignReport, SignerReport},
+};
+use std::{io, path::Path};
+
+const DOING: &str = "Signing";
+
+pub fn run(method: &SignMethod, output: &Output) -> Result<Exit, Failure> {
+    let common = match method {
+        SignMethod::Key(args) => &args.common,
+        SignMethod::Certificate(args) => &args.common,
+    };
+    let request = request(common);
+    if common.dry_run {
+        let prepared = request.prepare(&Bar::start()).map_err(|e| Failure::from(e).doing(DOING))?;
+        output.warnings(prepared.model().notes());
+        output.raw(prepared.statement())?;
+        output.raw(b"\n")?;
+        return Ok(Exit::Done);
+    }
+    let signer = signer(method, common)?;
+    let signed = request.run(&*signer, &Bar::start()).map_err(|e| Failure::from(e).doing(DOING))?;
+    output.warnings(&signed.report.notes);
+    output.result(&signed.report, |out| print(out, &signed.report))?;
+    Ok(Exit::Done)
+}
+
+fn request(args: &SignArgs) -> SignRequest {
+    let mut request = modelseal::sign(&args.model.path)
+        .output(&args.signature)
+        .force(args.force)
+        .hash(args.measure.hash)
+        .ignore_git_paths(!args.scope.no_ignore_git_paths)
+        .allow_symlinks(args.scope.allow_symlinks);
+    if args.measure.method == MethodName::Shards {
+        request = request.shards(args.measure.shard_size);
+    }
+    for path in &args.scope.ignore_paths {
+        request = request.ignore(path);
+    }
+    request
+}
+
+/// The key is read, and its password asked for, before the model is hashed.
+fn signer(method: &SignMethod, common: &SignArgs) -> Result<Box<dyn Signer>, Failure> {
+    password::check(&common.password)?;
+    let path = &common.private_key;
+    let pem = files::read_small(path, "private key")?;
+    let key = PrivateKey::from_pem(&pem, || password::existing(&common.password)).map_err(|e| {
+        Failure::usage("usage.private-key", format_args!("the private key '{}': {e}", path.display()))
+    })?;
+    let SignMethod::Certificate(args) = method else { return Ok(Box::new(KeySigner::new(key))) };
+    let mut own = files::certificates([&*args.signing_certificate])?.into_iter();
+    let (Some(leaf), rest) = (own.next(), own) else {
+        return Err(Failure::usage("usage.certificate", "the signing certificate file holds no certificate"));
+    };
+    let issuers = files::certificates(args.certificate_chain.iter().map(Path::new))?;
+    // A chain file that starts with the signing certificate itself is common.
+    let issuers = rest.chain(issuers).filter(|c| c.der() != leaf.der()).map(|c| c.der().to_vec());
+    let signer = CertificateSigner::new(key, leaf.der().to_vec(), issuers.collect());
+    signer.map(|s| Box::new(s) as Box<dyn Signer>).map_err(|e| Failure::usage("usage.certificate", e))
+}
+
+fn print(out: &mut dyn io::Write, report: &SignReport) -> io::Result<()> {
+    writeln!(out, "Signing succeeded")?;
+    writeln!(out, "signature: {}", Printable(&report.signature))?;
+    writeln!(out, "model:     {}, {} files, {} bytes", Printable(&report.model.name), report.model.files, report.model.bytes)?;
+    print_signer(out, &report.signer)?;
+    writeln!(out, "root:      {}", report.digests.root)?;
+    writeln!(out, "manifest:  {}", report.digests.manifest)
+}
+
+/// Who signed, the same for `sign` and `verify`.
+pub fn print_signer(out: &mut dyn io::Write, signer: &SignerReport) -> io::Result<()> {
+    match &signer.certificate {
+        None => writeln!(out, "signer:    {} key {}", signer.algorithm, signer.key_fingerprint),
+        Some(certificate) => {
+            writeln!(out, "signer:    {}", Printable(&certificate.subject))?;
+            for name in &certificate.alternative_names {
+                writeln!(out, "           {}", Printable(name))?;
+            }
+            writeln!(out, "issuer:    {}", Printable(&certificate.issuer))?;
+            writeln!(out, "key:       {} {}", signer.algorithm, signer.key_fingerprint)
+        }
+    }?;
+    writeln!(out, "method:    {}", signer.method)
+}

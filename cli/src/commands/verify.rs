@@ -1,0 +1,162 @@
+//! `modelseal verify`.
+
+use crate::{
+    args::{VerifyArgs, VerifyCertificateArgs, VerifyMethod},
+    commands::sign::print_signer,
+    exit::{Exit, Failure},
+    files,
+    output::Output,
+    progress::Bar,
+};
+use modelseal::{
+    CertificateIdentity, Printable, VerifiedModel, VerifiedSigner, Verifier, VerifyRequest,
+    report::{Differences, VerifyReport},
+};
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+/// How many lines a list of differences takes before it is cut; JSON has all.
+const MAX_LINES: usize = 20;
+
+pub fn run(method: &VerifyMethod, output: &Output) -> Result<Exit, Failure> {
+    let request = match method {
+        VerifyMethod::Key(args) => request(&args.common).with_key(files::public_key(&args.public_key)?),
+        VerifyMethod::Certificate(args) => with_certificates(args)?,
+    };
+    match request.run(&Bar::start()) {
+        Ok(model) => {
+            output.warnings(&model.report().notes);
+            if let VerifyMethod::Certificate(args) = method {
+                say_about_certificates(args, &model, output);
+            }
+            output.result(model.report(), |out| print_success(out, model.report()))?;
+            Ok(Exit::Done)
+        }
+        Err(refusal) => {
+            let report = refusal.report();
+            output.warnings(&report.notes);
+            let mut text = Vec::new();
+            if print_refusal(&mut text, report).is_ok() {
+                output.diagnostic(String::from_utf8_lossy(&text).trim_end());
+            }
+            if output.is_json() {
+                output.result(report, |_| Ok(()))?;
+            }
+            let interrupted = report.code.as_deref() == Some("error.cancelled");
+            Ok(if interrupted { Exit::Interrupted } else { refusal.kind().into() })
+        }
+    }
+}
+
+fn request(args: &VerifyArgs) -> VerifyRequest<()> {
+    let mut request = modelseal::verify(&args.model.path)
+        .signature(&args.signature)
+        .ignore_git_paths(!args.scope.no_ignore_git_paths)
+        .ignore_unsigned_files(args.ignore_unsigned_files);
+    for path in &args.scope.ignore_paths {
+        request = request.ignore(path);
+    }
+    request
+}
+
+fn with_certificates(args: &VerifyCertificateArgs) -> Result<VerifyRequest<Verifier>, Failure> {
+    if args.certificate_identity.as_deref() == Some("") {
+        return Err(Failure::usage("usage.identity", "--certificate-identity is empty; leave it out to accept any"));
+    }
+    let roots = files::roots(args.certificate_chain.iter().map(Path::new))?;
+    let identity = args.certificate_identity.clone().map(CertificateIdentity::exactly);
+    Ok(request(&args.common).with_certificates(roots, identity))
+}
+
+fn say_about_certificates(args: &VerifyCertificateArgs, model: &VerifiedModel, output: &Output) {
+    let VerifiedSigner::Certificate(path) = model.signer() else { return };
+    if args.log_fingerprints {
+        for certificate in path.certificates() {
+            let subject = certificate.subject();
+            output.diagnostic(format_args!("{}  {}", certificate.fingerprint(), Printable(&subject)));
+        }
+    }
+    if args.certificate_identity.is_none() {
+        let warning = format!(
+            "any signer under these roots is accepted; to accept this one only, add --certificate-identity '{}'",
+            path.subject()
+        );
+        output.warnings([&warning]);
+    }
+}
+
+fn print_success(out: &mut dyn Write, report: &VerifyReport) -> io::Result<()> {
+    writeln!(out, "Verification succeeded")?;
+    writeln!(out, "signature: {}", Printable(&report.signature))?;
+    if let Some(measured) = &report.measured {
+        let (name, files, bytes) = (Printable(&measured.name), measured.files, measured.bytes);
+        writeln!(out, "model:     {name}, {files} files, {bytes} bytes")?;
+    }
+    if let Some(signer) = &report.signer {
+        print_signer(out, signer)?;
+    }
+    if let Some(signed) = &report.signed {
+        writeln!(out, "root:      {}", signed.digests.root)?;
+        writeln!(out, "manifest:  {}", signed.digests.manifest)?;
+        let ignored: Vec<String> =
+            signed.serialization.ignore_paths.iter().map(|p| Printable(p).to_string()).collect();
+        if !ignored.is_empty() {
+            writeln!(out, "not signed, by the signer's choice: {}", ignored.join(", "))?;
+        }
+        if signed.serialization.allow_symlinks {
+            writeln!(out, "symbolic links are read through, by the signer's choice")?;
+        }
+    }
+    Ok(())
+}
+
+fn print_refusal(out: &mut dyn Write, report: &VerifyReport) -> io::Result<()> {
+    writeln!(out, "Verification failed with error: {}", Printable(&report.message))?;
+    if let Some(differences) = &report.differences {
+        print_differences(out, differences)?;
+    }
+    for check in &report.checks {
+        if let (Some(code), Some(_)) = (&check.code, &check.message) {
+            writeln!(out, "  code: {code}")?;
+        }
+        if let Some(fix) = &check.fix {
+            writeln!(out, "  what to do: {}", Printable(fix))?;
+        }
+    }
+    if let Some(signer) = &report.signer {
+        match &signer.certificate {
+            Some(certificate) => writeln!(out, "  signed by: {}", Printable(&certificate.subject))?,
+            None => writeln!(out, "  signed by: {} key {}", signer.algorithm, signer.key_fingerprint)?,
+        }
+    }
+    Ok(())
+}
+
+fn print_differences(out: &mut dyn Write, differences: &Differences) -> io::Result<()> {
+    for change in differences.changed.iter().take(MAX_LINES) {
+        let range = change.range.as_ref().map(|r| format!(", bytes {r}")).unwrap_or_default();
+        writeln!(out, "  changed:    {}{range}", Printable(&change.path))?;
+        writeln!(out, "    signed:   {}", change.signed.as_deref().unwrap_or("nothing: the file was shorter"))?;
+        writeln!(out, "    found:    {}", change.found.as_deref().unwrap_or("nothing: the file is shorter"))?;
+    }
+    print_more(out, "changed", differences.changed.len())?;
+    for (what, paths) in [("missing", &differences.missing), ("not signed", &differences.unsigned)] {
+        for path in paths.iter().take(MAX_LINES) {
+            writeln!(out, "  {:<11} {}", format!("{what}:"), Printable(path))?;
+        }
+        print_more(out, what, paths.len())?;
+    }
+    for explained in &differences.explained {
+        writeln!(out, "  {}: {}", Printable(&explained.path), Printable(&explained.message))?;
+    }
+    Ok(())
+}
+
+fn print_more(out: &mut dyn Write, what: &str, count: usize) -> io::Result<()> {
+    match count.checked_sub(MAX_LINES) {
+        Some(more @ 1..) => writeln!(out, "  {what}: {more} more, {count} in all (--format json lists them)"),
+        _ => Ok(()),
+    }
+}

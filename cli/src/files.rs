@@ -1,0 +1,48 @@
+//! Reading keys and certificates that the user names.
+
+use crate::exit::Failure;
+use modelseal::{Certificate, PublicKey, Roots, limits::MAX_PEM_BYTES};
+use std::{fs::File, io::Read, path::Path};
+use zeroize::Zeroizing;
+
+/// Reads a small file, at most a byte past the bound, so that whoever parses it can refuse it.
+pub fn read_small(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let refuse = |e: std::io::Error| {
+        Failure::usage("usage.file", format_args!("cannot read the {what} '{}': {e}", path.display()))
+    };
+    let file = File::open(path).map_err(refuse)?;
+    // One allocation of the final size leaves no copies of a key behind.
+    let capacity = file.metadata().map(|m| m.len()).unwrap_or(0).clamp(4096, MAX_PEM_BYTES + 1);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(capacity).unwrap_or(4096)));
+    file.take(MAX_PEM_BYTES + 1).read_to_end(&mut bytes).map_err(refuse)?;
+    if bytes.len() as u64 > MAX_PEM_BYTES {
+        let message = format!("the {what} '{}' is larger than {MAX_PEM_BYTES} bytes", path.display());
+        return Err(Failure::usage("usage.file", message));
+    }
+    Ok(bytes)
+}
+
+/// Reads a public key.
+pub fn public_key(path: &Path) -> Result<PublicKey, Failure> {
+    let pem = read_small(path, "public key")?;
+    PublicKey::from_pem(&pem)
+        .map_err(|e| Failure::usage("usage.public-key", format_args!("the public key '{}': {e}", path.display())))
+}
+
+/// Reads certificates from PEM files, in order.
+pub fn certificates<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<Vec<Certificate>, Failure> {
+    let mut certificates = Vec::new();
+    for path in paths {
+        let pem = read_small(path, "certificate")?;
+        let found = Certificate::from_pem_many(&pem).map_err(|e| {
+            Failure::usage("usage.certificate", format_args!("the certificate file '{}': {e}", path.display()))
+        })?;
+        certificates.extend(found);
+    }
+    Ok(certificates)
+}
+
+/// Reads the roots to trust.
+pub fn roots<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<Roots, Failure> {
+    Roots::new(certificates(paths)?).map_err(|e| Failure::usage("usage.certificate", e))
+}

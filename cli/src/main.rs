@@ -1,0 +1,30 @@
+//! The modelseal command line: a door. It reads flags and prints results; the work is done in the crate `modelseal`.
+
+#![allow(unreachable_pub, reason = "nothing is reachable in a program")]
+
+mod args;
+mod commands;
+mod exit;
+mod files;
+mod output;
+mod password;
+mod progress;
+
+use args::{Cli, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = output::Output::new(cli.format, cli.log_level);
+    let exit = match &cli.command {
+        Command::Digest(args) => commands::digest::run(args, &output),
+        Command::Sign { method } => commands::sign::run(method, &output),
+        Command::Verify { method } => commands::verify::run(method, &output),
+        Command::Key { command } => commands::key::run(command, &output),
+        Command::Completions { shell } => commands::generated::completions(*shell, &output),
+        Command::Man { directory } => commands::generated::man(directory, &output),
+        Command::Schema { document } => commands::generated::schema(*document, &output),
+    };
+    exit.unwrap_or_else(|failure| output.failure(&failure)).into()
+}

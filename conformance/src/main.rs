@@ -1,0 +1,151 @@
+//! Adapter for the OpenSSF Model Signing conformance suite: its `sign-model` and `verify-model` commands over the crate
+//! `modelseal`, answering with the exit status alone.
+//!
+//! It follows OMS v1.0 to the letter ([`Reading::Letter`]) where modelseal itself reads a little more or accepts a little
+//! less, and takes its clock from `OMS_VERIFY_TIME` (RFC 3339) when that is set, which no other program of ours does.
+
+use clap::{Args, Parser, ValueEnum};
+use jiff::Timestamp;
+use modelseal::{
+    Certificate, CertificateSigner, KeySigner, PasswordError, PrivateKey, PublicKey, Reading, Roots,
+};
+use std::{
+    error::Error,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+#[derive(Parser)]
+enum Command {
+    SignModel(Sign),
+    VerifyModel(Verify),
+}
+
+#[derive(Args)]
+struct Sign {
+    #[arg(long)]
+    method: Method,
+    #[arg(long)]
+    model_path: PathBuf,
+    #[arg(long)]
+    output_bundle: PathBuf,
+    #[arg(long)]
+    private_key: Option<PathBuf>,
+    #[arg(long)]
+    signing_cert: Option<PathBuf>,
+    #[arg(long)]
+    cert_chain: Vec<PathBuf>,
+    #[arg(long)]
+    ignore_paths: Vec<PathBuf>,
+    #[arg(long)]
+    identity_token: Option<String>,
+    #[arg(long)]
+    use_staging: bool,
+}
+
+#[derive(Args)]
+struct Verify {
+    #[arg(long)]
+    method: Method,
+    #[arg(long)]
+    model_path: PathBuf,
+    #[arg(long)]
+    bundle: PathBuf,
+    #[arg(long)]
+    public_key: Option<PathBuf>,
+    #[arg(long)]
+    cert_chain: Vec<PathBuf>,
+    #[arg(long)]
+    identity: Option<String>,
+    #[arg(long)]
+    identity_provider: Option<String>,
+    #[arg(long)]
+    trusted_root: Option<PathBuf>,
+    #[arg(long)]
+    ignore_paths: Vec<PathBuf>,
+    #[arg(long)]
+    ignore_unsigned_files: bool,
+    /// What the signer recorded counts; the flag changes nothing.
+    #[arg(long)]
+    allow_symlinks: bool,
+    #[arg(long)]
+    use_staging: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Method {
+    Key,
+    Certificate,
+    Sigstore,
+}
+
+fn main() -> ExitCode {
+    let done = match Command::parse() {
+        Command::SignModel(args) => sign(&args),
+        Command::VerifyModel(args) => verify(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            let _ = writeln!(std::io::stderr(), "{e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn sign(args: &Sign) -> Result<(), Box<dyn Error>> {
+    let path = args.private_key.as_ref().ok_or("--private-key is missing")?;
+    let key = PrivateKey::from_pem(&fs::read(path)?, || Err(PasswordError::NotGiven))?;
+    let mut request = modelseal::sign(&args.model_path).output(&args.output_bundle).force(true);
+    for path in &args.ignore_paths {
+        request = request.ignore(path);
+    }
+    match args.method {
+        Method::Key => request.run(&KeySigner::new(key), &())?,
+        Method::Certificate => {
+            let leaf = args.signing_cert.as_ref().ok_or("--signing-cert is missing")?;
+            let leaf = certificates([leaf])?.into_iter().next().ok_or("no certificate")?;
+            let issuers = certificates(&args.cert_chain)?;
+            let issuers = issuers.iter().map(|c| c.der().to_vec()).collect();
+            request.run(&CertificateSigner::new(key, leaf.der().to_vec(), issuers)?, &())?
+        }
+        Method::Sigstore => return Err("the sigstore method is not supported".into()),
+    };
+    Ok(())
+}
+
+fn verify(args: &Verify) -> Result<(), Box<dyn Error>> {
+    let mut request = modelseal::verify(&args.model_path)
+        .signature(&args.bundle)
+        .ignore_unsigned_files(args.ignore_unsigned_files)
+        .reading(Reading::Letter);
+    for path in &args.ignore_paths {
+        request = request.ignore(path);
+    }
+    if let Ok(time) = std::env::var("OMS_VERIFY_TIME") {
+        request = request.at(time.parse::<Timestamp>()?);
+    }
+    let request = match args.method {
+        Method::Key => {
+            let path = args.public_key.as_ref().ok_or("--public-key is missing")?;
+            let key = PublicKey::from_pem(&fs::read(path)?)?;
+            if key.algorithm().to_string() == "Ed25519" {
+                return Err("Ed25519 is not in the algorithm registry of OMS v1.0".into());
+            }
+            request.with_key(key)
+        }
+        Method::Certificate => request.with_certificates(Roots::new(certificates(&args.cert_chain)?)?, None),
+        Method::Sigstore => return Err("the sigstore method is not supported".into()),
+    };
+    request.run(&()).map(drop).map_err(Into::into)
+}
+
+fn certificates<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Vec<Certificate>, Box<dyn Error>> {
+    let mut all = Vec::new();
+    for path in paths {
+        all.extend(Certificate::from_pem_many(&fs::read(path)?)?);
+    }
+    Ok(all)
+}

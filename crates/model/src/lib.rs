@@ -1,0 +1,45 @@
+//! Measures a model on disk: bytes in, [`Observed<Manifest>`](modelseal_core::observed::Observed) out.
+//!
+//! ```text
+//! Source -> walk (ignore rules, links, names) -> plan (files and shards) -> engine (workers, lanes) -> Measured
+//! ```
+//!
+//! | module | step |
+//! |---|---|
+//! | `source` | [`Source`]: a model that is open: one directory descriptor, or one file |
+//! | `walk` | the regular files of a model, by the rules of OMS v1.0 §6.1 and §6.2 |
+//! | `snapshot` | Hugging Face cache snapshots, whose files are links into `blobs/` |
+//! | `plan` | which byte ranges are hashed, in which order |
+//! | `engine` | the workers: reading, hashing, noticing files that change |
+//! | `kernel` | the hash functions behind one interface |
+//! | `fs` | the few calls into the operating system, relative to descriptors |
+//! | `measure` | [`measure`] and [`survey`], which join these |
+//! | `explain` | what a file that should not be there probably is: [`explain`] |
+//!
+//! Names become [`ModelPath`](modelseal_core::path::ModelPath) here and nowhere else. What is not understood is an
+//! error; nothing is skipped in silence.
+
+mod engine;
+mod error;
+mod explain;
+#[cfg_attr(unix, path = "fs_unix.rs")]
+#[cfg_attr(not(unix), path = "fs_portable.rs")]
+mod fs;
+mod kernel;
+mod measure;
+mod note;
+mod plan;
+mod progress;
+mod read;
+mod snapshot;
+mod source;
+mod walk;
+
+pub use error::{Change, ErrorKind, MeasureError, SpecialFile};
+pub use explain::{
+    Explanation, LFS_POINTER_BYTES, LfsPointer, explain, is_huggingface_leftover, is_lfs_pointer,
+};
+pub use measure::{DEFAULT_MEMORY, Measured, Options, Survey, measure, survey};
+pub use note::Note;
+pub use progress::Progress;
+pub use source::Source;

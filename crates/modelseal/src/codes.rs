@@ -1,0 +1,83 @@
+//! Stable codes: `domain.what`, append-only. Every denial and every error has exactly one; `docs/codes.md` lists them.
+
+use crate::error::Kind;
+use modelseal_core::{
+    bundle::BundleError,
+    manifest::{Comparison, ManifestError},
+    predicate::StatementError,
+};
+use modelseal_model::{ErrorKind, MeasureError};
+use modelseal_verify::{verifier::VerifyError, x509::PathError};
+
+pub(crate) fn bundle(_: &BundleError) -> &'static str {
+    "signature.malformed"
+}
+
+pub(crate) fn signature(error: &VerifyError) -> &'static str {
+    match error {
+        VerifyError::PayloadType(_) => "signature.payload-type",
+        VerifyError::Method { .. } => "signature.method-mismatch",
+        VerifyError::OtherKey { .. } => "signature.no-trusted-signer",
+        VerifyError::Signature => "signature.crypto-invalid",
+        VerifyError::Identity { .. } => "identity.subject-mismatch",
+        VerifyError::Path(error) => path(error),
+        _ => "signature.malformed",
+    }
+}
+
+fn path(error: &PathError) -> &'static str {
+    match error {
+        PathError::Expired { .. } | PathError::NotYetValid { .. } => "identity.certificate-expired",
+        PathError::LeafExtendedUsage { .. } | PathError::LeafKeyUsage { .. } | PathError::LeafWithoutUsage { .. } => {
+            "identity.eku"
+        }
+        _ => "identity.chain-untrusted",
+    }
+}
+
+pub(crate) fn statement(error: &StatementError) -> &'static str {
+    match error {
+        StatementError::PayloadType(_) => "signature.payload-type",
+        StatementError::Type(_) => "signature.statement-type",
+        StatementError::PredicateType(_) => "signature.predicate-type",
+        StatementError::Path(_) => "integrity.path-escape",
+        StatementError::Manifest(ManifestError::Empty) => "integrity.empty-model",
+        _ => "signature.malformed",
+    }
+}
+
+pub(crate) fn comparison(differences: &Comparison) -> &'static str {
+    if !differences.changed.is_empty() {
+        "integrity.digest-mismatch"
+    } else if !differences.missing.is_empty() {
+        "integrity.file-missing"
+    } else {
+        "integrity.file-unsigned"
+    }
+}
+
+pub(crate) fn measure(error: &MeasureError) -> &'static str {
+    match error {
+        MeasureError::Symlink { .. }
+        | MeasureError::ModelIsSymlink { .. }
+        | MeasureError::DanglingSymlink { .. }
+        | MeasureError::SymlinkLoop { .. } => "integrity.symlink",
+        MeasureError::SpecialFile { .. } => "integrity.not-regular-file",
+        MeasureError::NotUtf8 { .. } | MeasureError::Name { .. } => "integrity.name-not-allowed",
+        MeasureError::Empty { .. } | MeasureError::Manifest(ManifestError::Empty) => "integrity.empty-model",
+        MeasureError::Changed { .. } => "integrity.changed-during-verify",
+        MeasureError::TooManyEntries(_) | MeasureError::TooManyResources { .. } => "error.limit-exceeded",
+        MeasureError::Cancelled => "error.cancelled",
+        MeasureError::Missing(_) | MeasureError::Io { .. } => "error.io",
+        _ => "error.internal",
+    }
+}
+
+/// A limit that is reached, or a system that does not answer, decides nothing.
+pub(crate) fn measure_kind(error: &MeasureError) -> Kind {
+    match (error, error.kind()) {
+        (MeasureError::TooManyEntries(_) | MeasureError::TooManyResources { .. }, _) => Kind::Undecided,
+        (_, ErrorKind::Rejected) => Kind::Denied,
+        _ => Kind::Undecided,
+    }
+}

@@ -1,0 +1,211 @@
+//! `sign`: measure, say, sign, check, write.
+
+use crate::{
+    digest::{DigestRequest, MeasuredModel, digest},
+    error::Error,
+    output::Output,
+    report::{Digests, ModelReport, SignReport, SignerReport},
+};
+use jiff::Timestamp;
+use modelseal_attest::{signer::Signer, statement::Statement};
+use modelseal_core::{
+    bundle::{Bundle, VerificationMaterial},
+    digest::Algorithm,
+    manifest::Manifest,
+    predicate::{Reading, read_signed_model},
+};
+use modelseal_model::Progress;
+use modelseal_verify::{
+    public_key::PublicKey,
+    x509::{Certificate, check_signing_leaf},
+};
+use std::{num::NonZeroU64, path::PathBuf};
+
+/// Signs the model at `path`, a directory or a single file.
+///
+/// ```no_run
+/// use modelseal::{KeyAlgorithm, KeySigner, PrivateKey};
+/// let key = PrivateKey::generate(KeyAlgorithm::Ed25519)?;
+/// let signed = modelseal::sign("my-model").output("my-model.sig").run(&KeySigner::new(key), &())?;
+/// println!("{}", signed.path.display());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn sign(path: impl Into<PathBuf>) -> SignRequest {
+    let output = Output { path: PathBuf::from("model.sig"), force: false };
+    SignRequest { measure: digest(path), output, now: None }
+}
+
+/// What to sign, how, and where the signature goes.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct SignRequest {
+    measure: DigestRequest,
+    output: Output,
+    now: Option<Timestamp>,
+}
+
+/// A model that was measured and the statement about it, before any key is used.
+#[derive(Debug)]
+#[must_use]
+pub struct Prepared {
+    model: MeasuredModel,
+    statement: Statement,
+    output: Output,
+    now: Timestamp,
+}
+
+/// A signature that was written.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SignedFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What was signed and by whom.
+    pub report: SignReport,
+}
+
+impl SignRequest {
+    /// The hash of files or shards; SHA-256 unless set.
+    pub fn hash(mut self, algorithm: Algorithm) -> Self {
+        self.measure = self.measure.hash(algorithm);
+        self
+    }
+
+    /// Hashes each file in ranges of `size` bytes instead of whole.
+    pub fn shards(mut self, size: NonZeroU64) -> Self {
+        self.measure = self.measure.shards(size);
+        self
+    }
+
+    /// Reads through symbolic links instead of refusing them; recorded in the signature.
+    pub fn allow_symlinks(mut self, allow: bool) -> Self {
+        self.measure = self.measure.allow_symlinks(allow);
+        self
+    }
+
+    /// Whether git's own paths at the top stay out; they do unless set.
+    pub fn ignore_git_paths(mut self, ignore: bool) -> Self {
+        self.measure = self.measure.ignore_git_paths(ignore);
+        self
+    }
+
+    /// Leaves a path out; recorded in the signature. Taken from the working directory, not from the model.
+    pub fn ignore(mut self, path: impl Into<PathBuf>) -> Self {
+        self.measure = self.measure.ignore(path);
+        self
+    }
+
+    /// Where the signature goes; `model.sig` in the working directory unless set.
+    pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
+        self.output.path = path.into();
+        self
+    }
+
+    /// Replaces a different signature. A file that is no signature is never replaced.
+    pub fn force(mut self, force: bool) -> Self {
+        self.output.force = force;
+        self
+    }
+
+    /// The time at which the signing certificate must be valid; now unless set.
+    pub fn at(mut self, now: Timestamp) -> Self {
+        self.now = Some(now);
+        self
+    }
+
+    /// Measures the model and writes the statement about it, without using a key.
+    ///
+    /// # Errors
+    /// [`Error`] when the model cannot be measured or the signature could not be written afterwards.
+    pub fn prepare(mut self, progress: &dyn Progress) -> Result<Prepared, Error> {
+        self.output.check()?;
+        self.measure.signature = Some(self.output.path.clone());
+        let model = self.measure.run(progress)?;
+        let statement =
+            Statement::of_model(&model.observed, model.name()).map_err(|e| Error::SelfCheck(e.to_string()))?;
+        Ok(Prepared { model, statement, output: self.output, now: self.now.unwrap_or_else(Timestamp::now) })
+    }
+
+    /// Measures, signs and writes.
+    ///
+    /// # Errors
+    /// [`Error`]; nothing was written then.
+    pub fn run(self, signer: &dyn Signer, progress: &dyn Progress) -> Result<SignedFile, Error> {
+        let now = self.now.unwrap_or_else(Timestamp::now);
+        self.output.check()?;
+        check_material(signer, now)?;
+        self.prepare(progress)?.sign(signer)
+    }
+}
+
+impl Prepared {
+    /// The measured model.
+    #[must_use]
+    pub fn model(&self) -> &MeasuredModel {
+        &self.model
+    }
+
+    /// The exact bytes that would be signed.
+    #[must_use]
+    pub fn statement(&self) -> &[u8] {
+        self.statement.as_bytes()
+    }
+
+    /// Signs, checks the signature as a verifier would, and writes it.
+    ///
+    /// # Errors
+    /// [`Error`]; nothing was written then.
+    pub fn sign(self, signer: &dyn Signer) -> Result<SignedFile, Error> {
+        let signer_report = check_material(signer, self.now)?;
+        let bundle = self.statement.sign(signer).map_err(Error::Sign)?;
+        let manifest = self.model.manifest();
+        check_as_a_reader_would(&bundle, signer, manifest).map_err(Error::SelfCheck)?;
+        self.output.write(&bundle)?;
+        let report = SignReport {
+            schema: SignReport::SCHEMA.into(),
+            signature: self.output.path.display().to_string(),
+            signer: signer_report,
+            model: ModelReport::new(self.model.name(), manifest, self.model.bytes()),
+            digests: Digests::of(manifest),
+            serialization: manifest.serialization().into(),
+            notes: self.model.notes().to_vec(),
+        };
+        Ok(SignedFile { path: self.output.path, report })
+    }
+}
+
+/// Who will have signed. A signature under a certificate that verifiers will refuse is worth nothing, so that is said
+/// before anything is hashed.
+fn check_material(signer: &dyn Signer, now: Timestamp) -> Result<SignerReport, Error> {
+    let refuse = |e: &dyn std::fmt::Display| Error::Certificate(e.to_string());
+    let material = signer.material();
+    let VerificationMaterial::CertificateChain(ders) = &material else {
+        let key = PublicKey::from_spki_der(&signer.public_key_spki_der()).map_err(|e| Error::SelfCheck(e.to_string()))?;
+        return Ok(SignerReport::of_key(material.method(), &key));
+    };
+    let chain = ders.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(|e| refuse(&e))?;
+    let Some((leaf, issuers)) = chain.split_first() else { return Err(refuse(&"there is none")) };
+    let key = check_signing_leaf(leaf, now).map_err(|e| refuse(&e))?;
+    if let Some(expired) = issuers.iter().find(|c| now < c.not_before() || c.not_after() < now) {
+        return Err(refuse(&format_args!(
+            "its issuer '{}' is valid from {} to {} only",
+            expired.subject(),
+            expired.not_before(),
+            expired.not_after()
+        )));
+    }
+    Ok(SignerReport::of_leaf(leaf, &key))
+}
+
+/// Reads the new bundle back from its written form: the signature verifies, and it says what was measured.
+fn check_as_a_reader_would(bundle: &Bundle, signer: &dyn Signer, manifest: &Manifest) -> Result<(), String> {
+    let json = bundle.to_json().map_err(|e| e.to_string())?;
+    let read = Bundle::parse(&json).map_err(|e| e.to_string())?;
+    let key = PublicKey::from_spki_der(&signer.public_key_spki_der()).map_err(|e| e.to_string())?;
+    let envelope = read.envelope();
+    key.verify(&envelope.pae(), envelope.signature()).map_err(|_| "bad signature".to_owned())?;
+    let said = read_signed_model(envelope.payload_type(), envelope.payload_unverified(), Reading::Field)
+        .map_err(|e| e.to_string())?;
+    if said.manifest.compare(manifest).is_match() { Ok(()) } else { Err("it says something else".into()) }
+}

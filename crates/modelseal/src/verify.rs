@@ -1,0 +1,517 @@
+//! `verify`: read the bundle, check who signed, read what was signed, measure the model the way the signer did, compare.
+
+use crate::{
+    codes,
+    error::Kind,
+    report::{Check, Differences, Digests, Explained, ModelReport, SignedReport, Status, Verdict, VerifyReport},
+    scope,
+};
+use jiff::Timestamp;
+use modelseal_core::{
+    bundle::{Bundle, BundleError},
+    json::JsonError,
+    limits::MAX_BUNDLE_BYTES,
+    manifest::{Comparison, Manifest, Method},
+    observed::Observed,
+    path::ModelPath,
+    predicate::{Reading, SignedModel},
+};
+use modelseal_model::{MeasureError, Note, Options, Progress, Source, explain, measure};
+use modelseal_verify::{
+    public_key::PublicKey,
+    signer::{CertificateIdentity, Signer},
+    verified::Verified,
+    verifier::Verifier,
+    x509::Roots,
+};
+use std::{
+    fmt,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+/// How many differing files are looked at for an explanation.
+const MAX_EXPLAINED: usize = 32;
+
+/// Verifies the model at `path`, a directory or a single file, against its signature.
+///
+/// ```no_run
+/// let key = modelseal::PublicKey::from_pem(&std::fs::read("public.pem")?)?;
+/// match modelseal::verify("my-model").signature("model.sig").with_key(key).run(&()) {
+///     Ok(model) => println!("signed by {}", model.signer()),
+///     Err(refusal) => eprintln!("{refusal}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn verify(path: impl Into<PathBuf>) -> VerifyRequest<()> {
+    VerifyRequest {
+        trust: (),
+        settings: Settings {
+            model: path.into(),
+            signature: PathBuf::from("model.sig"),
+            ignore: Vec::new(),
+            ignore_git_paths: true,
+            ignore_unsigned_files: false,
+            now: None,
+            reading: Reading::Field,
+        },
+    }
+}
+
+/// What to verify, and against which trust. It can only be run once trust was given:
+///
+/// ```compile_fail
+/// let _ = modelseal::verify("my-model").run(&()); // by whom must it be signed?
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct VerifyRequest<Trust> {
+    trust: Trust,
+    settings: Settings,
+}
+
+#[derive(Debug, Clone)]
+struct Settings {
+    model: PathBuf,
+    signature: PathBuf,
+    ignore: Vec<PathBuf>,
+    ignore_git_paths: bool,
+    ignore_unsigned_files: bool,
+    now: Option<Timestamp>,
+    reading: Reading,
+}
+
+/// A model that is exactly what a trusted signer signed, at the moment it was measured. Only [`VerifyRequest::run`]
+/// makes one.
+#[derive(Debug)]
+#[must_use]
+pub struct VerifiedModel {
+    signed: Verified<SignedModel>,
+    report: VerifyReport,
+}
+
+/// A model that must not be used: it was denied, or nothing could be decided.
+#[derive(Debug)]
+pub struct Refusal {
+    kind: Kind,
+    report: Box<VerifyReport>,
+}
+
+impl<T> VerifyRequest<T> {
+    /// The signature file; `model.sig` in the working directory unless set.
+    pub fn signature(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.signature = path.into();
+        self
+    }
+
+    /// Does not mind that nobody signed a path. A signed file cannot be ignored. Taken from the working directory.
+    pub fn ignore(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.ignore.push(path.into());
+        self
+    }
+
+    /// Whether unsigned git paths at the top are no matter; they are not unless set.
+    pub fn ignore_git_paths(mut self, ignore: bool) -> Self {
+        self.settings.ignore_git_paths = ignore;
+        self
+    }
+
+    /// Looks at signed files only, whatever else lies in the model.
+    pub fn ignore_unsigned_files(mut self, ignore: bool) -> Self {
+        self.settings.ignore_unsigned_files = ignore;
+        self
+    }
+
+    /// The time at which certificates must be valid; now unless set.
+    pub fn at(mut self, now: Timestamp) -> Self {
+        self.settings.now = Some(now);
+        self
+    }
+
+    /// How closely to follow the letter of the specification.
+    pub fn reading(mut self, reading: Reading) -> Self {
+        self.settings.reading = reading;
+        self
+    }
+
+    /// Trusts one public key (method `key`).
+    pub fn with_key(self, key: PublicKey) -> VerifyRequest<Verifier> {
+        self.with(Verifier::with_key(key))
+    }
+
+    /// Trusts certificates under `roots` (method `certificate`): that of `identity`, or any when there is none.
+    pub fn with_certificates(
+        self,
+        roots: Roots,
+        identity: Option<CertificateIdentity>,
+    ) -> VerifyRequest<Verifier> {
+        self.with(Verifier::with_certificates(roots, identity))
+    }
+
+    fn with(self, trust: Verifier) -> VerifyRequest<Verifier> {
+        VerifyRequest { trust, settings: self.settings }
+    }
+}
+
+impl VerifyRequest<Verifier> {
+    /// Verifies. `progress` is told of every byte that is measured; `&()` tells nobody.
+    ///
+    /// # Errors
+    /// [`Refusal`], with a report of every check.
+    pub fn run(&self, progress: &dyn Progress) -> Result<VerifiedModel, Refusal> {
+        let settings = &self.settings;
+        let now = settings.now.unwrap_or_else(Timestamp::now);
+        let mut trail = Trail::new(settings, now);
+
+        let bundle = trail.check("bundle", read_bundle(&settings.signature))?;
+        let signed = self.trust.verify(&bundle, now).map_err(|e| {
+            Failure::deny(codes::signature(&e), e.to_string()).fix(signature_fix(&e))
+        });
+        let signed = trail.check("signature", signed)?;
+        trail.report.signer = Some(signed.signer().into());
+        trail.note_unchecked_evidence(&bundle);
+        drop(bundle);
+        let signed = signed.into_model(settings.reading);
+        let signed =
+            trail.check("statement", signed.map_err(|e| Failure::deny(codes::statement(&e), e.to_string())))?;
+        trail.report.signed = Some(signed_report(signed.get()));
+
+        let measured = self.measure(&signed, &mut trail, progress);
+        let (source, observed) = trail.check("integrity", measured)?;
+        let mut comparison = signed.matches(&observed);
+        self.forgive_empty_files(&signed, &observed, &mut comparison, &mut trail);
+        let mut differences = Differences::from(&comparison);
+        differences.explained = explanations(&source, &comparison);
+        trail.report.differences = Some(differences);
+        let verdict = if comparison.is_match() {
+            Ok(())
+        } else {
+            Err(Failure::deny(codes::comparison(&comparison), summary(&comparison)).fix(INTEGRITY_FIX))
+        };
+        trail.check("integrity", verdict)?;
+        Ok(VerifiedModel { signed, report: trail.allow() })
+    }
+
+    /// Measures the model under the parameters that were signed, whatever the flags say.
+    fn measure(
+        &self,
+        signed: &Verified<SignedModel>,
+        trail: &mut Trail,
+        progress: &dyn Progress,
+    ) -> Result<(Source, Observed<Manifest>), Failure> {
+        let settings = &self.settings;
+        let manifest = &signed.get().manifest;
+        let source = Source::open(&settings.model)?;
+        let ignored = scope::resolve_ignored(&settings.model, &settings.ignore)
+            .map_err(|e| Failure { kind: Kind::Usage, ..Failure::deny(e.code(), e.to_string()) })?;
+        for ignored in &ignored.paths {
+            if let Some(resource) = manifest.resources().iter().find(|r| r.path.is_within(ignored)) {
+                return Err(Failure::deny(
+                    "integrity.ignored-signed-file",
+                    format!("'{}' was signed and cannot be ignored", resource.path),
+                )
+                .fix("leave it out of --ignore-paths"));
+            }
+        }
+        let mut exclude = ignored.paths.clone();
+        if settings.ignore_git_paths {
+            exclude.extend(scope::unsigned_git_paths(manifest));
+        }
+        if let scope::Place::Inside(path) = scope::place(&settings.model, &settings.signature) {
+            exclude.push(path);
+        }
+        let _only = settings.ignore_unsigned_files.then(|| signed_paths(manifest, &source)).flatten();
+        let options =
+            Options { serialization: manifest.serialization().clone(), exclude, ..Options::default() };
+        let measured = measure(&source, &options, progress)?;
+        trail.report.measured =
+            Some(ModelReport::new(&source.model_name()?, measured.manifest.get(), measured.bytes));
+        trail.report.notes.extend(ignored.notes);
+        let said = |note: &&Note| !matches!(note, Note::UnmatchedIgnorePath(p) if !ignored.paths.contains(p));
+        trail.report.notes.extend(measured.notes.iter().filter(said).map(Note::to_string));
+        Ok((source, measured.manifest))
+    }
+
+    /// To the letter of OMS v1.0 §6.3.2 a file of zero bytes has no resource under `shards`, so that it can neither be
+    /// signed nor be unsigned.
+    fn forgive_empty_files(
+        &self,
+        signed: &Verified<SignedModel>,
+        observed: &Observed<Manifest>,
+        comparison: &mut Comparison,
+        trail: &mut Trail,
+    ) {
+        let by_shards = matches!(signed.get().manifest.serialization().method, Method::Shards(_));
+        if self.settings.reading != Reading::Letter || !by_shards {
+            return;
+        }
+        let empty: std::collections::BTreeSet<&ModelPath> = observed
+            .get()
+            .resources()
+            .iter()
+            .filter(|r| r.range.is_some_and(|range| range.end == 0))
+            .map(|r| &r.path)
+            .collect();
+        let before = comparison.unsigned.len();
+        comparison.unsigned.retain(|path| !empty.contains(path));
+        if comparison.unsigned.len() < before {
+            trail.report.notes.push("files of zero bytes are not covered by this signature".into());
+        }
+    }
+}
+
+impl VerifiedModel {
+    /// Who signed it.
+    #[must_use]
+    pub fn signer(&self) -> &Signer {
+        self.signed.signer()
+    }
+
+    /// What was signed.
+    #[must_use]
+    pub fn signed(&self) -> &SignedModel {
+        self.signed.get()
+    }
+
+    /// Every check, and what it found.
+    #[must_use]
+    pub fn report(&self) -> &VerifyReport {
+        &self.report
+    }
+}
+
+impl Refusal {
+    /// Whether it was denied, or nothing could be decided.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Every check, and what it found.
+    #[must_use]
+    pub fn report(&self) -> &VerifyReport {
+        &self.report
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.report.message)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+const CHECKS: [&str; 4] = ["bundle", "signature", "statement", "integrity"];
+
+const INTEGRITY_FIX: &str = "get the model again from its publisher, or have the publisher sign what it is now";
+
+/// One check that did not pass.
+struct Failure {
+    kind: Kind,
+    code: &'static str,
+    message: String,
+    fix: Option<String>,
+}
+
+impl Failure {
+    fn deny(code: &'static str, message: String) -> Self {
+        Self { kind: Kind::Denied, code, message, fix: None }
+    }
+
+    fn fix(self, fix: impl Into<String>) -> Self {
+        Self { fix: Some(fix.into()).filter(|fix| !fix.is_empty()), ..self }
+    }
+}
+
+impl From<MeasureError> for Failure {
+    fn from(e: MeasureError) -> Self {
+        Self { kind: codes::measure_kind(&e), code: codes::measure(&e), message: e.to_string(), fix: None }
+    }
+}
+
+/// The report as it grows, check by check.
+struct Trail {
+    report: VerifyReport,
+}
+
+impl Trail {
+    fn new(settings: &Settings, now: Timestamp) -> Self {
+        let report = VerifyReport {
+            schema: VerifyReport::SCHEMA.into(),
+            verdict: Verdict::Error,
+            code: None,
+            message: String::new(),
+            now: now.to_string(),
+            signature: settings.signature.display().to_string(),
+            model: settings.model.display().to_string(),
+            signer: None,
+            signed: None,
+            measured: None,
+            differences: None,
+            checks: Vec::new(),
+            notes: Vec::new(),
+        };
+        Self { report }
+    }
+
+    /// Records a check; the first that does not pass ends the verification.
+    fn check<T>(&mut self, id: &'static str, outcome: Result<T, Failure>) -> Result<T, Refusal> {
+        self.report.checks.retain(|check| check.id != id);
+        let mut check = Check {
+            id: id.into(),
+            status: Status::Pass,
+            code: None,
+            message: None,
+            fix: None,
+            blocked_by: None,
+        };
+        let failure = match outcome {
+            Ok(value) => {
+                self.report.checks.push(check);
+                return Ok(value);
+            }
+            Err(failure) => failure,
+        };
+        let denied = failure.kind == Kind::Denied;
+        check.status = if denied { Status::Fail } else { Status::Error };
+        check.code = Some(failure.code.into());
+        check.message = Some(failure.message.clone());
+        check.fix = failure.fix;
+        self.report.checks.push(check);
+        for later in CHECKS.iter().skip_while(|c| **c != id).skip(1) {
+            self.report.checks.push(Check {
+                id: (*later).into(),
+                status: Status::Skip,
+                code: None,
+                message: None,
+                fix: None,
+                blocked_by: Some(id.into()),
+            });
+        }
+        self.report.verdict = if denied { Verdict::Deny } else { Verdict::Error };
+        self.report.code = Some(failure.code.into());
+        self.report.message = failure.message;
+        Err(Refusal { kind: failure.kind, report: Box::new(self.report.clone()) })
+    }
+
+    /// Evidence that nothing here checks must not be mistaken for evidence.
+    fn note_unchecked_evidence(&mut self, bundle: &Bundle) {
+        for (count, what) in [
+            (bundle.log_entry_count(), "transparency log entries"),
+            (bundle.timestamp_count(), "signed timestamps"),
+        ] {
+            if count > 0 {
+                let note = format!("the bundle carries {count} {what}, which were not checked and count for nothing");
+                self.report.notes.push(note);
+            }
+        }
+    }
+
+    fn allow(mut self) -> VerifyReport {
+        self.report.verdict = Verdict::Allow;
+        self.report.message = "the model is what was signed".into();
+        self.report
+    }
+}
+
+fn read_bundle(path: &Path) -> Result<Bundle, Failure> {
+    let io = |e: std::io::Error| Failure {
+        kind: Kind::Undecided,
+        code: "error.io",
+        message: format!("cannot read the signature '{}': {e}", path.display()),
+        fix: None,
+    };
+    let metadata = match std::fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let message = format!("there is no signature at '{}'", path.display());
+            return Err(Failure::deny("signature.missing", message).fix("name the signature file with --signature"));
+        }
+        Err(e) => return Err(io(e)),
+    };
+    if !metadata.is_file() {
+        let message = format!("the signature '{}' is not a regular file", path.display());
+        return Err(Failure::deny("signature.malformed", message).fix("name the signature file with --signature"));
+    }
+    let malformed = |e: BundleError| {
+        Failure::deny(codes::bundle(&e), format!("the signature '{}' cannot be read: {e}", path.display()))
+    };
+    let mut document = Vec::new();
+    let file = std::fs::File::open(path).map_err(io)?;
+    if metadata.len() <= MAX_BUNDLE_BYTES {
+        file.take(MAX_BUNDLE_BYTES + 1).read_to_end(&mut document).map_err(io)?;
+        return Bundle::parse(&document).map_err(malformed);
+    }
+    let size = metadata.len();
+    Err(malformed(BundleError::Json(JsonError::TooLarge { size, limit: MAX_BUNDLE_BYTES })))
+}
+
+fn signature_fix(error: &modelseal_verify::verifier::VerifyError) -> &'static str {
+    use modelseal_verify::verifier::VerifyError as E;
+    match error {
+        E::Method { found: "key", .. } => "verify it with: modelseal verify key --public-key KEY",
+        E::Method { found: "certificate", .. } => {
+            "verify it with: modelseal verify certificate --certificate-chain ROOT"
+        }
+        E::OtherKey { .. } => "ask the publisher which key signs this model",
+        E::Path(_) => "ask the publisher for the root certificate that vouches for this signer",
+        E::Identity { .. } => "if this signer is right, pin it with --certificate-identity",
+        _ => "",
+    }
+}
+
+fn signed_report(model: &SignedModel) -> SignedReport {
+    SignedReport {
+        name: model.name.clone(),
+        predicate_type: model.predicate_type.into(),
+        files: model.manifest.file_count(),
+        resources: model.manifest.resources().len(),
+        digests: Digests::of(&model.manifest),
+        serialization: model.manifest.serialization().into(),
+    }
+}
+
+/// The files to look at when unsigned ones do not matter. The reference's name for a single file is no file's name.
+fn signed_paths(
+    manifest: &Manifest,
+    source: &Source,
+) -> Option<Vec<ModelPath>> {
+    if source.is_file() {
+        return None;
+    }
+    let mut paths: Vec<ModelPath> = manifest.resources().iter().map(|r| r.path.clone()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    Some(paths)
+}
+
+fn explanations(source: &Source, comparison: &Comparison) -> Vec<Explained> {
+    let changed = comparison.changed.iter().map(|change| &change.path);
+    let mut paths: Vec<&ModelPath> = changed.chain(&comparison.unsigned).collect();
+    paths.dedup();
+    paths
+        .into_iter()
+        .filter_map(|path| Some((path, explain(source, path)?)))
+        .take(MAX_EXPLAINED)
+        .map(|(path, e)| Explained { path: path.as_str().into(), message: e.to_string() })
+        .collect()
+}
+
+fn summary(comparison: &Comparison) -> String {
+    let mut changed: Vec<&ModelPath> = comparison.changed.iter().map(|c| &c.path).collect();
+    changed.dedup();
+    let parts = [
+        (changed.len(), changed.first().copied(), "changed"),
+        (comparison.missing.len(), comparison.missing.first(), "missing"),
+        (comparison.unsigned.len(), comparison.unsigned.first(), "not signed"),
+    ];
+    let said: Vec<String> = parts
+        .into_iter()
+        .filter_map(|(count, first, what)| match (count, first?) {
+            (1, path) => Some(format!("'{path}' is {what}")),
+            (n, path) => Some(format!("{n} files are {what}, the first is '{path}'")),
+        })
+        .collect();
+    format!("the model is not what was signed: {}", said.join("; "))
+}
