@@ -48,9 +48,9 @@ fn given(args: &PasswordArgs) -> Result<Option<Password>, PasswordError> {
     match env::var(VARIABLE) {
         Ok(password) => Password::new(password.into_bytes()).map(Some),
         Err(env::VarError::NotPresent) => Ok(None),
-        Err(env::VarError::NotUnicode(_)) => {
-            Err(PasswordError::Unreadable { reason: format!("the environment variable {VARIABLE} is not UTF-8") })
-        }
+        Err(env::VarError::NotUnicode(_)) => Err(PasswordError::Unreadable {
+            reason: format!("the environment variable {VARIABLE} is not UTF-8"),
+        }),
     }
 }
 

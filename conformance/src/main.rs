@@ -131,7 +131,7 @@ fn verify(args: &Verify) -> Result<(), Box<dyn Error>> {
         Method::Key => {
             let path = args.public_key.as_ref().ok_or("--public-key is missing")?;
             let key = PublicKey::from_pem(&fs::read(path)?)?;
-            if key.algorithm().to_string() == "Ed25519" {
+            if key.algorithm() == modelseal::KeyAlgorithm::Ed25519 {
                 return Err("Ed25519 is not in the algorithm registry of OMS v1.0".into());
             }
             request.with_key(key)
@@ -142,7 +142,9 @@ fn verify(args: &Verify) -> Result<(), Box<dyn Error>> {
     request.run(&()).map(drop).map_err(Into::into)
 }
 
-fn certificates<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Vec<Certificate>, Box<dyn Error>> {
+fn certificates<P: AsRef<Path>>(
+    paths: impl IntoIterator<Item = P>,
+) -> Result<Vec<Certificate>, Box<dyn Error>> {
     let mut all = Vec::new();
     for path in paths {
         all.extend(Certificate::from_pem_many(&fs::read(path)?)?);

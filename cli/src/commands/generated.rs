@@ -19,8 +19,9 @@ pub fn completions(shell: clap_complete::Shell, output: &Output) -> Result<Exit,
 }
 
 pub fn man(directory: &Path, _output: &Output) -> Result<Exit, Failure> {
-    clap_mangen::generate_to(Cli::command(), directory)
-        .map_err(|e| Failure::io(format_args!("cannot write manual pages to '{}': {e}", directory.display())))?;
+    clap_mangen::generate_to(Cli::command(), directory).map_err(|e| {
+        Failure::io(format_args!("cannot write manual pages to '{}': {e}", directory.display()))
+    })?;
     Ok(Exit::Done)
 }
 

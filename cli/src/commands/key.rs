@@ -45,7 +45,12 @@ pub fn run(command: &KeyCommand, output: &Output) -> Result<Exit, Failure> {
     }
     let report = generate(args, &private, &public)?;
     output.result(&report, |out| {
-        writeln!(out, "private key: {} ({})", Printable(&report.private_key), if report.encrypted { "encrypted" } else { "NOT encrypted" })?;
+        writeln!(
+            out,
+            "private key: {} ({})",
+            Printable(&report.private_key),
+            if report.encrypted { "encrypted" } else { "NOT encrypted" }
+        )?;
         writeln!(out, "public key:  {}", Printable(&report.public_key))?;
         writeln!(out, "algorithm:   {}", report.algorithm)?;
         writeln!(out, "fingerprint: {}", report.key_fingerprint)
@@ -58,7 +63,10 @@ fn generate(args: &GenerateArgs, private: &Path, public: &Path) -> Result<KeyRep
         None
     } else {
         let password = password::new(&args.password).map_err(|e| {
-            Failure::usage("usage.password", format_args!("{e}; or write the key unencrypted with --no-password"))
+            Failure::usage(
+                "usage.password",
+                format_args!("{e}; or write the key unencrypted with --no-password"),
+            )
         })?;
         Some(password)
     };

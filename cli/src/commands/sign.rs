@@ -75,7 +75,13 @@ fn signer(method: &SignMethod, common: &SignArgs) -> Result<Box<dyn Signer>, Fai
 fn print(out: &mut dyn io::Write, report: &SignReport) -> io::Result<()> {
     writeln!(out, "Signing succeeded")?;
     writeln!(out, "signature: {}", Printable(&report.signature))?;
-    writeln!(out, "model:     {}, {} files, {} bytes", Printable(&report.model.name), report.model.files, report.model.bytes)?;
+    writeln!(
+        out,
+        "model:     {}, {} files, {} bytes",
+        Printable(&report.model.name),
+        report.model.files,
+        report.model.bytes
+    )?;
     print_signer(out, &report.signer)?;
     writeln!(out, "root:      {}", report.digests.root)?;
     writeln!(out, "manifest:  {}", report.digests.manifest)

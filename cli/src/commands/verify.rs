@@ -63,7 +63,10 @@ fn request(args: &VerifyArgs) -> VerifyRequest<()> {
 
 fn with_certificates(args: &VerifyCertificateArgs) -> Result<VerifyRequest<Verifier>, Failure> {
     if args.certificate_identity.as_deref() == Some("") {
-        return Err(Failure::usage("usage.identity", "--certificate-identity is empty; leave it out to accept any"));
+        return Err(Failure::usage(
+            "usage.identity",
+            "--certificate-identity is empty; leave it out to accept any",
+        ));
     }
     let roots = files::roots(args.certificate_chain.iter().map(Path::new))?;
     let identity = args.certificate_identity.clone().map(CertificateIdentity::exactly);
@@ -138,7 +141,11 @@ fn print_differences(out: &mut dyn Write, differences: &Differences) -> io::Resu
     for change in differences.changed.iter().take(MAX_LINES) {
         let range = change.range.as_ref().map(|r| format!(", bytes {r}")).unwrap_or_default();
         writeln!(out, "  changed:    {}{range}", Printable(&change.path))?;
-        writeln!(out, "    signed:   {}", change.signed.as_deref().unwrap_or("nothing: the file was shorter"))?;
+        writeln!(
+            out,
+            "    signed:   {}",
+            change.signed.as_deref().unwrap_or("nothing: the file was shorter")
+        )?;
         writeln!(out, "    found:    {}", change.found.as_deref().unwrap_or("nothing: the file is shorter"))?;
     }
     print_more(out, "changed", differences.changed.len())?;

@@ -285,7 +285,8 @@ impl<'a, K: Kernel, R: ReadAt, W: Fn(&FoundFile, File) -> R> Worker<'a, K, R, W>
             if read != needed {
                 self.opener.examine(*file, open)?;
                 // The system's size is not what the file gives, as with some files that no disk holds.
-                let change = if read > needed { Change::Grew { from: size } } else { Change::Shrank { from: size } };
+                let change =
+                    if read > needed { Change::Grew { from: size } } else { Change::Shrank { from: size } };
                 return Err((*file, self.opener.changed(*file, change)));
             }
             message.read = read;

@@ -22,6 +22,8 @@
 mod engine;
 mod error;
 mod explain;
+#[cfg(test)]
+mod faults;
 #[cfg_attr(unix, path = "fs_unix.rs")]
 #[cfg_attr(not(unix), path = "fs_portable.rs")]
 mod fs;

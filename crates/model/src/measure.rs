@@ -29,6 +29,8 @@ pub struct Options {
     pub serialization: Serialization,
     /// Files that are left out without being recorded as ignored: the signature, when it lies in the model.
     pub exclude: Vec<ModelPath>,
+    /// When set, only these files are looked at; whatever else lies in the model is neither opened nor judged.
+    pub only: Option<Vec<ModelPath>>,
     /// Threads at most; `None` for one on each core. The result does not depend on it.
     pub threads: Option<NonZeroUsize>,
     /// Read buffers at most, in bytes. One thread with 64 KiB buffers there is always.
@@ -64,6 +66,7 @@ impl Default for Options {
         Self {
             serialization: Serialization::default(),
             exclude: Vec::new(),
+            only: None,
             threads: None,
             memory: DEFAULT_MEMORY,
         }
@@ -112,6 +115,7 @@ impl Options {
         Rules {
             ignore_paths: &self.serialization.ignore_paths,
             exclude: &self.exclude,
+            only: self.only.as_deref(),
             allow_symlinks: self.serialization.allow_symlinks,
         }
     }

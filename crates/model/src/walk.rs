@@ -13,7 +13,7 @@ use modelseal_core::{
     path::{ModelPath, PathError},
 };
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     ffi::{OsStr, OsString},
     io,
     path::{Path, PathBuf},
@@ -62,11 +62,19 @@ pub(crate) struct FoundDirectory {
     pub(crate) link: bool,
 }
 
+/// `a/b/c` gives `a`, `a/b`, `a/b/c`.
+fn with_ancestors(path: &ModelPath) -> impl Iterator<Item = &str> {
+    let path = path.as_str();
+    path.match_indices('/').map(|(at, _)| &path[..at]).chain(std::iter::once(path))
+}
+
 /// What a walk leaves out and whether it follows links.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules<'a> {
     pub(crate) ignore_paths: &'a [ModelPath],
     pub(crate) exclude: &'a [ModelPath],
+    /// The only files that count, when set.
+    pub(crate) only: Option<&'a [ModelPath]>,
     pub(crate) allow_symlinks: bool,
 }
 
@@ -91,6 +99,8 @@ struct Walk<'a> {
     /// Every path that is left out; with the index of the ignore path to mark as matched.
     left_out: HashMap<&'a str, Option<usize>>,
     matched: Vec<bool>,
+    /// The only files that count and the directories on the way to them.
+    wanted: Option<HashSet<&'a str>>,
     excluded: bool,
     /// Entries seen, which bounds the work that links can multiply.
     entries: usize,
@@ -135,6 +145,7 @@ impl<'a> Walk<'a> {
             progress,
             left_out: excluded.chain(ignored).collect(),
             matched: vec![false; rules.ignore_paths.len()],
+            wanted: rules.only.map(|only| only.iter().flat_map(with_ancestors).collect()),
             excluded: false,
             entries: 0,
             snapshot_used: false,
@@ -179,17 +190,21 @@ impl<'a> Walk<'a> {
     ) -> Result<Option<Frame<'a>>, MeasureError> {
         let Some(frame) = stack.last() else { return Ok(None) };
         let Some(name) = entry.name.to_str() else {
+            if self.wanted.is_some() {
+                return Ok(None);
+            }
             let name = entry.name.to_string_lossy().into_owned();
             return Err(MeasureError::NotUtf8 { directory: self.source.join(path), name });
         };
-        if name.contains('\\') {
+        if name.contains('\\') && self.wanted.is_none() {
             return Err(self.source.bad_name(path, PathError::Backslash(name.to_owned())));
         }
         if !path.is_empty() {
             path.push('/');
         }
         path.push_str(name);
-        if self.leaves_out(path) {
+        if self.wanted.as_ref().is_some_and(|wanted| !wanted.contains(path.as_str())) || self.leaves_out(path)
+        {
             return Ok(None);
         }
         let kind = match entry.kind {

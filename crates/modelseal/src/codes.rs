@@ -28,9 +28,9 @@ pub(crate) fn signature(error: &VerifyError) -> &'static str {
 fn path(error: &PathError) -> &'static str {
     match error {
         PathError::Expired { .. } | PathError::NotYetValid { .. } => "identity.certificate-expired",
-        PathError::LeafExtendedUsage { .. } | PathError::LeafKeyUsage { .. } | PathError::LeafWithoutUsage { .. } => {
-            "identity.eku"
-        }
+        PathError::LeafExtendedUsage { .. }
+        | PathError::LeafKeyUsage { .. }
+        | PathError::LeafWithoutUsage { .. } => "identity.eku",
         _ => "identity.chain-untrusted",
     }
 }

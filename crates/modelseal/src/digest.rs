@@ -122,7 +122,8 @@ impl DigestRequest {
     pub fn run(&self, progress: &dyn Progress) -> Result<MeasuredModel, Error> {
         let source = Source::open(&self.model)?;
         let name = source.model_name()?;
-        let scope::Ignored { paths: asked_for, mut notes } = scope::resolve_ignored(&self.model, &self.ignore)?;
+        let scope::Ignored { paths: asked_for, mut notes } =
+            scope::resolve_ignored(&self.model, &self.ignore)?;
         let serialization = Serialization {
             method: self.method,
             algorithm: self.algorithm,
@@ -130,7 +131,8 @@ impl DigestRequest {
             ignore_paths: self.recorded_ignore_paths(&asked_for),
         };
         let measured = measure(&source, &Options { serialization, ..Options::default() }, progress)?;
-        let said = |note: &&Note| !matches!(note, Note::UnmatchedIgnorePath(path) if !asked_for.contains(path));
+        let said =
+            |note: &&Note| !matches!(note, Note::UnmatchedIgnorePath(path) if !asked_for.contains(path));
         notes.extend(measured.notes.iter().filter(said).map(Note::to_string));
         Ok(MeasuredModel { observed: measured.manifest, name, bytes: measured.bytes, notes })
     }

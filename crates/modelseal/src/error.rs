@@ -69,7 +69,9 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Measure(e) => codes::measure_kind(e),
-            Self::Output { reason: OutputError::Io(_), .. } | Self::Sign(_) | Self::SelfCheck(_) => Kind::Undecided,
+            Self::Output { reason: OutputError::Io(_), .. } | Self::Sign(_) | Self::SelfCheck(_) => {
+                Kind::Undecided
+            }
             Self::IgnorePath { .. } | Self::Output { .. } | Self::Certificate(_) => Kind::Usage,
         }
     }
@@ -97,7 +99,10 @@ impl fmt::Display for Error {
                 let path = path.display();
                 match reason {
                     OutputError::IsDirectory => {
-                        write!(f, "cannot write the signature to '{path}': it is a directory; name a file in it")
+                        write!(
+                            f,
+                            "cannot write the signature to '{path}': it is a directory; name a file in it"
+                        )
                     }
                     OutputError::NotRegularFile => {
                         write!(f, "cannot write the signature to '{path}': it is not a regular file")

@@ -89,7 +89,11 @@ impl Output {
         if self.path.file_name().is_none() {
             return Err(OutputError::IsDirectory);
         }
-        if parent.is_dir() { Ok(parent.to_path_buf()) } else { Err(OutputError::NoDirectory(parent.to_path_buf())) }
+        if parent.is_dir() {
+            Ok(parent.to_path_buf())
+        } else {
+            Err(OutputError::NoDirectory(parent.to_path_buf()))
+        }
     }
 
     fn error(&self, reason: OutputError) -> Error {

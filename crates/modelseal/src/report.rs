@@ -322,8 +322,10 @@ impl DigestReport {
     #[must_use]
     pub fn of(model: &crate::MeasuredModel) -> Self {
         let manifest = model.manifest();
-        let resource =
-            |r: &modelseal_core::manifest::Resource| ResourceReport { name: r.name().into(), digest: r.digest.to_string() };
+        let resource = |r: &modelseal_core::manifest::Resource| ResourceReport {
+            name: r.name().into(),
+            digest: r.digest.to_string(),
+        };
         Self {
             schema: Self::SCHEMA.into(),
             model: ModelReport::new(model.name(), manifest, model.bytes()),
@@ -393,10 +395,10 @@ impl From<&Signer> for SignerReport {
     fn from(signer: &Signer) -> Self {
         match signer {
             Signer::Certificate(path) => {
-                let mut report = path
-                    .certificates()
-                    .next()
-                    .map_or_else(|| Self::of_key("certificate", path.public_key()), |leaf| Self::of_leaf(leaf, path.public_key()));
+                let mut report = path.certificates().next().map_or_else(
+                    || Self::of_key("certificate", path.public_key()),
+                    |leaf| Self::of_leaf(leaf, path.public_key()),
+                );
                 if let Some(certificate) = &mut report.certificate {
                     certificate.root_fingerprint = Some(path.root_fingerprint());
                 }

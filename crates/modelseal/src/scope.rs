@@ -2,11 +2,7 @@
 //! signature file itself.
 
 use crate::error::Error;
-use modelseal_core::{
-    manifest::Manifest,
-    path::ModelPath,
-    predicate::signature_v1::parse_ignore_path,
-};
+use modelseal_core::{manifest::Manifest, path::ModelPath, predicate::signature_v1::parse_ignore_path};
 use std::{
     ffi::OsStr,
     path::{Component, Path, PathBuf},

@@ -121,8 +121,8 @@ impl SignRequest {
         self.output.check()?;
         self.measure.signature = Some(self.output.path.clone());
         let model = self.measure.run(progress)?;
-        let statement =
-            Statement::of_model(&model.observed, model.name()).map_err(|e| Error::SelfCheck(e.to_string()))?;
+        let statement = Statement::of_model(&model.observed, model.name())
+            .map_err(|e| Error::SelfCheck(e.to_string()))?;
         Ok(Prepared { model, statement, output: self.output, now: self.now.unwrap_or_else(Timestamp::now) })
     }
 
@@ -180,7 +180,8 @@ fn check_material(signer: &dyn Signer, now: Timestamp) -> Result<SignerReport, E
     let refuse = |e: &dyn std::fmt::Display| Error::Certificate(e.to_string());
     let material = signer.material();
     let VerificationMaterial::CertificateChain(ders) = &material else {
-        let key = PublicKey::from_spki_der(&signer.public_key_spki_der()).map_err(|e| Error::SelfCheck(e.to_string()))?;
+        let key = PublicKey::from_spki_der(&signer.public_key_spki_der())
+            .map_err(|e| Error::SelfCheck(e.to_string()))?;
         return Ok(SignerReport::of_key(material.method(), &key));
     };
     let chain = ders.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>();

@@ -3,7 +3,9 @@
 use crate::{
     codes,
     error::Kind,
-    report::{Check, Differences, Digests, Explained, ModelReport, SignedReport, Status, Verdict, VerifyReport},
+    report::{
+        Check, Differences, Digests, Explained, ModelReport, SignedReport, Status, Verdict, VerifyReport,
+    },
     scope,
 };
 use jiff::Timestamp;
@@ -164,16 +166,17 @@ impl VerifyRequest<Verifier> {
         let mut trail = Trail::new(settings, now);
 
         let bundle = trail.check("bundle", read_bundle(&settings.signature))?;
-        let signed = self.trust.verify(&bundle, now).map_err(|e| {
-            Failure::deny(codes::signature(&e), e.to_string()).fix(signature_fix(&e))
-        });
+        let signed = self
+            .trust
+            .verify(&bundle, now)
+            .map_err(|e| Failure::deny(codes::signature(&e), e.to_string()).fix(signature_fix(&e)));
         let signed = trail.check("signature", signed)?;
         trail.report.signer = Some(signed.signer().into());
         trail.note_unchecked_evidence(&bundle);
         drop(bundle);
         let signed = signed.into_model(settings.reading);
-        let signed =
-            trail.check("statement", signed.map_err(|e| Failure::deny(codes::statement(&e), e.to_string())))?;
+        let signed = trail
+            .check("statement", signed.map_err(|e| Failure::deny(codes::statement(&e), e.to_string())))?;
         trail.report.signed = Some(signed_report(signed.get()));
 
         let measured = self.measure(&signed, &mut trail, progress);
@@ -220,9 +223,9 @@ impl VerifyRequest<Verifier> {
         if let scope::Place::Inside(path) = scope::place(&settings.model, &settings.signature) {
             exclude.push(path);
         }
-        let _only = settings.ignore_unsigned_files.then(|| signed_paths(manifest, &source)).flatten();
+        let only = settings.ignore_unsigned_files.then(|| signed_paths(manifest, &source)).flatten();
         let options =
-            Options { serialization: manifest.serialization().clone(), exclude, ..Options::default() };
+            Options { serialization: manifest.serialization().clone(), exclude, only, ..Options::default() };
         let measured = measure(&source, &options, progress)?;
         trail.report.measured =
             Some(ModelReport::new(&source.model_name()?, measured.manifest.get(), measured.bytes));
@@ -304,7 +307,8 @@ impl std::error::Error for Refusal {}
 
 const CHECKS: [&str; 4] = ["bundle", "signature", "statement", "integrity"];
 
-const INTEGRITY_FIX: &str = "get the model again from its publisher, or have the publisher sign what it is now";
+const INTEGRITY_FIX: &str =
+    "get the model again from its publisher, or have the publisher sign what it is now";
 
 /// One check that did not pass.
 struct Failure {
@@ -402,7 +406,9 @@ impl Trail {
             (bundle.timestamp_count(), "signed timestamps"),
         ] {
             if count > 0 {
-                let note = format!("the bundle carries {count} {what}, which were not checked and count for nothing");
+                let note = format!(
+                    "the bundle carries {count} {what}, which were not checked and count for nothing"
+                );
                 self.report.notes.push(note);
             }
         }
@@ -426,13 +432,17 @@ fn read_bundle(path: &Path) -> Result<Bundle, Failure> {
         Ok(metadata) => metadata,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             let message = format!("there is no signature at '{}'", path.display());
-            return Err(Failure::deny("signature.missing", message).fix("name the signature file with --signature"));
+            return Err(
+                Failure::deny("signature.missing", message).fix("name the signature file with --signature")
+            );
         }
         Err(e) => return Err(io(e)),
     };
     if !metadata.is_file() {
         let message = format!("the signature '{}' is not a regular file", path.display());
-        return Err(Failure::deny("signature.malformed", message).fix("name the signature file with --signature"));
+        return Err(
+            Failure::deny("signature.malformed", message).fix("name the signature file with --signature")
+        );
     }
     let malformed = |e: BundleError| {
         Failure::deny(codes::bundle(&e), format!("the signature '{}' cannot be read: {e}", path.display()))
@@ -473,10 +483,7 @@ fn signed_report(model: &SignedModel) -> SignedReport {
 }
 
 /// The files to look at when unsigned ones do not matter. The reference's name for a single file is no file's name.
-fn signed_paths(
-    manifest: &Manifest,
-    source: &Source,
-) -> Option<Vec<ModelPath>> {
+fn signed_paths(manifest: &Manifest, source: &Source) -> Option<Vec<ModelPath>> {
     if source.is_file() {
         return None;
     }

@@ -9,7 +9,8 @@ use aws_lc_rs::signature::{self as aws, ParsedPublicKey, UnparsedPublicKey};
 use der::oid::ObjectIdentifier;
 use der::{Decode, Encode, Tag, Tagged};
 use ed25519_dalek::VerifyingKey;
-use sha2::{Digest, Sha256};
+use modelseal_core::key;
+pub use modelseal_core::key::KeyAlgorithm;
 use spki::SubjectPublicKeyInfoRef;
 
 pub(crate) mod pem_blocks;
@@ -25,20 +26,6 @@ pub struct PublicKey {
     algorithm: KeyAlgorithm,
     key: Key,
     spki: Vec<u8>,
-}
-
-/// What a [`PublicKey`] verifies. The hash goes with the curve (OMS v1.0, key method).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum KeyAlgorithm {
-    /// ECDSA on NIST P-256 with SHA-256.
-    EcdsaP256,
-    /// ECDSA on NIST P-384 with SHA-384.
-    EcdsaP384,
-    /// ECDSA on NIST P-521 with SHA-512.
-    EcdsaP521,
-    /// Ed25519 (RFC 8032), without prehashing.
-    Ed25519,
 }
 
 /// The signature is not one by this key over these bytes. Says no more, on purpose: a verifier has no use for why.
@@ -189,9 +176,9 @@ impl PublicKey {
                 let curve = curve.ok_or(PublicKeyError::UnnamedCurve)?;
                 let curve = curve.decode_as::<ObjectIdentifier>().map_err(malformed)?;
                 let algorithm = match curve {
-                    P256 => KeyAlgorithm::EcdsaP256,
-                    P384 => KeyAlgorithm::EcdsaP384,
-                    P521 => KeyAlgorithm::EcdsaP521,
+                    P256 => KeyAlgorithm::P256,
+                    P384 => KeyAlgorithm::P384,
+                    P521 => KeyAlgorithm::P521,
                     other => return Err(PublicKeyError::UnsupportedCurve { curve: oid_text(&other) }),
                 };
                 (algorithm, ecdsa_key(algorithm, bytes)?)
@@ -221,7 +208,7 @@ impl PublicKey {
     /// `openssl pkey -pubin -outform DER | openssl dgst -sha256` prints.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        hex(&Sha256::digest(&self.spki))
+        key::fingerprint(&self.spki)
     }
 
     /// The `hint` of a key bundle: hex SHA-256 of the key's PEM **text**, 64 characters a line, with the final newline.
@@ -229,9 +216,7 @@ impl PublicKey {
     /// OMS v1.0 does not define the hint; this is the value that the reference implementation writes and compares.
     #[must_use]
     pub fn hint(&self) -> String {
-        let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-        let text = pem::encode_config(&pem::Pem::new("PUBLIC KEY", self.spki.as_slice()), config);
-        hex(&Sha256::digest(text.as_bytes()))
+        key::hint(&self.spki)
     }
 
     /// Checks `signature` over `message`.
@@ -270,9 +255,9 @@ impl PublicKey {
     ) -> Result<(), BadSignature> {
         let Key::Ecdsa(point) = &self.key else { return Err(BadSignature) };
         let ecdsa = match self.algorithm {
-            KeyAlgorithm::EcdsaP256 => &aws::ECDSA_P256_SHA256_ASN1,
-            KeyAlgorithm::EcdsaP384 => &aws::ECDSA_P384_SHA256_ASN1,
-            KeyAlgorithm::EcdsaP521 => &aws::ECDSA_P521_SHA256_ASN1,
+            KeyAlgorithm::P256 => &aws::ECDSA_P256_SHA256_ASN1,
+            KeyAlgorithm::P384 => &aws::ECDSA_P384_SHA256_ASN1,
+            KeyAlgorithm::P521 => &aws::ECDSA_P521_SHA256_ASN1,
             KeyAlgorithm::Ed25519 => return Err(BadSignature),
         };
         UnparsedPublicKey::new(ecdsa, point).verify(message, signature).map_err(|_| BadSignature)
@@ -282,17 +267,6 @@ impl PublicKey {
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({}, sha256:{})", self.algorithm, self.fingerprint())
-    }
-}
-
-impl fmt::Display for KeyAlgorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::EcdsaP256 => "ECDSA P-256",
-            Self::EcdsaP384 => "ECDSA P-384",
-            Self::EcdsaP521 => "ECDSA P-521",
-            Self::Ed25519 => "Ed25519",
-        })
     }
 }
 
@@ -455,18 +429,18 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 fn ecdsa_algorithm(algorithm: KeyAlgorithm) -> Option<&'static aws::EcdsaVerificationAlgorithm> {
     match algorithm {
-        KeyAlgorithm::EcdsaP256 => Some(&aws::ECDSA_P256_SHA256_ASN1),
-        KeyAlgorithm::EcdsaP384 => Some(&aws::ECDSA_P384_SHA384_ASN1),
-        KeyAlgorithm::EcdsaP521 => Some(&aws::ECDSA_P521_SHA512_ASN1),
+        KeyAlgorithm::P256 => Some(&aws::ECDSA_P256_SHA256_ASN1),
+        KeyAlgorithm::P384 => Some(&aws::ECDSA_P384_SHA384_ASN1),
+        KeyAlgorithm::P521 => Some(&aws::ECDSA_P521_SHA512_ASN1),
         KeyAlgorithm::Ed25519 => None,
     }
 }
 
 fn ecdsa_key(algorithm: KeyAlgorithm, point: &[u8]) -> Result<Key, PublicKeyError> {
     let expected = match algorithm {
-        KeyAlgorithm::EcdsaP256 => 1 + 2 * 32,
-        KeyAlgorithm::EcdsaP384 => 1 + 2 * 48,
-        KeyAlgorithm::EcdsaP521 => 1 + 2 * 66,
+        KeyAlgorithm::P256 => 1 + 2 * 32,
+        KeyAlgorithm::P384 => 1 + 2 * 48,
+        KeyAlgorithm::P521 => 1 + 2 * 66,
         KeyAlgorithm::Ed25519 => 32,
     };
     match point.first() {

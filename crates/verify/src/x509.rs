@@ -22,6 +22,7 @@ pub use certificate::{Certificate, CertificateError, MAX_CERTIFICATE_BYTES};
 pub use error::PathError;
 pub use name::SubjectAltName;
 pub use path::{
-    MAX_BUNDLE_CERTIFICATES, MAX_PATH_LENGTH, MAX_SIGNATURE_CHECKS, ValidityWindow, VerifiedPath, check_signing_leaf, verify_path,
+    MAX_BUNDLE_CERTIFICATES, MAX_PATH_LENGTH, MAX_SIGNATURE_CHECKS, ValidityWindow, VerifiedPath,
+    check_signing_leaf, verify_path,
 };
 pub use roots::{MAX_TRUSTED_CERTIFICATES, Roots, RootsError};

@@ -15,11 +15,11 @@ type Verify = fn(&PublicKey, &[u8], &[u8]) -> Result<(), BadSignature>;
 fn ecdsa_der_signatures() {
     let historical: Verify = PublicKey::verify_historical_v0_2_ecdsa_sha256;
     let sets: [(Ecdsa, KeyAlgorithm, Verify, usize); 5] = [
-        (Ecdsa::EcdsaSecp256r1Sha256, KeyAlgorithm::EcdsaP256, PublicKey::verify, 450),
-        (Ecdsa::EcdsaSecp384r1Sha384, KeyAlgorithm::EcdsaP384, PublicKey::verify, 450),
-        (Ecdsa::EcdsaSecp521r1Sha512, KeyAlgorithm::EcdsaP521, PublicKey::verify, 500),
-        (Ecdsa::EcdsaSecp256r1Sha256, KeyAlgorithm::EcdsaP256, historical, 450),
-        (Ecdsa::EcdsaSecp384r1Sha256, KeyAlgorithm::EcdsaP384, historical, 450),
+        (Ecdsa::EcdsaSecp256r1Sha256, KeyAlgorithm::P256, PublicKey::verify, 450),
+        (Ecdsa::EcdsaSecp384r1Sha384, KeyAlgorithm::P384, PublicKey::verify, 450),
+        (Ecdsa::EcdsaSecp521r1Sha512, KeyAlgorithm::P521, PublicKey::verify, 500),
+        (Ecdsa::EcdsaSecp256r1Sha256, KeyAlgorithm::P256, historical, 450),
+        (Ecdsa::EcdsaSecp384r1Sha256, KeyAlgorithm::P384, historical, 450),
     ];
     for (name, algorithm, verify, at_least) in sets {
         let tests = ecdsa_tests(name);

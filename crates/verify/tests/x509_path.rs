@@ -30,9 +30,9 @@ fn good_chains_of_every_length_and_algorithm() {
         Chain::of(&authorities[0], authority, &leaf).verify().unwrap();
     }
     let leaves = [
-        (Key::p256(), KeyAlgorithm::EcdsaP256),
-        (Key::p384(), KeyAlgorithm::EcdsaP384),
-        (Key::p521(), KeyAlgorithm::EcdsaP521),
+        (Key::p256(), KeyAlgorithm::P256),
+        (Key::p384(), KeyAlgorithm::P384),
+        (Key::p521(), KeyAlgorithm::P521),
         (Key::ed25519(), KeyAlgorithm::Ed25519),
     ];
     for (key, algorithm) in leaves {
@@ -341,7 +341,7 @@ fn historical_chain() {
         .with(usage_of(KeyUsages::DigitalSignature | KeyUsages::KeyCertSign));
     let path = chain.verify().unwrap();
     assert_eq!((path.subject(), path.issuer()), ("CN=int".to_owned(), "CN=int".to_owned()));
-    assert_eq!(path.public_key().algorithm(), KeyAlgorithm::EcdsaP384);
+    assert_eq!(path.public_key().algorithm(), KeyAlgorithm::P384);
     assert_eq!(path.certificates().count(), 3);
     // It bears its issuer's name and is not self-signed: without the issuer there is no path.
     assert_eq!(variant(&verify(&[&chain.leaf], &[&chain.root]).unwrap_err()), "NoIssuer");

@@ -9,7 +9,7 @@ use super::*;
 /// Algorithm, Base64 SubjectPublicKeyInfo, fingerprint, hint.
 const GOOD: [(KeyAlgorithm, &str, &str, &str); 4] = [
     (
-        KeyAlgorithm::EcdsaP256,
+        KeyAlgorithm::P256,
         concat!(
             "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEReYgJ0JrECG6/KKcHskuX82nlE99kyGEspOcdlaYc/mkR42D6YZF5h",
             "ihp0iP1TPoBWCGvIqR9OOfEa2gSIrpYg==",
@@ -18,7 +18,7 @@ const GOOD: [(KeyAlgorithm, &str, &str, &str); 4] = [
         "04d614e188460c795bcbefbee93adeed7f1e145a24f668bb0dd4752ec198ad6b",
     ),
     (
-        KeyAlgorithm::EcdsaP384,
+        KeyAlgorithm::P384,
         concat!(
             "MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAES7oWg3m+I9M9ZjR/YlVd2HoSVFCm0rFKB6PB/he4iPqoRpAZLLSpRH47sD",
             "R11CA4GXnrytEHPr3AvMC0BCxKFX9lJanpdfXaZhT2DM3a78haAKxgM1+Tzmy97pF88O1a",
@@ -27,7 +27,7 @@ const GOOD: [(KeyAlgorithm, &str, &str, &str); 4] = [
         "df24c5a50c2000e33454867e9ae31699935a4ecb406ebb9c7b6ad60e13f0493a",
     ),
     (
-        KeyAlgorithm::EcdsaP521,
+        KeyAlgorithm::P521,
         concat!(
             "MIGbMBAGByqGSM49AgEGBSuBBAAjA4GGAAQBH9tq+5ZwfbHPPQC6tN5DHSN+EqfwBMfPLtg+Ap3x5ymPs59WVjXZ1s",
             "2nMowO50ximxj5pnGla/t4yhPblvFJKzIAZDM/KCOKa2cBa2Peqn89gWXNaSFsugl8VwxBqGJN9z+Z+lVOn9xMUU7V",

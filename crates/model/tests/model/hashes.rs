@@ -1,8 +1,6 @@
 //! Digests: against other implementations, whatever the threads, memory, method and hash.
 
-mod common;
-
-use common::{Model, hash, naive, noise};
+use crate::common::{Model, hash, naive, noise, sharded};
 use modelseal_core::{
     digest::Algorithm,
     manifest::{Method, Serialization},
@@ -96,7 +94,7 @@ fn lengths_around_the_buffer_are_read_whole() {
 #[test]
 fn an_empty_file_has_one_empty_shard() {
     let model = Model::with(&[("empty", b""), ("full", b"12345")]);
-    assert_eq!(model.names(&common::sharded(2)), ["empty:0:0", "full:0:2", "full:2:4", "full:4:5"]);
+    assert_eq!(model.names(&sharded(2)), ["empty:0:0", "full:0:2", "full:2:4", "full:4:5"]);
 }
 
 #[test]
@@ -111,7 +109,10 @@ fn a_single_file_is_named_by_its_base_name() {
         assert_eq!(manifest.resources()[0].path.as_str(), "weights.gguf");
         assert_eq!(manifest.resources()[0].digest, hash(Algorithm::Sha256, b"abc"));
         let serialization = Serialization::default();
-        assert_eq!(manifest, &naive(&[("weights.gguf".into(), b"abc".to_vec())], &serialization).of_single_file());
+        assert_eq!(
+            manifest,
+            &naive(&[("weights.gguf".into(), b"abc".to_vec())], &serialization).of_single_file()
+        );
     }
 }
 

@@ -1,7 +1,5 @@
 //! Models in temporary folders, and a second, naive opinion on them.
 
-#![allow(dead_code, reason = "each test file uses a part")]
-
 use modelseal_core::{
     digest::{Algorithm, Digest},
     manifest::{ByteRange, Manifest, Method, Resource, Serialization},
@@ -17,18 +15,18 @@ use std::{
 use tempfile::TempDir;
 
 /// A folder `model` inside a temporary folder.
-pub struct Model {
+pub(crate) struct Model {
     outside: TempDir,
 }
 
 impl Model {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let outside = tempfile::tempdir().unwrap();
         fs::create_dir(outside.path().join("model")).unwrap();
         Self { outside }
     }
 
-    pub fn with(files: &[(&str, &[u8])]) -> Self {
+    pub(crate) fn with(files: &[(&str, &[u8])]) -> Self {
         let model = Self::new();
         for (name, bytes) in files {
             model.file(name, bytes);
@@ -36,81 +34,81 @@ impl Model {
         model
     }
 
-    pub fn outside(&self) -> &Path {
+    pub(crate) fn outside(&self) -> &Path {
         self.outside.path()
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.outside.path().join("model")
     }
 
-    pub fn join(&self, name: &str) -> PathBuf {
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
-    pub fn file(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn file(&self, name: &str, bytes: &[u8]) {
         let path = self.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
     }
 
     #[cfg(unix)]
-    pub fn link(&self, name: &str, target: impl AsRef<Path>) {
+    pub(crate) fn link(&self, name: &str, target: impl AsRef<Path>) {
         let path = self.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::os::unix::fs::symlink(target, path).unwrap();
     }
 
-    pub fn source(&self) -> Source {
+    pub(crate) fn source(&self) -> Source {
         Source::open(&self.path()).unwrap()
     }
 
-    pub fn measure(&self, options: &Options) -> Result<Measured, MeasureError> {
+    pub(crate) fn measure(&self, options: &Options) -> Result<Measured, MeasureError> {
         measure(&self.source(), options, &())
     }
 
     /// The names of its files, measured.
-    pub fn names(&self, options: &Options) -> Vec<String> {
+    pub(crate) fn names(&self, options: &Options) -> Vec<String> {
         names(self.measure(options).unwrap().manifest.get())
     }
 
     /// The error of measuring it.
-    pub fn error(&self, options: &Options) -> MeasureError {
+    pub(crate) fn error(&self, options: &Options) -> MeasureError {
         self.measure(options).expect_err("must not be measured")
     }
 }
 
-pub fn names(manifest: &Manifest) -> Vec<String> {
+pub(crate) fn names(manifest: &Manifest) -> Vec<String> {
     manifest.resources().iter().map(|r| r.name().into_owned()).collect()
 }
 
-pub fn paths(names: &[&str]) -> Vec<ModelPath> {
+pub(crate) fn paths(names: &[&str]) -> Vec<ModelPath> {
     names.iter().map(|name| ModelPath::parse(name).unwrap()).collect()
 }
 
-pub fn ignoring(names: &[&str]) -> Options {
+pub(crate) fn ignoring(names: &[&str]) -> Options {
     let serialization = Serialization { ignore_paths: paths(names), ..Serialization::default() };
     Options { serialization, ..Options::default() }
 }
 
-pub fn following() -> Options {
+pub(crate) fn following() -> Options {
     let serialization = Serialization { allow_symlinks: true, ..Serialization::default() };
     Options { serialization, ..Options::default() }
 }
 
-pub fn sharded(size: u64) -> Options {
+pub(crate) fn sharded(size: u64) -> Options {
     let method = Method::Shards(NonZeroU64::new(size).unwrap());
     let serialization = Serialization { method, ..Serialization::default() };
     Options { serialization, ..Options::default() }
 }
 
 /// Lets the clock by which files are stamped move on.
-pub fn tick() {
+pub(crate) fn tick() {
     std::thread::sleep(Duration::from_millis(25));
 }
 
 /// Bytes that differ from place to place and from seed to seed.
-pub fn noise(seed: u64, len: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let next = || {
         state ^= state << 13;
@@ -122,7 +120,7 @@ pub fn noise(seed: u64, len: usize) -> Vec<u8> {
 }
 
 /// The manifest of files given as bytes, computed the simple way by other code: `sha2` and the one-shot functions.
-pub fn naive(files: &[(String, Vec<u8>)], serialization: &Serialization) -> Manifest {
+pub(crate) fn naive(files: &[(String, Vec<u8>)], serialization: &Serialization) -> Manifest {
     let mut resources = Vec::new();
     for (name, bytes) in files {
         let path = ModelPath::parse(name).unwrap();
@@ -149,7 +147,7 @@ pub fn naive(files: &[(String, Vec<u8>)], serialization: &Serialization) -> Mani
     Manifest::sorted(serialization.clone(), resources).unwrap()
 }
 
-pub fn hash(algorithm: Algorithm, bytes: &[u8]) -> Digest {
+pub(crate) fn hash(algorithm: Algorithm, bytes: &[u8]) -> Digest {
     use sha2::Digest as _;
     match algorithm {
         Algorithm::Sha256 => Digest::new(algorithm, &sha2::Sha256::digest(bytes)),
