@@ -81,3 +81,37 @@ pub(crate) fn measure_kind(error: &MeasureError) -> Kind {
         _ => Kind::Undecided,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// Codes are for ever, so each must be documented, and nothing else.
+    #[test]
+    fn the_documentation_lists_every_code() {
+        let sources = [
+            include_str!("codes.rs"),
+            include_str!("error.rs"),
+            include_str!("verify.rs"),
+            include_str!("../../../cli/src/exit.rs"),
+            include_str!("../../../cli/src/files.rs"),
+            include_str!("../../../cli/src/password.rs"),
+            include_str!("../../../cli/src/commands/sign.rs"),
+            include_str!("../../../cli/src/commands/verify.rs"),
+            include_str!("../../../cli/src/commands/key.rs"),
+        ];
+        let domains = ["signature.", "identity.", "integrity.", "usage.", "error."];
+        let is_code = |text: &&str| {
+            **text != "error.rs"
+                && domains.iter().any(|d| {
+                    text.strip_prefix(d).is_some_and(|rest| {
+                        !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+                    })
+                })
+        };
+        let used: std::collections::BTreeSet<&str> =
+            sources.iter().flat_map(|source| source.split('"')).filter(is_code).collect();
+        let documented: std::collections::BTreeSet<&str> =
+            include_str!("../../../docs/codes.md").split('`').filter(is_code).collect();
+        assert!(used.len() > 25, "{used:?}");
+        assert_eq!(used, documented);
+    }
+}
