@@ -100,7 +100,7 @@ mod tests {
         ];
         let domains = ["signature.", "identity.", "integrity.", "usage.", "error."];
         let is_code = |text: &&str| {
-            **text != "error.rs"
+            *text != "error.rs"
                 && domains.iter().any(|d| {
                     text.strip_prefix(d).is_some_and(|rest| {
                         !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
