@@ -1,0 +1,101 @@
+"""Where model-signing 1.1.1 gives the other verdict, and why.
+
+Measured, not guessed: `tests/oms_vectors.py testdata/oms --reference .venv/bin/model_signing` fails when a line here is wrong
+or missing. Each entry is a reason and the cases that it explains."""
+
+REASONS = {
+    "its command line hashes whole files with sha256 whatever the bundle says": (
+        "files-blake2b",
+        "files-blake3",
+        "shards-blake2b",
+        "shards-blake3",
+        "shards-sha256",
+        "shards-one-byte",
+        "shards-whole-files",
+        "shards-size-exact",
+        "shards-size-decimal",
+        "shards-order",
+        "shards-reference-form-sha256",
+        "shards-reference-form-blake2b",
+        "shards-empty-file",
+        "shards-empty-file-unlisted",
+        "serialization-hash-type-md5",
+        "serialization-hash-type-other",
+    ),
+    "it splits the name of a shard at every colon": ("name-unusual-shards",),
+    "it has no Ed25519": ("key-ed25519",),
+    "it knows one spelling of the media type": ("media-type-parameter",),
+    "it lists a single file as a dot and takes no other name": ("single-file",),
+    "it follows links when its flag says so, whatever the signer recorded": (
+        "model-symlink-signed",
+        "model-symlink-signed-outside",
+        "model-symlink-two-to-one",
+        "model-symlink-flag-cannot-widen",
+    ),
+    "it judges certificates at the time the leaf begins": (
+        "certificate-expired",
+        "certificate-future",
+        "certificate-before-everything",
+        "certificate-intermediate-expired",
+        "certificate-root-expired",
+    ),
+    "digitalSignature is enough for it": (
+        "certificate-any-eku",
+        "certificate-tls",
+        "certificate-authority-as-leaf-digital-signature",
+    ),
+    "it takes hex as Python's bytes.fromhex does": ("digest-spaces", "digest-uppercase"),
+    "it looks at the first signature only": ("envelope-good-then-bad", "envelope-two-signatures"),
+    "it reads files outside the model when unsigned files are ignored": (
+        "first-release-parent",
+        "name-parent-unsigned-ignored",
+    ),
+    "its JSON reader keeps the last of two members": (
+        "json-twice-bundle",
+        "json-twice-envelope",
+        "json-twice-key",
+        "json-twice-material",
+        "json-twice-signature",
+        "payload-twice-ignored-member",
+        "payload-twice-predicate",
+        "payload-twice-resource",
+        "payload-twice-resources",
+        "payload-twice-serialization",
+        "payload-twice-subject",
+        "payload-twice-subject-digest",
+        "payload-twice-type",
+    ),
+    "its JSON reader takes more than JSON": ("payload-nan", "payload-utf16"),
+    "a bundle without a hint gets a warning, and rawBytes is not compared": (
+        "material-hint-empty",
+        "material-key-empty",
+        "material-raw-bytes-other",
+    ),
+    "it folds other spellings of a path into one": (
+        "name-alias",
+        "name-dot-inside",
+        "name-dot-prefix",
+        "name-double-slash",
+        "name-trailing-slash",
+    ),
+    "the last resource of a name counts": ("name-twice", "name-twice-bad-first"),
+    "it does not check the schema": (
+        "serialization-allow-symlinks-number",
+        "serialization-allow-symlinks-text",
+        "serialization-member-unknown",
+        "serialization-shard-size-with-files",
+        "statement-member-unknown",
+        "statement-predicate-member-unknown",
+        "statement-subject-name-empty",
+        "statement-resources-none",
+    ),
+    "it passes over a directory that it cannot list": ("model-unreadable-directory",),
+    "it does not check ignored paths": (
+        "serialization-ignore-absolute",
+        "serialization-ignore-number",
+        "serialization-ignore-parent",
+    ),
+    "it tries the encoding of its first release on every signature": ("signature-v0.2-encoding",),
+}
+
+DIFFERS = {case: reason for reason, cases in REASONS.items() for case in cases}
