@@ -30,6 +30,7 @@ fn path(error: &PathError) -> &'static str {
         PathError::Expired { .. } | PathError::NotYetValid { .. } => "identity.certificate-expired",
         PathError::LeafExtendedUsage { .. }
         | PathError::LeafKeyUsage { .. }
+        | PathError::LeafIsAuthority { .. }
         | PathError::LeafWithoutUsage { .. } => "identity.eku",
         _ => "identity.chain-untrusted",
     }

@@ -26,6 +26,7 @@
 mod codes;
 mod digest;
 mod error;
+mod explained;
 mod output;
 pub mod report;
 mod scope;

@@ -3,9 +3,8 @@
 use crate::{
     codes,
     error::Kind,
-    report::{
-        Check, Differences, Digests, Explained, ModelReport, SignedReport, Status, Verdict, VerifyReport,
-    },
+    explained,
+    report::{Check, Differences, Digests, ModelReport, SignedReport, Status, Verdict, VerifyReport},
     scope,
 };
 use jiff::Timestamp;
@@ -18,7 +17,7 @@ use modelseal_core::{
     path::ModelPath,
     predicate::{Reading, SignedModel},
 };
-use modelseal_model::{MeasureError, Note, Options, Progress, Source, explain, measure};
+use modelseal_model::{MeasureError, Note, Options, Progress, Source, measure};
 use modelseal_verify::{
     public_key::PublicKey,
     signer::{CertificateIdentity, Signer},
@@ -31,9 +30,6 @@ use std::{
     io::Read,
     path::{Path, PathBuf},
 };
-
-/// How many differing files are looked at for an explanation.
-const MAX_EXPLAINED: usize = 32;
 
 /// Verifies the model at `path`, a directory or a single file, against its signature.
 ///
@@ -184,12 +180,12 @@ impl VerifyRequest<Verifier> {
         let mut comparison = signed.matches(&observed);
         self.forgive_empty_files(&signed, &observed, &mut comparison, &mut trail);
         let mut differences = Differences::from(&comparison);
-        differences.explained = explanations(&source, &comparison);
+        differences.explained = explained::differences(&settings.model, &source, &comparison);
         trail.report.differences = Some(differences);
         let verdict = if comparison.is_match() {
             Ok(())
         } else {
-            Err(Failure::deny(codes::comparison(&comparison), summary(&comparison)).fix(INTEGRITY_FIX))
+            Err(Failure::deny(codes::comparison(&comparison), summary(&comparison)).fix(integrity_fix(&comparison)))
         };
         trail.check("integrity", verdict)?;
         Ok(VerifiedModel { signed, report: trail.allow() })
@@ -306,9 +302,6 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 const CHECKS: [&str; 4] = ["bundle", "signature", "statement", "integrity"];
-
-const INTEGRITY_FIX: &str =
-    "get the model again from its publisher, or have the publisher sign what it is now";
 
 /// One check that did not pass.
 struct Failure {
@@ -493,16 +486,13 @@ fn signed_paths(manifest: &Manifest, source: &Source) -> Option<Vec<ModelPath>> 
     Some(paths)
 }
 
-fn explanations(source: &Source, comparison: &Comparison) -> Vec<Explained> {
-    let changed = comparison.changed.iter().map(|change| &change.path);
-    let mut paths: Vec<&ModelPath> = changed.chain(&comparison.unsigned).collect();
-    paths.dedup();
-    paths
-        .into_iter()
-        .filter_map(|path| Some((path, explain(source, path)?)))
-        .take(MAX_EXPLAINED)
-        .map(|(path, e)| Explained { path: path.as_str().into(), message: e.to_string() })
-        .collect()
+fn integrity_fix(comparison: &Comparison) -> &'static str {
+    if comparison.changed.is_empty() && comparison.missing.is_empty() {
+        "remove what was not signed, leave it out with --ignore-paths, or look at signed files only with \
+         --ignore-unsigned-files"
+    } else {
+        "get the model again from its publisher, or have the publisher sign what it is now"
+    }
 }
 
 fn summary(comparison: &Comparison) -> String {

@@ -182,6 +182,10 @@ fn each_rule_broken_alone() {
         ("leaf for code signing without digitalSignature", "LeafKeyUsage", "leaf", |c| {
             set(&mut c.leaf, usage(KeyUsages::NonRepudiation));
         }),
+        ("authority that may sign anything as leaf", "LeafIsAuthority", "leaf", |c| {
+            drop_ext(&mut c.leaf, ExtendedKeyUsage::OID);
+            set(&mut c.leaf, usage_of(KeyUsages::DigitalSignature | KeyUsages::KeyCertSign));
+        }),
         // Keys and signatures.
         ("RSA leaf", "LeafKey", "leaf", |c| c.leaf.key = Key::rsa()),
         ("secp256k1 leaf", "LeafKey", "leaf", |c| c.leaf.key = Key::p256().with_spki(secp256k1_spki())),
@@ -332,13 +336,14 @@ fn cross_signed_intermediates() {
     }
 }
 
-/// The historical OMS bundles: RSA authorities, a P-384 leaf with CA:TRUE and its issuer's name, no EKU.
+/// The historical OMS bundles: RSA authorities, a P-384 leaf with CA:TRUE and its issuer's name, for code signing.
 #[test]
 fn historical_chain() {
     let (root, int, leaf) = (Key::rsa(), Key::rsa(), Key::p384());
     let mut chain = Chain::of(&root, &int, &leaf);
     chain.leaf = Spec::ca("CN=int", &leaf, "CN=int", &int)
-        .with(usage_of(KeyUsages::DigitalSignature | KeyUsages::KeyCertSign));
+        .with(usage_of(KeyUsages::DigitalSignature | KeyUsages::KeyCertSign))
+        .with(extended(&[CODE_SIGNING]));
     let path = chain.verify().unwrap();
     assert_eq!((path.subject(), path.issuer()), ("CN=int".to_owned(), "CN=int".to_owned()));
     assert_eq!(path.public_key().algorithm(), KeyAlgorithm::P384);

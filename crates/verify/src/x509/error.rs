@@ -148,6 +148,11 @@ pub enum PathError {
         /// The leaf.
         subject: String,
     },
+    /// The leaf is made to sign certificates, and nothing says that it may sign code as well.
+    LeafIsAuthority {
+        /// The leaf.
+        subject: String,
+    },
     /// The leaf has neither `keyUsage` nor `extendedKeyUsage`: nobody said that it may sign.
     LeafWithoutUsage {
         /// The leaf.
@@ -257,6 +262,11 @@ impl fmt::Display for PathError {
             Self::LeafKeyUsage { subject } => write!(
                 f,
                 "the certificate \"{subject}\" is not for signing: its key usage has no digitalSignature; {LEAF_FIRST}"
+            ),
+            Self::LeafIsAuthority { subject } => write!(
+                f,
+                "the certificate \"{subject}\" is that of an authority: it is made to sign certificates, and no extended \
+                 key usage codeSigning says that it may sign models; {LEAF_FIRST}"
             ),
             Self::LeafWithoutUsage { subject } => write!(
                 f,

@@ -61,7 +61,8 @@ pub struct ValidityWindow {
 ///   Understood are `basicConstraints`, `keyUsage`, `extendedKeyUsage`, `subjectAltName`, `certificatePolicies` and the
 ///   key identifiers. `policyConstraints`, `policyMappings` and `inhibitAnyPolicy` are not.
 /// - The leaf may sign code: `extendedKeyUsage` must include `codeSigning` (`anyExtendedKeyUsage` does not do), and
-///   `keyUsage` must include `digitalSignature`. One of the two may be absent, not both.
+///   `keyUsage` must include `digitalSignature`. One of the two may be absent, not both; and one that may sign
+///   certificates (`keyCertSign`) signs models only when its `extendedKeyUsage` says so.
 /// - The leaf's key is a [`PublicKey`]. The leaf may be an authority (`CA:TRUE`), and may bear its issuer's name: the
 ///   historical bundles of OMS section 11 do both.
 ///
@@ -313,6 +314,9 @@ fn check_leaf_usage(leaf: &Certificate) -> Result<(), PathError> {
     }
     match usage {
         Some(usage) if !usage.digital_signature() => Err(PathError::LeafKeyUsage { subject: leaf.subject() }),
+        Some(usage) if usage.key_cert_sign() && extended.is_none() => {
+            Err(PathError::LeafIsAuthority { subject: leaf.subject() })
+        }
         _ => Ok(()),
     }
 }
