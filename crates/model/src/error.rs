@@ -67,7 +67,7 @@ pub enum MeasureError {
     Empty {
         /// The model.
         path: PathBuf,
-        /// Whether something was left out by ignore paths or as the signature.
+        /// Whether something was left out: by ignore paths, as the signature, or as not asked for.
         excluded: bool,
     },
     /// More directory entries than [`limits::MAX_RESOURCES`] before the end of the model was in sight.
@@ -224,7 +224,7 @@ impl fmt::Display for MeasureError {
             }
             Self::Empty { path, excluded } => {
                 write!(f, "'{}' holds no files", shown(path))?;
-                f.write_str(if *excluded { " besides those that are ignored" } else { "" })?;
+                f.write_str(if *excluded { " besides those that are left out" } else { "" })?;
                 f.write_str("; an empty model can be neither signed nor verified")
             }
             Self::TooManyEntries(path) => {

@@ -8,7 +8,7 @@ pub trait Progress: Sync {
     /// Another so many bytes have been hashed. The sum is exactly the planned number when the measurement succeeds.
     fn advance(&self, bytes: u64);
 
-    /// Whether to stop; asked at least once for each megabyte read and each directory listed.
+    /// Whether to stop; asked for each directory listed and before each round of reads, of at most 256 KiB a lane.
     fn cancelled(&self) -> bool {
         false
     }

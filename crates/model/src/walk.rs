@@ -62,12 +62,6 @@ pub(crate) struct FoundDirectory {
     pub(crate) link: bool,
 }
 
-/// `a/b/c` gives `a`, `a/b`, `a/b/c`.
-fn with_ancestors(path: &ModelPath) -> impl Iterator<Item = &str> {
-    let path = path.as_str();
-    path.match_indices('/').map(|(at, _)| &path[..at]).chain(std::iter::once(path))
-}
-
 /// What a walk leaves out and whether it follows links.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules<'a> {
@@ -84,7 +78,17 @@ pub(crate) fn walk(
     rules: Rules<'_>,
     progress: &dyn Progress,
 ) -> Result<Walked, MeasureError> {
-    let mut walk = Walk::new(source, rules, progress);
+    walk_at_most(source, rules, progress, MAX_RESOURCES)
+}
+
+/// [`walk`] through at most `limit` entries.
+fn walk_at_most(
+    source: &Source,
+    rules: Rules<'_>,
+    progress: &dyn Progress,
+    limit: usize,
+) -> Result<Walked, MeasureError> {
+    let mut walk = Walk::new(source, rules, progress, limit);
     match &source.root {
         Root::File { status, .. } => walk.single_file(status)?,
         Root::Directory { dir, canonical } => walk.tree(dir, canonical)?,
@@ -102,8 +106,8 @@ struct Walk<'a> {
     /// The only files that count and the directories on the way to them.
     wanted: Option<HashSet<&'a str>>,
     excluded: bool,
-    /// Entries seen, which bounds the work that links can multiply.
-    entries: usize,
+    /// Entries that may still be seen: it bounds the work that links can multiply.
+    left: usize,
     snapshot_used: bool,
     found: Walked,
 }
@@ -117,8 +121,8 @@ struct Frame<'a> {
     entries: std::vec::IntoIter<Entry>,
     /// Known when links are followed, to notice circles.
     id: Option<FileId>,
-    /// Whether a link lies on the way here from the root.
-    beyond_link: bool,
+    /// Where it is when links are resolved; for judging links, not for opening anything.
+    canonical: PathBuf,
 }
 
 enum Handle<'a> {
@@ -136,7 +140,7 @@ impl Handle<'_> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(source: &'a Source, rules: Rules<'a>, progress: &'a dyn Progress) -> Self {
+    fn new(source: &'a Source, rules: Rules<'a>, progress: &'a dyn Progress, limit: usize) -> Self {
         let ignored = rules.ignore_paths.iter().enumerate().map(|(at, path)| (path.as_str(), Some(at)));
         let excluded = rules.exclude.iter().map(|path| (path.as_str(), None));
         Self {
@@ -147,7 +151,7 @@ impl<'a> Walk<'a> {
             matched: vec![false; rules.ignore_paths.len()],
             wanted: rules.only.map(|only| only.iter().flat_map(with_ancestors).collect()),
             excluded: false,
-            entries: 0,
+            left: limit,
             snapshot_used: false,
             found: Walked { files: Vec::new(), directories: Vec::new(), notes: Vec::new() },
         }
@@ -165,12 +169,13 @@ impl<'a> Walk<'a> {
     fn tree(&mut self, root: &'a Dir, canonical: &Path) -> Result<(), MeasureError> {
         let mut path = String::new();
         let here = FoundDirectory { parent: 0, name: OsString::new(), link: false };
-        let mut stack = vec![self.list(Handle::Root(root), here, "", None, false)?];
+        let id = self.id(root, "")?;
+        let mut stack = vec![self.list(Handle::Root(root), here, "", id, canonical.to_owned())?];
         while let Some(frame) = stack.last_mut() {
             path.truncate(frame.path_len);
             match frame.entries.next() {
                 Some(entry) => {
-                    let deeper = self.entry(&stack, canonical, &mut path, &entry)?;
+                    let deeper = self.entry(&stack, &mut path, &entry)?;
                     stack.extend(deeper);
                 }
                 None => _ = stack.pop(),
@@ -184,7 +189,6 @@ impl<'a> Walk<'a> {
     fn entry(
         &mut self,
         stack: &[Frame<'a>],
-        canonical: &Path,
         path: &mut String,
         entry: &Entry,
     ) -> Result<Option<Frame<'a>>, MeasureError> {
@@ -203,8 +207,11 @@ impl<'a> Walk<'a> {
             path.push('/');
         }
         path.push_str(name);
-        if self.wanted.as_ref().is_some_and(|wanted| !wanted.contains(path.as_str())) || self.leaves_out(path)
-        {
+        if self.leaves_out(path) {
+            return Ok(None);
+        }
+        if self.wanted.as_ref().is_some_and(|wanted| !wanted.contains(path.as_str())) {
+            self.excluded = true;
             return Ok(None);
         }
         let kind = match entry.kind {
@@ -220,50 +227,48 @@ impl<'a> Walk<'a> {
         };
         match kind {
             Kind::File => Ok(None),
-            Kind::Directory => self.directory(stack, path, name, false),
-            Kind::Link => self.link(stack, canonical, path, name),
+            Kind::Directory => self.directory(stack, path, name, None),
+            Kind::Link => self.link(stack, path, name),
             Kind::Special(what) => Err(MeasureError::SpecialFile { path: self.source.join(path), what }),
         }
     }
 
+    /// Goes on with the directory `name`; `reached` is where it is when it is a link.
     fn directory(
         &mut self,
         stack: &[Frame<'a>],
         path: &str,
         name: &str,
-        link: bool,
+        reached: Option<PathBuf>,
     ) -> Result<Option<Frame<'a>>, MeasureError> {
         let Some(frame) = stack.last() else { return Ok(None) };
         if stack.len() >= MAX_PATH_DEPTH {
             return Err(self.source.bad_name(path, PathError::TooDeep(stack.len() + 1)));
         }
+        let link = reached.is_some();
         let dir = frame.dir.get().enter(OsStr::new(name), link);
         let dir = dir.map_err(|e| self.failed("open the directory", path, e))?;
-        let mut id = None;
-        if self.rules.allow_symlinks {
-            let this = dir.id().map_err(|e| self.failed("inspect", path, e))?;
-            if stack.iter().any(|frame| frame.id.as_ref() == Some(&this)) {
-                let path = self.model_path(path)?;
-                self.found.notes.push(Note::SymlinkCycle { path });
-                return Ok(None);
-            }
-            id = Some(this);
+        let id = self.id(&dir, path)?;
+        if id.is_some() && stack.iter().any(|frame| frame.id == id) {
+            let path = self.model_path(path)?;
+            self.found.notes.push(Note::SymlinkCycle { path });
+            return Ok(None);
         }
         let found = FoundDirectory { parent: frame.index, name: name.into(), link };
-        self.list(Handle::Open(dir), found, path, id, frame.beyond_link || link).map(Some)
+        let canonical = reached.unwrap_or_else(|| frame.canonical.join(name));
+        self.list(Handle::Open(dir), found, path, id, canonical).map(Some)
     }
 
     fn link(
         &mut self,
         stack: &[Frame<'a>],
-        canonical: &Path,
         path: &str,
         name: &str,
     ) -> Result<Option<Frame<'a>>, MeasureError> {
-        let Some(frame) = stack.last() else { return Ok(None) };
+        let (Some(root), Some(frame)) = (stack.first(), stack.last()) else { return Ok(None) };
         let dir = frame.dir.get();
         let target = dir.read_link(OsStr::new(name)).map_err(|e| self.failed("read the link", path, e))?;
-        if !frame.beyond_link && self.blob(canonical, frame.index, path, &target)? {
+        if self.blob(frame, path, &target)? {
             return Ok(None);
         }
         let link = || (self.source.join(path), target.clone());
@@ -281,9 +286,9 @@ impl<'a> Walk<'a> {
                 _ => MeasureError::Io { doing: "follow the link", path, error },
             }
         })?;
-        // Only for the note. A path too long for the system to resolve is said to lead outside.
-        let inside = std::fs::canonicalize(canonical.join(path)).is_ok_and(|to| to.starts_with(canonical));
-        if !inside {
+        // A path that is too long for the system to resolve counts as outside.
+        let reached = std::fs::canonicalize(frame.canonical.join(name)).unwrap_or_else(|_| target.clone());
+        if !reached.starts_with(&root.canonical) {
             self.found.notes.push(Note::SymlinkOutside { path: self.model_path(path)?, target });
         }
         match status.kind {
@@ -291,7 +296,7 @@ impl<'a> Walk<'a> {
                 self.push(self.model_path(path)?, frame.index, &status, Via::Link);
                 Ok(None)
             }
-            Kind::Directory => self.directory(stack, path, name, true),
+            Kind::Directory => self.directory(stack, path, name, Some(reached)),
             Kind::Special(what) => Err(MeasureError::SpecialFile { path: self.source.join(path), what }),
             Kind::Link => {
                 Err(MeasureError::Changed { path: self.source.join(path), change: Change::Replaced })
@@ -300,22 +305,13 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes a link into the blobs of the Hugging Face cache that the model lies in; says whether it is one.
-    fn blob(
-        &mut self,
-        canonical: &Path,
-        directory: u32,
-        path: &str,
-        target: &Path,
-    ) -> Result<bool, MeasureError> {
+    fn blob(&mut self, frame: &Frame<'a>, path: &str, target: &Path) -> Result<bool, MeasureError> {
         let Some(snapshot) = &self.source.snapshot else { return Ok(false) };
-        let directory_path = path.rsplit_once('/').map_or_else(PathBuf::new, |(parent, _)| parent.into());
-        // Joining an empty path would leave a trailing separator.
-        let directory_path = canonical.components().chain(directory_path.components()).collect::<PathBuf>();
-        let Some(blob) = snapshot.blob(&directory_path, target) else { return Ok(false) };
+        let Some(blob) = snapshot.blob(&frame.canonical, target) else { return Ok(false) };
         match snapshot.blobs.status(OsStr::new(&blob), false) {
             Ok(status) if status.kind == Kind::File => {
                 self.snapshot_used = true;
-                self.push(self.model_path(path)?, directory, &status, Via::Blob(blob.into()));
+                self.push(self.model_path(path)?, frame.index, &status, Via::Blob(blob.into()));
                 Ok(true)
             }
             Ok(_) => Ok(false),
@@ -333,28 +329,29 @@ impl<'a> Walk<'a> {
         found: FoundDirectory,
         path: &str,
         id: Option<FileId>,
-        beyond_link: bool,
+        canonical: PathBuf,
     ) -> Result<Frame<'a>, MeasureError> {
         if self.progress.cancelled() {
             return Err(MeasureError::Cancelled);
         }
-        let id = match id {
-            None if self.rules.allow_symlinks => {
-                Some(dir.get().id().map_err(|e| self.failed("inspect", path, e))?)
-            }
-            id => id,
-        };
-        let left = MAX_RESOURCES - self.entries;
-        let mut entries = dir.get().list(left).map_err(|e| self.failed("list", path, e))?;
-        if entries.len() > left {
+        let mut entries = dir.get().list(self.left).map_err(|e| self.failed("list", path, e))?;
+        let Some(left) = self.left.checked_sub(entries.len()) else {
             return Err(MeasureError::TooManyEntries(self.source.path().to_owned()));
-        }
-        self.entries += entries.len();
+        };
+        self.left = left;
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         // At most as many as entries, so the index fits.
         let index = u32::try_from(self.found.directories.len()).unwrap_or(u32::MAX);
         self.found.directories.push(found);
-        Ok(Frame { dir, index, path_len: path.len(), entries: entries.into_iter(), id, beyond_link })
+        Ok(Frame { dir, index, path_len: path.len(), entries: entries.into_iter(), id, canonical })
+    }
+
+    /// Which directory it is; `None` where no link is followed, so that no circle can be.
+    fn id(&self, dir: &Dir, path: &str) -> Result<Option<FileId>, MeasureError> {
+        if !self.rules.allow_symlinks {
+            return Ok(None);
+        }
+        dir.id().map(Some).map_err(|e| self.failed("inspect", path, e))
     }
 
     fn leaves_out(&mut self, path: &str) -> bool {
@@ -403,5 +400,49 @@ impl<'a> Walk<'a> {
             self.found.notes.insert(0, Note::HuggingFaceSnapshot { repository, revision });
         }
         Ok(self.found)
+    }
+}
+
+/// `a/b/c` gives `a`, `a/b`, `a/b/c`.
+fn with_ancestors(path: &ModelPath) -> impl Iterator<Item = &str> {
+    let path = path.as_str();
+    path.match_indices('/').map(|(at, _)| &path[..at]).chain(std::iter::once(path))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// Thirty levels of two links each would be a thousand million directories.
+    #[test]
+    fn links_that_multiply_end_at_the_limit() {
+        let model = tempfile::tempdir().unwrap();
+        for level in 0..30 {
+            std::fs::create_dir(model.path().join(level.to_string())).unwrap();
+            for side in ["l", "r"] {
+                let link = model.path().join(format!("{level}/{side}"));
+                std::os::unix::fs::symlink(format!("../{}", level + 1), link).unwrap();
+            }
+        }
+        std::fs::create_dir(model.path().join("30")).unwrap();
+        std::fs::write(model.path().join("30/f"), "x").unwrap();
+        let source = Source::open(model.path()).unwrap();
+        let rules = Rules { ignore_paths: &[], exclude: &[], only: None, allow_symlinks: true };
+        let error = walk_at_most(&source, rules, &(), 20_000).unwrap_err();
+        assert!(matches!(error, MeasureError::TooManyEntries(_)), "{error}");
+        assert!(error.to_string().contains(&MAX_RESOURCES.to_string()));
+    }
+
+    #[test]
+    fn the_limit_itself_is_allowed() {
+        let model = tempfile::tempdir().unwrap();
+        std::fs::create_dir(model.path().join("d")).unwrap();
+        for name in ["d/a", "d/b", "c"] {
+            std::fs::write(model.path().join(name), "").unwrap();
+        }
+        let source = Source::open(model.path()).unwrap();
+        let rules = Rules { ignore_paths: &[], exclude: &[], only: None, allow_symlinks: false };
+        assert_eq!(walk_at_most(&source, rules, &(), 4).unwrap().files.len(), 3);
+        assert!(matches!(walk_at_most(&source, rules, &(), 3), Err(MeasureError::TooManyEntries(_))));
     }
 }

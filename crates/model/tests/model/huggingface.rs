@@ -122,6 +122,7 @@ fn any_other_link_obeys_the_normal_rule() {
         "../../blobs",
         "../../blobs/..",
         "../../blobs/../refs/main",
+        "../../blobs/../aa11",
         "../../blobs/sub/deep",
         "../blobs/aa11",
         "../../../blobs/aa11",

@@ -1,5 +1,13 @@
 //! Measures real trees in temporary folders.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "these are tests"
+)]
+
 mod common;
 mod explaining;
 mod hashes;

@@ -75,6 +75,25 @@ fn excluded_files_are_left_out_and_not_recorded() {
 }
 
 #[test]
+fn when_only_some_files_count_nothing_else_matters() {
+    let model = Model::with(&[("w/a", b"1"), ("w/b", b"2"), ("c", b"3"), ("x/y", b"4")]);
+    #[cfg(unix)]
+    {
+        model.link("w/link", "nowhere");
+        model.file("w/back\\slash", b"");
+        model.file("skip/f", b"");
+    }
+    let mut options = ignoring(&["skip"]);
+    options.only = Some(paths(&["w/b", "c", "gone", "c/d", "x"]));
+    let measured = model.measure(&options).unwrap();
+    assert_eq!(crate::common::names(measured.manifest.get()), ["c", "w/b"]);
+    assert_eq!(measured.notes.len(), usize::from(cfg!(not(unix))));
+    options.only = Some(paths(&["w/link"]));
+    #[cfg(unix)]
+    assert!(matches!(model.error(&options), MeasureError::Symlink { .. }));
+}
+
+#[test]
 fn a_model_without_files_is_refused() {
     let model = Model::new();
     fs::create_dir_all(model.join("only/empty/folders")).unwrap();
