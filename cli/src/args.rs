@@ -4,6 +4,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser};
 use modelseal::{Algorithm, DEFAULT_SHARD_SIZE, KeyAlgorithm};
 use std::{num::NonZeroU64, path::PathBuf};
 
+const OUTPUT: &str = "Output";
+const SCOPE: &str = "What belongs to the model";
+const MEASURE: &str = "How the model is hashed";
+
 /// Sign and verify machine-learning models (OpenSSF Model Signing).
 ///
 /// A publisher signs a model of any size; a consumer refuses to use anything else than what was signed.
@@ -20,11 +24,11 @@ pub struct Cli {
     pub command: Command,
 
     /// Output for people, or one JSON document on standard output
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, help_heading = OUTPUT)]
     pub format: Format,
 
-    /// How much to say besides the result: ERROR and CRITICAL leave warnings out
-    #[arg(long, alias = "log_level", global = true, value_enum, ignore_case = true, default_value_t = LogLevel::Info, value_name = "LEVEL")]
+    /// How much to say besides the result: error and critical leave warnings out
+    #[arg(long, alias = "log_level", global = true, value_enum, ignore_case = true, default_value_t = LogLevel::Info, value_name = "LEVEL", help_heading = OUTPUT)]
     pub log_level: LogLevel,
 }
 
@@ -122,9 +126,6 @@ pub struct SignKeyArgs {
 
 #[derive(Debug, Args)]
 pub struct SignCertificateArgs {
-    #[command(flatten)]
-    pub common: SignArgs,
-
     /// The signing certificate (PEM), that of the private key
     #[arg(long, alias = "signing_certificate", value_name = "PEM")]
     pub signing_certificate: PathBuf,
@@ -132,6 +133,9 @@ pub struct SignCertificateArgs {
     /// Certificates that lead from the signing certificate towards the root (PEM), in order; repeatable
     #[arg(long, alias = "certificate_chain", value_name = "PEM")]
     pub certificate_chain: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub common: SignArgs,
 }
 
 #[derive(Debug, Args)]
@@ -174,19 +178,16 @@ pub enum VerifyMethod {
 
 #[derive(Debug, Args)]
 pub struct VerifyKeyArgs {
-    #[command(flatten)]
-    pub common: VerifyArgs,
-
     /// The public key (PEM)
     #[arg(long, alias = "public_key", value_name = "PEM")]
     pub public_key: PathBuf,
+
+    #[command(flatten)]
+    pub common: VerifyArgs,
 }
 
 #[derive(Debug, Args)]
 pub struct VerifyCertificateArgs {
-    #[command(flatten)]
-    pub common: VerifyArgs,
-
     /// Root certificates that you trust, and intermediates if the bundle lacks them (PEM); repeatable. There are no
     /// default roots
     #[arg(long, alias = "certificate_chain", value_name = "PEM", required = true)]
@@ -199,6 +200,9 @@ pub struct VerifyCertificateArgs {
     /// Print the SHA-256 fingerprint of every certificate of the chain to standard error
     #[arg(long, alias = "log_fingerprints")]
     pub log_fingerprints: bool,
+
+    #[command(flatten)]
+    pub common: VerifyArgs,
 }
 
 #[derive(Debug, Args)]
@@ -210,7 +214,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "PATH", default_value = "model.sig")]
     pub signature: PathBuf,
 
-    /// Look at signed files only, whatever else lies in the model
+    /// Look at signed files only; do not mind what else lies in the model
     #[arg(long, alias = "ignore_unsigned_files", overrides_with = "no_ignore_unsigned_files")]
     pub ignore_unsigned_files: bool,
 
@@ -230,6 +234,7 @@ pub struct ModelArgs {
 
 /// What belongs to the model.
 #[derive(Debug, Args)]
+#[command(next_help_heading = SCOPE)]
 pub struct ScopeArgs {
     /// Leave a file, or a directory with all in it, out; taken from the working directory; repeatable
     #[arg(long, alias = "ignore_paths", value_name = "PATH")]
@@ -250,6 +255,7 @@ pub struct ScopeArgs {
 
 /// How the model is hashed.
 #[derive(Debug, Args)]
+#[command(next_help_heading = MEASURE)]
 pub struct MeasureArgs {
     /// The hash of each file or shard
     #[arg(long, value_name = "HASH", default_value = "sha256", value_parser = algorithm_parser())]
@@ -260,7 +266,7 @@ pub struct MeasureArgs {
     pub method: MethodName,
 
     /// Bytes in a shard, with --method shards; K, M, G and KiB, MiB, GiB are understood
-    #[arg(long, alias = "shard_size", value_name = "BYTES", default_value_t = DEFAULT_SHARD_SIZE, value_parser = parse_size)]
+    #[arg(long, alias = "shard_size", value_name = "BYTES", requires = "method", default_value_t = DEFAULT_SHARD_SIZE, value_parser = parse_size)]
     pub shard_size: NonZeroU64,
 }
 

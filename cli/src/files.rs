@@ -25,9 +25,8 @@ pub fn read_small(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>, Failure
 /// Reads a public key.
 pub fn public_key(path: &Path) -> Result<PublicKey, Failure> {
     let pem = read_small(path, "public key")?;
-    PublicKey::from_pem(&pem).map_err(|e| {
-        Failure::usage("usage.public-key", format_args!("the public key '{}': {e}", path.display()))
-    })
+    PublicKey::from_pem(&pem)
+        .map_err(|e| Failure::usage("usage.public-key", format_args!("cannot use '{}': {e}", path.display())))
 }
 
 /// Reads certificates from PEM files, in order.
@@ -36,10 +35,7 @@ pub fn certificates<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<Vec
     for path in paths {
         let pem = read_small(path, "certificate")?;
         let found = Certificate::from_pem_many(&pem).map_err(|e| {
-            Failure::usage(
-                "usage.certificate",
-                format_args!("the certificate file '{}': {e}", path.display()),
-            )
+            Failure::usage("usage.certificate", format_args!("cannot use '{}': {e}", path.display()))
         })?;
         certificates.extend(found);
     }

@@ -6,17 +6,22 @@ mod args;
 mod commands;
 mod exit;
 mod files;
+mod interrupt;
 mod output;
 mod password;
 mod progress;
+mod usage;
 
-use args::{Cli, Command};
-use clap::Parser;
+use args::Command;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match usage::parse() {
+        Ok(cli) => cli,
+        Err(exit) => return exit.into(),
+    };
     let output = output::Output::new(cli.format, cli.log_level);
+    interrupt::listen(output);
     let exit = match &cli.command {
         Command::Digest(args) => commands::digest::run(args, &output),
         Command::Sign { method } => commands::sign::run(method, &output),

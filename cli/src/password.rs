@@ -1,11 +1,20 @@
 //! Where the password of a private key comes from: a file, the environment, or the terminal.
 
-use crate::{args::PasswordArgs, exit::Failure, files};
+use crate::{args::PasswordArgs, exit::Failure, files, interrupt};
 use modelseal::{Password, PasswordError};
-use std::{env, io::IsTerminal};
+use std::{
+    env,
+    io::{self, IsTerminal},
+    thread,
+    time::Duration,
+};
 use zeroize::Zeroizing;
 
 const VARIABLE: &str = "MODELSEAL_PASSWORD";
+
+/// What to do where nobody can be asked.
+pub const ADVICE: &str =
+    "; give it with --password-file, in the environment variable MODELSEAL_PASSWORD, or on a terminal";
 
 /// Refuses `--password`, which every user of the machine could read from the process list.
 pub fn check(args: &PasswordArgs) -> Result<(), Failure> {
@@ -59,8 +68,15 @@ fn ask(question: &str) -> Result<Password, PasswordError> {
 }
 
 fn prompt(question: &str) -> Result<Zeroizing<String>, PasswordError> {
-    if !std::io::stdin().is_terminal() && !std::io::stderr().is_terminal() {
+    if !io::stdin().is_terminal() && !io::stderr().is_terminal() {
         return Err(PasswordError::NotGiven);
     }
-    rpassword::prompt_password(question).map(Zeroizing::new).map_err(|_| PasswordError::NotGiven)
+    let asked = interrupt::Question::start();
+    let answer = rpassword::prompt_password(question).map(Zeroizing::new);
+    if answer.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::Interrupted) {
+        // Ctrl-C, which was passed on as a signal: the program is about to end.
+        thread::sleep(Duration::from_secs(10));
+    }
+    drop(asked);
+    answer.map_err(|_| PasswordError::NotGiven)
 }

@@ -1,34 +1,27 @@
-//! A progress bar on a terminal, once the work has taken a second; and Ctrl-C.
+//! A progress bar on a terminal, once the work has taken a second.
 
+use crate::interrupt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use modelseal::Progress;
 use std::{
     io::IsTerminal,
-    process,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
 const QUIET: Duration = Duration::from_secs(1);
 
-static CANCELLED: AtomicBool = AtomicBool::new(false);
-
 /// Follows a measurement.
 pub struct Bar {
     bar: ProgressBar,
     started: Instant,
     shown: AtomicBool,
+    _work: interrupt::Work,
 }
 
 impl Bar {
-    /// Starts following, and listening for Ctrl-C: the first one stops the work in good order, the second at once.
+    /// Starts following; the first Ctrl-C stops the work in good order, the second at once.
     pub fn start() -> Self {
-        // Fails only where a handler is there already, which then serves.
-        let _ = ctrlc::set_handler(|| {
-            if CANCELLED.swap(true, Ordering::Relaxed) {
-                process::exit(130);
-            }
-        });
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         let style = "{bar:30} {percent:>3}%  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left";
         if let Ok(style) = ProgressStyle::with_template(style) {
@@ -36,7 +29,7 @@ impl Bar {
         }
         // Nothing to show, or nobody to show it to.
         let shown = AtomicBool::new(!std::io::stderr().is_terminal());
-        Self { bar, started: Instant::now(), shown }
+        Self { bar, started: Instant::now(), shown, _work: interrupt::Work::start() }
     }
 }
 
@@ -56,7 +49,7 @@ impl Progress for Bar {
     }
 
     fn cancelled(&self) -> bool {
-        CANCELLED.load(Ordering::Relaxed)
+        interrupt::cancelled()
     }
 }
 

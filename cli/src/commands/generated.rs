@@ -12,13 +12,15 @@ use schemars::schema_for;
 use std::path::Path;
 
 pub fn completions(shell: clap_complete::Shell, output: &Output) -> Result<Exit, Failure> {
+    refuse_json(output)?;
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "modelseal", &mut script);
     output.raw(&script)?;
     Ok(Exit::Done)
 }
 
-pub fn man(directory: &Path, _output: &Output) -> Result<Exit, Failure> {
+pub fn man(directory: &Path, output: &Output) -> Result<Exit, Failure> {
+    refuse_json(output)?;
     clap_mangen::generate_to(Cli::command(), directory).map_err(|e| {
         Failure::io(format_args!("cannot write manual pages to '{}': {e}", directory.display()))
     })?;
@@ -37,4 +39,12 @@ pub fn schema(document: SchemaName, output: &Output) -> Result<Exit, Failure> {
     text.push(b'\n');
     output.raw(&text)?;
     Ok(Exit::Done)
+}
+
+/// What is no JSON is not printed where JSON was asked for.
+fn refuse_json(output: &Output) -> Result<(), Failure> {
+    if output.is_json() {
+        return Err(Failure::usage("usage.flags", "this command has no JSON form; leave --format out"));
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use crate::{
     output::Output,
     password,
 };
-use modelseal::{Printable, PrivateKey, PublicKey};
+use modelseal::{PasswordError, Printable, PrivateKey, PublicKey};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::{
@@ -36,6 +36,14 @@ pub struct KeyReport {
 pub fn run(command: &KeyCommand, output: &Output) -> Result<Exit, Failure> {
     let KeyCommand::Generate(args) = command;
     password::check(&args.password)?;
+    if args.output.as_os_str().as_encoded_bytes().ends_with(b"/") || args.output.file_name().is_none() {
+        let message = format!(
+            "'{}' is a directory; name the key pair in it, as in '{}'",
+            args.output.display(),
+            args.output.join("modelseal").display()
+        );
+        return Err(Failure::usage("usage.output", message));
+    }
     let (private, public) = (with_suffix(&args.output, ".key"), with_suffix(&args.output, ".pub"));
     for path in [&private, &public] {
         if path.symlink_metadata().is_ok() {
@@ -63,9 +71,10 @@ fn generate(args: &GenerateArgs, private: &Path, public: &Path) -> Result<KeyRep
         None
     } else {
         let password = password::new(&args.password).map_err(|e| {
+            let advice = if matches!(e, PasswordError::NotGiven) { password::ADVICE } else { "" };
             Failure::usage(
                 "usage.password",
-                format_args!("{e}; or write the key unencrypted with --no-password"),
+                format_args!("{e}{advice}; or write the key unencrypted with --no-password"),
             )
         })?;
         Some(password)
@@ -75,7 +84,10 @@ fn generate(args: &GenerateArgs, private: &Path, public: &Path) -> Result<KeyRep
     let pem = key.to_pkcs8_pem(password.as_ref()).map_err(|e| internal(&e))?;
     let public_key = PublicKey::from_spki_der(&key.public_key_spki_der()).map_err(|e| internal(&e))?;
     write_new(private, pem.as_bytes(), 0o600)?;
-    write_new(public, key.public_key_pem().as_bytes(), 0o666)?;
+    write_new(public, key.public_key_pem().as_bytes(), 0o666).inspect_err(|_| {
+        // Half a pair would stand in the way of the next attempt.
+        let _ = std::fs::remove_file(private);
+    })?;
     Ok(KeyReport {
         schema: "modelseal.key/v1".into(),
         algorithm: args.algorithm.0.to_string(),
@@ -101,7 +113,13 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
         file.persist_noclobber(path).map_err(|e| e.error)?;
         Ok(())
     };
-    write().map_err(|e| Failure::io(format_args!("cannot write '{}': {e}", path.display())))
+    write().map_err(|e| Failure::io(format_args!("cannot write '{}': {}", path.display(), reason(&e))))
+}
+
+/// The system's reason, without the name of a temporary file, which tells nobody anything.
+fn reason(e: &io::Error) -> String {
+    let text = e.to_string();
+    text.split_once(" at path ").map_or(text.clone(), |(reason, _)| reason.to_owned())
 }
 
 fn with_suffix(prefix: &Path, suffix: &str) -> PathBuf {

@@ -9,7 +9,7 @@ use crate::{
     progress::Bar,
 };
 use modelseal::{
-    CertificateSigner, KeySigner, Printable, PrivateKey, SignRequest, Signer,
+    CertificateSigner, KeySigner, PasswordError, Printable, PrivateKey, PrivateKeyError, SignRequest, Signer,
     report::{SignReport, SignerReport},
 };
 use std::{io, path::Path};
@@ -31,9 +31,25 @@ pub fn run(method: &SignMethod, output: &Output) -> Result<Exit, Failure> {
     }
     let signer = signer(method, common)?;
     let signed = request.run(&*signer, &Bar::start()).map_err(|e| Failure::from(e).doing(DOING))?;
-    output.warnings(&signed.report.notes);
-    output.result(&signed.report, |out| print(out, &signed.report))?;
+    let mut report = signed.report;
+    report.notes.extend(published_key(common, &report));
+    output.warnings(&report.notes);
+    output.result(&report, |out| print(out, &report))?;
     Ok(Exit::Done)
+}
+
+/// A private key that lies in the model goes wherever the model goes.
+fn published_key(args: &SignArgs, report: &SignReport) -> Option<String> {
+    let (model, key) = (args.model.path.canonicalize().ok()?, args.private_key.canonicalize().ok()?);
+    let inside = key.strip_prefix(model).ok()?;
+    if report.serialization.ignore_paths.iter().any(|ignored| inside.starts_with(ignored)) {
+        return None;
+    }
+    Some(format!(
+        "the private key '{}' lies in the model and was signed as a part of it: whoever gets the model gets the \
+         key; move it out and sign again",
+        args.private_key.display()
+    ))
 }
 
 fn request(args: &SignArgs) -> SignRequest {
@@ -58,7 +74,12 @@ fn signer(method: &SignMethod, common: &SignArgs) -> Result<Box<dyn Signer>, Fai
     let path = &common.private_key;
     let pem = files::read_small(path, "private key")?;
     let key = PrivateKey::from_pem(&pem, || password::existing(&common.password)).map_err(|e| {
-        Failure::usage("usage.private-key", format_args!("the private key '{}': {e}", path.display()))
+        let (code, advice) = match &e {
+            PrivateKeyError::Password(PasswordError::NotGiven) => ("usage.password", password::ADVICE),
+            PrivateKeyError::Password(_) | PrivateKeyError::WrongPassword => ("usage.password", ""),
+            _ => ("usage.private-key", ""),
+        };
+        Failure::usage(code, format_args!("cannot use '{}': {e}{advice}", path.display()))
     })?;
     let SignMethod::Certificate(args) = method else { return Ok(Box::new(KeySigner::new(key))) };
     let mut own = files::certificates([&*args.signing_certificate])?.into_iter();

@@ -27,20 +27,24 @@ pub fn run(method: &VerifyMethod, output: &Output) -> Result<Exit, Failure> {
     };
     match request.run(&Bar::start()) {
         Ok(model) => {
-            output.warnings(&model.report().notes);
+            let mut report = model.report().clone();
             if let VerifyMethod::Certificate(args) = method {
-                say_about_certificates(args, &model, output);
+                report.notes.extend(unpinned(args, &report));
+                if args.log_fingerprints {
+                    print_fingerprints(&model, output);
+                }
             }
-            output.result(model.report(), |out| print_success(out, model.report()))?;
+            output.warnings(&report.notes);
+            output.result(&report, |out| print_success(out, &report))?;
             Ok(Exit::Done)
         }
         Err(refusal) => {
             let report = refusal.report();
-            output.warnings(&report.notes);
             let mut text = Vec::new();
             if print_refusal(&mut text, report).is_ok() {
                 output.diagnostic(String::from_utf8_lossy(&text).trim_end());
             }
+            output.warnings(&report.notes);
             if output.is_json() {
                 output.result(report, |_| Ok(()))?;
             }
@@ -73,21 +77,23 @@ fn with_certificates(args: &VerifyCertificateArgs) -> Result<VerifyRequest<Verif
     Ok(request(&args.common).with_certificates(roots, identity))
 }
 
-fn say_about_certificates(args: &VerifyCertificateArgs, model: &VerifiedModel, output: &Output) {
+fn print_fingerprints(model: &VerifiedModel, output: &Output) {
     let VerifiedSigner::Certificate(path) = model.signer() else { return };
-    if args.log_fingerprints {
-        for certificate in path.certificates() {
-            let subject = certificate.subject();
-            output.diagnostic(format_args!("{}  {}", certificate.fingerprint(), Printable(&subject)));
-        }
+    for certificate in path.certificates() {
+        let subject = certificate.subject();
+        output.diagnostic(format_args!("{}  {}", certificate.fingerprint(), Printable(&subject)));
     }
-    if args.certificate_identity.is_none() {
-        let warning = format!(
+}
+
+/// What to say when anybody under the roots was accepted.
+fn unpinned(args: &VerifyCertificateArgs, report: &VerifyReport) -> Option<String> {
+    let certificate = report.signer.as_ref()?.certificate.as_ref()?;
+    args.certificate_identity.is_none().then(|| {
+        format!(
             "any signer under these roots is accepted; to accept this one only, add --certificate-identity '{}'",
-            path.subject()
-        );
-        output.warnings([&warning]);
-    }
+            certificate.subject
+        )
+    })
 }
 
 fn print_success(out: &mut dyn Write, report: &VerifyReport) -> io::Result<()> {
@@ -156,7 +162,7 @@ fn print_differences(out: &mut dyn Write, differences: &Differences) -> io::Resu
         print_more(out, what, paths.len())?;
     }
     for explained in &differences.explained {
-        writeln!(out, "  {}: {}", Printable(&explained.path), Printable(&explained.message))?;
+        writeln!(out, "  note:       {}", Printable(&explained.message))?;
     }
     Ok(())
 }

@@ -23,6 +23,7 @@
 //!
 //! Nothing here prints, prompts, or reads the environment.
 
+mod clock;
 mod codes;
 mod digest;
 mod error;

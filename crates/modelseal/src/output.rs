@@ -33,7 +33,12 @@ impl Output {
 
     /// Writes `bundle` to a temporary file beside the target and renames it.
     pub(crate) fn write(&self, bundle: &Bundle) -> Result<(), Error> {
-        self.try_write(bundle).map_err(|reason| self.error(reason))
+        let written = match self.try_write(bundle) {
+            // Somebody else's signature appeared while this one was made: it counts as one that was there.
+            Err(OutputError::Io(e)) if e.kind() == ErrorKind::AlreadyExists => self.try_write(bundle),
+            other => other,
+        };
+        written.map_err(|reason| self.error(reason))
     }
 
     fn try_write(&self, bundle: &Bundle) -> Result<(), OutputError> {
@@ -46,8 +51,8 @@ impl Output {
             return Err(OutputError::OtherBundle);
         }
         let directory = self.directory()?;
-        let mut file = temporary_file(&directory).map_err(OutputError::Io)?;
-        file.write_all(&json).and_then(|()| file.as_file().sync_all()).map_err(OutputError::Io)?;
+        let mut file = temporary_file(&directory).map_err(reason)?;
+        file.write_all(&json).and_then(|()| file.as_file().sync_all()).map_err(reason)?;
         match present {
             // What appeared meanwhile was checked by nobody.
             Present::Nothing => file.persist_noclobber(&self.path).map_err(|e| OutputError::Io(e.error))?,
@@ -105,6 +110,15 @@ impl Output {
 fn says_the_same(old: &[u8], new: &Bundle) -> bool {
     Bundle::parse(old).is_ok_and(|old| {
         old.material() == new.material() && old.payload_unverified() == new.payload_unverified()
+    })
+}
+
+/// The system's reason, without the name of a temporary file, which tells nobody anything.
+fn reason(e: std::io::Error) -> OutputError {
+    let text = e.to_string();
+    OutputError::Io(match text.split_once(" at path ") {
+        Some((reason, _)) => std::io::Error::new(e.kind(), reason),
+        None => e,
     })
 }
 

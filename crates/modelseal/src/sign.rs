@@ -1,6 +1,7 @@
 //! `sign`: measure, say, sign, check, write.
 
 use crate::{
+    clock,
     digest::{DigestRequest, MeasuredModel, digest},
     error::Error,
     output::Output,
@@ -123,7 +124,7 @@ impl SignRequest {
         let model = self.measure.run(progress)?;
         let statement = Statement::of_model(&model.observed, model.name())
             .map_err(|e| Error::SelfCheck(e.to_string()))?;
-        Ok(Prepared { model, statement, output: self.output, now: self.now.unwrap_or_else(Timestamp::now) })
+        Ok(Prepared { model, statement, output: self.output, now: self.now.unwrap_or_else(clock::now) })
     }
 
     /// Measures, signs and writes.
@@ -131,7 +132,7 @@ impl SignRequest {
     /// # Errors
     /// [`Error`]; nothing was written then.
     pub fn run(self, signer: &dyn Signer, progress: &dyn Progress) -> Result<SignedFile, Error> {
-        let now = self.now.unwrap_or_else(Timestamp::now);
+        let now = self.now.unwrap_or_else(clock::now);
         self.output.check()?;
         check_material(signer, now)?;
         self.prepare(progress)?.sign(signer)

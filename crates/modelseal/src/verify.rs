@@ -1,7 +1,7 @@
 //! `verify`: read the bundle, check who signed, read what was signed, measure the model the way the signer did, compare.
 
 use crate::{
-    codes,
+    clock, codes,
     error::Kind,
     explained,
     report::{Check, Differences, Digests, ModelReport, SignedReport, Status, Verdict, VerifyReport},
@@ -158,7 +158,7 @@ impl VerifyRequest<Verifier> {
     /// [`Refusal`], with a report of every check.
     pub fn run(&self, progress: &dyn Progress) -> Result<VerifiedModel, Refusal> {
         let settings = &self.settings;
-        let now = settings.now.unwrap_or_else(Timestamp::now);
+        let now = settings.now.unwrap_or_else(clock::now);
         let mut trail = Trail::new(settings, now);
 
         let bundle = trail.check("bundle", read_bundle(&settings.signature))?;
@@ -185,7 +185,8 @@ impl VerifyRequest<Verifier> {
         let verdict = if comparison.is_match() {
             Ok(())
         } else {
-            Err(Failure::deny(codes::comparison(&comparison), summary(&comparison)).fix(integrity_fix(&comparison)))
+            Err(Failure::deny(codes::comparison(&comparison), summary(&comparison))
+                .fix(integrity_fix(&comparison)))
         };
         trail.check("integrity", verdict)?;
         Ok(VerifiedModel { signed, report: trail.allow() })
@@ -226,8 +227,11 @@ impl VerifyRequest<Verifier> {
         trail.report.measured =
             Some(ModelReport::new(&source.model_name()?, measured.manifest.get(), measured.bytes));
         trail.report.notes.extend(ignored.notes);
-        let said = |note: &&Note| !matches!(note, Note::UnmatchedIgnorePath(p) if !ignored.paths.contains(p));
-        trail.report.notes.extend(measured.notes.iter().filter(said).map(Note::to_string));
+        // What the signer ignored may well be absent here; what the user ignores should be there.
+        let absent = |path: &&ModelPath| settings.model.join(path.as_str()).symlink_metadata().is_err();
+        let unmatched = ignored.paths.iter().filter(absent).cloned().map(Note::UnmatchedIgnorePath);
+        let said = measured.notes.into_iter().filter(|note| !matches!(note, Note::UnmatchedIgnorePath(_)));
+        trail.report.notes.extend(unmatched.chain(said).map(|note| note.to_string()));
         Ok((source, measured.manifest))
     }
 

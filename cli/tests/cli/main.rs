@@ -1,0 +1,37 @@
+//! The real program, end to end: what it prints, where, and how it exits.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "these are tests"
+)]
+
+mod common;
+mod contract;
+mod differences;
+mod help;
+mod ignoring;
+mod schema;
+mod signing;
+
+// These make files of other kinds, send signals and change users, or run `openssl` and `script` as Linux has them.
+#[cfg(target_os = "linux")]
+mod bad_bundles;
+#[cfg(target_os = "linux")]
+mod bad_models;
+#[cfg(target_os = "linux")]
+mod bad_statements;
+#[cfg(target_os = "linux")]
+mod certificates;
+#[cfg(target_os = "linux")]
+mod keys;
+#[cfg(target_os = "linux")]
+mod outputs;
+#[cfg(target_os = "linux")]
+mod pki;
+#[cfg(target_os = "linux")]
+mod signals;
+#[cfg(target_os = "linux")]
+mod terminal;

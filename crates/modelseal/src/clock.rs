@@ -1,0 +1,9 @@
+//! The clock, read only here and only when no time was given.
+
+use jiff::{Timestamp, TimestampRound, Unit};
+
+/// Now, in whole seconds as certificates count time.
+pub(crate) fn now() -> Timestamp {
+    let now = Timestamp::now();
+    now.round(TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Trunc)).unwrap_or(now)
+}
