@@ -5,7 +5,7 @@
 
 use crate::{
     dsse::Envelope,
-    json::{self, JsonError},
+    json::{self, JsonError, Object},
     limits::{MAX_BUNDLE_BYTES, MAX_CERTIFICATES, MAX_LOG_ENTRIES},
     text::Printable,
 };
@@ -103,15 +103,13 @@ impl Bundle {
         if wire.media_type != MEDIA_TYPE && wire.media_type != MEDIA_TYPE_PARAMETER {
             return Err(BundleError::MediaType(wire.media_type.into_owned()));
         }
-        let log_entries = bounded(
-            "transparency log entries",
-            wire.material.tlog_entries.unwrap_or_default(),
-            MAX_LOG_ENTRIES,
-        )?;
-        let timestamps = wire.material.timestamps.and_then(|t| t.rfc3161).unwrap_or_default();
+        let (material, envelope) = (wire.material.0, wire.envelope.0);
+        let log_entries =
+            bounded("transparency log entries", material.tlog_entries.unwrap_or_default(), MAX_LOG_ENTRIES)?;
+        let timestamps = material.timestamps.and_then(|t| t.0.rfc3161).unwrap_or_default();
         let timestamps = bounded("signed timestamps", timestamps, MAX_LOG_ENTRIES)?;
-        let material = wire.material.kind.read()?;
-        let envelope = wire.envelope.read()?;
+        let material = material.kind.read()?;
+        let envelope = envelope.read()?;
         Ok(Self { material, envelope, log_entries: log_entries.len(), timestamps: timestamps.len() })
     }
 
@@ -174,9 +172,9 @@ struct WireBundle<'a> {
     #[serde(rename = "mediaType", borrow)]
     media_type: Cow<'a, str>,
     #[serde(rename = "verificationMaterial", borrow)]
-    material: WireMaterial<'a>,
+    material: Object<WireMaterial<'a>>,
     #[serde(rename = "dsseEnvelope", borrow)]
-    envelope: WireEnvelope<'a>,
+    envelope: Object<WireEnvelope<'a>>,
 }
 
 #[derive(Serialize)]
@@ -186,7 +184,7 @@ struct WireMaterial<'a> {
     #[serde(rename = "tlogEntries")]
     tlog_entries: Option<Vec<&'a RawValue>>,
     #[serde(rename = "timestampVerificationData", skip_serializing_if = "Option::is_none")]
-    timestamps: Option<WireTimestamps<'a>>,
+    timestamps: Option<Object<WireTimestamps<'a>>>,
 }
 
 /// `content` of the protobuf message is a oneof: a reader that takes the first of two would differ from one that takes
@@ -194,11 +192,11 @@ struct WireMaterial<'a> {
 #[derive(Default, Serialize)]
 struct WireKind<'a> {
     #[serde(rename = "publicKey", skip_serializing_if = "Option::is_none")]
-    public_key: Option<WirePublicKey<'a>>,
+    public_key: Option<Object<WirePublicKey<'a>>>,
     #[serde(rename = "x509CertificateChain", skip_serializing_if = "Option::is_none")]
-    chain: Option<WireChain<'a>>,
+    chain: Option<Object<WireChain<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    certificate: Option<WireCertificate<'a>>,
+    certificate: Option<Object<WireCertificate<'a>>>,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for WireMaterial<'a> {
@@ -208,15 +206,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for WireMaterial<'a> {
         #[serde(deny_unknown_fields)]
         struct Flat<'a> {
             #[serde(rename = "publicKey", borrow)]
-            public_key: Option<WirePublicKey<'a>>,
+            public_key: Option<Object<WirePublicKey<'a>>>,
             #[serde(rename = "x509CertificateChain", borrow)]
-            chain: Option<WireChain<'a>>,
+            chain: Option<Object<WireChain<'a>>>,
             #[serde(borrow)]
-            certificate: Option<WireCertificate<'a>>,
+            certificate: Option<Object<WireCertificate<'a>>>,
             #[serde(rename = "tlogEntries", borrow)]
             tlog_entries: Option<Vec<&'a RawValue>>,
             #[serde(rename = "timestampVerificationData", borrow)]
-            timestamps: Option<WireTimestamps<'a>>,
+            timestamps: Option<Object<WireTimestamps<'a>>>,
         }
         let flat = Flat::deserialize(deserializer)?;
         let kind = WireKind { public_key: flat.public_key, chain: flat.chain, certificate: flat.certificate };
@@ -241,7 +239,7 @@ struct WirePublicKey<'a> {
 #[derive(Serialize, Deserialize)]
 struct WireChain<'a> {
     #[serde(borrow)]
-    certificates: Vec<WireCertificate<'a>>,
+    certificates: Vec<Object<WireCertificate<'a>>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -258,7 +256,7 @@ struct WireEnvelope<'a> {
     #[serde(rename = "payloadType", borrow)]
     payload_type: Cow<'a, str>,
     #[serde(borrow)]
-    signatures: Vec<WireSignature<'a>>,
+    signatures: Vec<Object<WireSignature<'a>>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -275,13 +273,14 @@ impl WireKind<'_> {
     fn read(self) -> Result<VerificationMaterial, BundleError> {
         match (self.public_key, self.chain, self.certificate) {
             (None, None, None) => Err(BundleError::NoMaterial),
-            (Some(key), None, None) => key.read().map(VerificationMaterial::PublicKey),
+            (Some(key), None, None) => key.0.read().map(VerificationMaterial::PublicKey),
             (None, Some(chain), None) => {
-                let certificates = bounded("certificates", chain.certificates, MAX_CERTIFICATES)?;
+                let certificates = bounded("certificates", chain.0.certificates, MAX_CERTIFICATES)?;
                 if certificates.is_empty() {
                     return Err(BundleError::NoCertificate);
                 }
-                let ders = certificates.iter().map(WireCertificate::der).collect::<Result<_, _>>()?;
+                let ders =
+                    certificates.iter().map(|certificate| certificate.der()).collect::<Result<_, _>>()?;
                 Ok(VerificationMaterial::CertificateChain(ders))
             }
             (None, None, Some(certificate)) => certificate.der().map(VerificationMaterial::Certificate),
@@ -321,33 +320,32 @@ impl WireEnvelope<'_> {
 
 impl<'a> From<&'a Bundle> for WireBundle<'a> {
     fn from(bundle: &'a Bundle) -> Self {
-        let certificate = |der: &Vec<u8>| WireCertificate { raw_bytes: STANDARD.encode(der).into() };
+        let certificate = |der: &Vec<u8>| Object(WireCertificate { raw_bytes: STANDARD.encode(der).into() });
         let mut kind = WireKind::default();
         match &bundle.material {
             VerificationMaterial::PublicKey(PublicKeyIdentifier::Hint(hint)) => {
-                kind.public_key = Some(WirePublicKey { hint: Some(hint.into()), raw_bytes: None });
+                kind.public_key = Some(Object(WirePublicKey { hint: Some(hint.into()), raw_bytes: None }));
             }
             VerificationMaterial::PublicKey(PublicKeyIdentifier::RawBytes(raw)) => {
                 let raw = STANDARD.encode(raw);
-                kind.public_key = Some(WirePublicKey { hint: None, raw_bytes: Some(raw.into()) });
+                kind.public_key = Some(Object(WirePublicKey { hint: None, raw_bytes: Some(raw.into()) }));
             }
             VerificationMaterial::CertificateChain(ders) => {
-                kind.chain = Some(WireChain { certificates: ders.iter().map(certificate).collect() });
+                kind.chain = Some(Object(WireChain { certificates: ders.iter().map(certificate).collect() }));
             }
             VerificationMaterial::Certificate(der) => kind.certificate = Some(certificate(der)),
         }
-        Self {
-            media_type: MEDIA_TYPE.into(),
-            material: WireMaterial { kind, tlog_entries: Some(Vec::new()), timestamps: None },
-            envelope: WireEnvelope {
-                payload: STANDARD.encode(bundle.envelope.payload_unverified()).into(),
-                payload_type: bundle.envelope.payload_type().into(),
-                signatures: vec![WireSignature {
-                    sig: STANDARD.encode(bundle.envelope.signature()).into(),
-                    keyid: Some("".into()),
-                }],
-            },
-        }
+        let signature = WireSignature {
+            sig: STANDARD.encode(bundle.envelope.signature()).into(),
+            keyid: Some("".into()),
+        };
+        let envelope = WireEnvelope {
+            payload: STANDARD.encode(bundle.envelope.payload_unverified()).into(),
+            payload_type: bundle.envelope.payload_type().into(),
+            signatures: vec![Object(signature)],
+        };
+        let material = WireMaterial { kind, tlog_entries: Some(Vec::new()), timestamps: None };
+        Self { media_type: MEDIA_TYPE.into(), material: Object(material), envelope: Object(envelope) }
     }
 }
 
@@ -454,6 +452,8 @@ mod tests {
         assert!(matches!(with("AA==", "AB=="), Err(E::Base64(_))), "trailing bits");
         assert!(matches!(with("AA==", "AA"), Err(E::Base64(_))));
         assert!(matches!(with("AA==", ""), Err(E::EmptyField(_))));
+        assert!(matches!(with(r#"{"sig":"AA==","keyid":null}"#, r#"["AA==",null]"#), Err(E::Json(_))));
+        assert!(matches!(with(r#"{"hint":"ab"}"#, r#"["ab",null]"#), Err(E::Json(_))));
         assert!(matches!(
             with(r#""dsseEnvelope""#, r#""messageSignature":{},"dsseEnvelope""#),
             Err(E::Json(_))

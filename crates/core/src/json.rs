@@ -3,10 +3,14 @@
 
 use crate::{limits::MAX_JSON_DEPTH, text::Printable};
 use serde::{
-    Deserialize,
-    de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
+    Deserialize, Serialize,
+    de::{
+        DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
+        value::MapAccessDeserializer,
+    },
 };
-use std::{collections::HashSet, fmt};
+use serde_json::value::RawValue;
+use std::{collections::HashSet, fmt, marker::PhantomData, ops::Deref};
 
 /// Why a document was refused.
 #[derive(Debug)]
@@ -27,7 +31,7 @@ pub enum JsonError {
     Malformed(serde_json::Error),
 }
 
-/// Reads one JSON document of at most `limit` bytes into `T`.
+/// Reads one JSON document of at most `limit` bytes, an object, into `T`.
 ///
 /// # Errors
 /// [`JsonError`], with line and column where there is one.
@@ -40,7 +44,49 @@ pub enum JsonError {
 /// ```
 pub fn read<'a, T: Deserialize<'a>>(document: &'a [u8], limit: u64) -> Result<T, JsonError> {
     check(document, limit)?;
-    serde_json::from_slice(document).map_err(JsonError::Malformed)
+    serde_json::from_slice::<Object<T>>(document).map(|object| object.0).map_err(JsonError::Malformed)
+}
+
+/// Reads a part of a document that [`read`] has checked.
+///
+/// # Errors
+/// [`JsonError::Malformed`], with line and column counted from the start of the part.
+pub fn read_part<'a, T: Deserialize<'a>>(part: &'a RawValue) -> Result<T, JsonError> {
+    serde_json::from_str::<Object<T>>(part.get()).map(|object| object.0).map_err(JsonError::Malformed)
+}
+
+/// A `T` that is written as a JSON object. Derived readers also take an array of the members' values in order, which
+/// no other implementation does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+    }
+}
+
+impl<T> Deref for Object<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
 }
 
 /// Any JSON value, read for its form only.
@@ -180,7 +226,7 @@ mod tests {
     use super::*;
 
     fn refused(document: &str) -> String {
-        read::<Any>(document.as_bytes(), 1 << 20).unwrap_err().to_string()
+        check(document.as_bytes(), 1 << 20).unwrap_err().to_string()
     }
 
     #[test]
@@ -189,13 +235,13 @@ mod tests {
         assert!(refused(r#"[{"x":[{"a":1,"\u0061":2}]}]"#).contains("duplicate member 'a'"));
         let many: Vec<String> = (0..40).map(|i| format!("\"k{i}\":0")).collect();
         assert!(refused(&format!("{{{},\"k39\":1}}", many.join(","))).contains("'k39'"));
-        assert!(read::<Any>(format!("{{{}}}", many.join(",")).as_bytes(), 1 << 20).is_ok());
+        assert!(check(format!("{{{}}}", many.join(",")).as_bytes(), 1 << 20).is_ok());
     }
 
     #[test]
     fn depth_is_bounded_without_overflow() {
         let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
-        assert!(read::<Any>(deep(MAX_JSON_DEPTH).as_bytes(), 1 << 20).is_ok());
+        assert!(check(deep(MAX_JSON_DEPTH).as_bytes(), 1 << 20).is_ok());
         assert!(refused(&deep(MAX_JSON_DEPTH + 1)).contains("deeper than 64"));
         assert!(refused(&"[".repeat(100_000)).contains("deeper than 64"));
         assert!(refused(&"{\"a\":".repeat(100_000)).contains("deeper than 64"));
@@ -216,10 +262,27 @@ mod tests {
             "[01]",
             "\"\t\"",
         ] {
-            assert!(read::<Any>(bad.as_bytes(), 1 << 20).is_err(), "{bad:?}");
+            assert!(check(bad.as_bytes(), 1 << 20).is_err(), "{bad:?}");
         }
-        assert!(matches!(read::<Any>(b"\xef\xbb\xbf{}", 99), Err(JsonError::ByteOrderMark)));
-        assert!(read::<Any>(b"\"\xff\"", 99).is_err());
-        assert!(matches!(read::<Any>(b"[1, 2]", 5), Err(JsonError::TooLarge { size: 6, limit: 5 })));
+        assert!(matches!(check(b"\xef\xbb\xbf{}", 99), Err(JsonError::ByteOrderMark)));
+        assert!(check(b"\"\xff\"", 99).is_err());
+        assert!(matches!(check(b"[1, 2]", 5), Err(JsonError::TooLarge { size: 6, limit: 5 })));
+    }
+
+    #[test]
+    fn an_array_is_no_object() {
+        #[derive(Debug, Deserialize)]
+        struct Inner {
+            _b: u8,
+        }
+        #[derive(Debug, Deserialize)]
+        struct Outer {
+            _a: Object<Inner>,
+        }
+        assert!(read::<Outer>(br#"{"_a":{"_b":1}}"#, 99).is_ok());
+        for array in [r#"[{"_b":1}]"#, r#"{"_a":[1]}"#, "7", "null"] {
+            let error = read::<Outer>(array.as_bytes(), 99).unwrap_err().to_string();
+            assert!(error.contains("expected a JSON object"), "{array}: {error}");
+        }
     }
 }

@@ -95,6 +95,7 @@ mod tests {
             include_str!("../../../cli/src/exit.rs"),
             include_str!("../../../cli/src/files.rs"),
             include_str!("../../../cli/src/password.rs"),
+            include_str!("../../../cli/src/usage.rs"),
             include_str!("../../../cli/src/commands/sign.rs"),
             include_str!("../../../cli/src/commands/verify.rs"),
             include_str!("../../../cli/src/commands/key.rs"),

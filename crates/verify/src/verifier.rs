@@ -47,6 +47,8 @@ pub enum VerifyError {
         named: String,
         /// How it would identify the key given.
         given: String,
+        /// Fingerprint of the key given.
+        fingerprint: String,
     },
     /// The key in the bundle, from a version before 1.1.0, cannot be read.
     EmbeddedKey(PublicKeyError),
@@ -152,19 +154,19 @@ fn check_identifier(given: &PublicKey, identifier: &PublicKeyIdentifier) -> Resu
     match identifier {
         PublicKeyIdentifier::Hint(hint) => {
             let matches = *hint == given.hint() || *hint == given.fingerprint();
-            if matches { Ok(()) } else { Err(other_key(hint.clone(), given.hint())) }
+            if matches { Ok(()) } else { Err(other_key(hint.clone(), given)) }
         }
         PublicKeyIdentifier::RawBytes(pem) => {
             let named = PublicKey::from_pem(pem).map_err(VerifyError::EmbeddedKey)?;
             let matches = named.spki_der() == given.spki_der();
-            if matches { Ok(()) } else { Err(other_key(key::hint(named.spki_der()), given.hint())) }
+            if matches { Ok(()) } else { Err(other_key(key::hint(named.spki_der()), given)) }
         }
-        _ => Err(other_key("an unknown kind of identifier".into(), given.hint())),
+        _ => Err(other_key("of an unknown kind".into(), given)),
     }
 }
 
-fn other_key(named: String, given: String) -> VerifyError {
-    VerifyError::OtherKey { named, given }
+fn other_key(named: String, given: &PublicKey) -> VerifyError {
+    VerifyError::OtherKey { named, given: given.hint(), fingerprint: given.fingerprint() }
 }
 
 impl fmt::Display for VerifyError {
@@ -178,9 +180,10 @@ impl fmt::Display for VerifyError {
                 f,
                 "the bundle was signed with method '{found}', but it is being verified with method '{expected}'"
             ),
-            Self::OtherKey { named, given } => write!(
+            Self::OtherKey { named, given, fingerprint } => write!(
                 f,
-                "the bundle was signed with another key: it names key {}, the key given is {given}",
+                "the bundle was signed with another key: its hint is {}, that of the key given would be {given} (SHA-256 \
+                 fingerprint {fingerprint})",
                 P(named)
             ),
             Self::EmbeddedKey(e) => write!(f, "the public key inside the bundle cannot be read: {e}"),

@@ -3,7 +3,7 @@
 use super::{Reading, SignedModel, StatementError};
 use crate::{
     digest::Digest,
-    json::JsonError,
+    json::{self, Object},
     limits::MAX_RESOURCES,
     manifest::{ByteRange, Manifest, ManifestError, Method, Resource, Serialization},
     path::ModelPath,
@@ -21,40 +21,33 @@ pub const PREDICATE_TYPE: &str = "https://model_signing/signature/v1.0";
 /// Only what `serde_json` cannot write, which these types cannot hold.
 pub fn write(manifest: &Manifest, model_name: &str) -> Result<Vec<u8>, serde_json::Error> {
     let serialization = manifest.serialization();
+    let algorithm = serialization.algorithm.name();
     let root = manifest.root_digest().to_hex();
+    let subject = Subject {
+        name: model_name.into(),
+        digest: BTreeMap::from([("sha256".into(), root.into())]),
+        annotations: None,
+    };
+    let wire = WireSerialization {
+        method: match serialization.method {
+            Method::Files => "files".into(),
+            Method::Shards(_) => "shards".into(),
+        },
+        hash_type: algorithm.into(),
+        shard_size: match serialization.method {
+            Method::Files => None,
+            Method::Shards(size) => Some(ShardSize(size.get())),
+        },
+        allow_symlinks: serialization.allow_symlinks,
+        ignore_paths: Some(serialization.ignore_paths.iter().map(|p| p.as_str().into()).collect()),
+    };
     serde_json::to_vec(&Statement {
         statement_type: STATEMENT_TYPE.into(),
-        subject: vec![Subject {
-            name: model_name.into(),
-            digest: BTreeMap::from([("sha256".into(), root.into())]),
-            annotations: None,
-        }],
+        subject: vec![Object(subject)],
         predicate_type: PREDICATE_TYPE.into(),
         predicate: WirePredicate {
-            resources: manifest
-                .resources()
-                .iter()
-                .map(|r| WireResource {
-                    name: r.name(),
-                    digest: r.digest.to_hex().into(),
-                    algorithm: serialization.algorithm.name().into(),
-                })
-                .collect(),
-            serialization: WireSerialization {
-                method: match serialization.method {
-                    Method::Files => "files".into(),
-                    Method::Shards(_) => "shards".into(),
-                },
-                hash_type: serialization.algorithm.name().into(),
-                shard_size: match serialization.method {
-                    Method::Files => None,
-                    Method::Shards(size) => Some(ShardSize(size.get())),
-                },
-                allow_symlinks: serialization.allow_symlinks,
-                ignore_paths: Some(
-                    serialization.ignore_paths.iter().map(|p| Cow::Borrowed(p.as_str())).collect(),
-                ),
-            },
+            resources: manifest.resources().iter().map(|r| Object(WireResource::of(r))).collect(),
+            serialization: Object(wire),
         },
     })
 }
@@ -66,12 +59,11 @@ pub(super) fn read(statement: &Statement<'_>, reading: Reading) -> Result<Signed
     if subject.name.is_empty() {
         return Err(StatementError::EmptySubjectName);
     }
-    let wire: WirePredicate<'_> = serde_json::from_str(statement.predicate.get())
-        .map_err(|e| StatementError::Json(JsonError::Malformed(e)))?;
+    let wire: WirePredicate<'_> = json::read_part(statement.predicate).map_err(StatementError::Json)?;
     if wire.resources.len() > MAX_RESOURCES {
         return Err(ManifestError::TooMany(wire.resources.len()).into());
     }
-    let serialization = wire.serialization.into_serialization()?;
+    let serialization = wire.serialization.0.into_serialization()?;
     let resources = wire
         .resources
         .iter()
@@ -92,9 +84,9 @@ pub(super) fn read(statement: &Statement<'_>, reading: Reading) -> Result<Signed
 #[serde(deny_unknown_fields)]
 struct WirePredicate<'a> {
     #[serde(borrow)]
-    resources: Vec<WireResource<'a>>,
+    resources: Vec<Object<WireResource<'a>>>,
     #[serde(borrow)]
-    serialization: WireSerialization<'a>,
+    serialization: Object<WireSerialization<'a>>,
 }
 
 /// An in-toto ResourceDescriptor; fields that OMS does not use are ignored (§5.2.1).
@@ -184,7 +176,15 @@ pub fn parse_ignore_path(entry: &str) -> Result<ModelPath, StatementError> {
     ModelPath::parse(entry).map_err(|e| refuse(e.to_string()))
 }
 
-impl WireResource<'_> {
+impl<'a> WireResource<'a> {
+    fn of(resource: &'a Resource) -> Self {
+        Self {
+            name: resource.name(),
+            digest: resource.digest.to_hex().into(),
+            algorithm: resource.digest.algorithm().name().into(),
+        }
+    }
+
     fn read(&self, serialization: &Serialization, reading: Reading) -> Result<Resource, StatementError> {
         let algorithm = serialization.algorithm;
         if !self.algorithm_is(serialization, reading) {
