@@ -30,6 +30,8 @@ def main():
     if "--" in args:
         cut = args.index("--")
         args, adapter = args[:cut], args[cut + 1 :]
+        # The cases run in directories of their own.
+        adapter[:1] = [os.path.abspath(adapter[0])] if adapter and os.path.exists(adapter[0]) else adapter[:1]
     p = argparse.ArgumentParser(usage=__doc__)
     p.add_argument("dirs", nargs="+", type=pathlib.Path)
     p.add_argument("-k", default="", help="only cases with this in their name")

@@ -1,0 +1,24 @@
+//! What each fuzz target checks. A target in `fuzz_targets/` hands its bytes to the function of the same name here, so
+//! that the committed test data can also be run through them without a fuzzer (`tests/seeds.rs`).
+
+mod documents;
+mod keys;
+mod manifest;
+
+pub use documents::{bundle, json, path, statement};
+pub use keys::{der, pem};
+pub use manifest::manifest;
+
+/// A check of arbitrary bytes; it panics when they break a promise.
+pub type Target = fn(&[u8]);
+
+/// Every target by name.
+pub const TARGETS: [(&str, Target); 7] = [
+    ("bundle", bundle),
+    ("der", der),
+    ("json", json),
+    ("manifest", manifest),
+    ("path", path),
+    ("pem", pem),
+    ("statement", statement),
+];

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Installs what the tests need (Python packages into .venv) and runs every test. MODELSEAL_VECTORS, when set, is a
+# directory with further OMS vectors: `oms/` and `run_oms_vectors.py`. Exit status 0 only when every part passed.
+set -euo pipefail
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+target=${CARGO_TARGET_DIR:-$root/target}
+export MODELSEAL=$target/debug/modelseal
+adapter=$target/debug/modelseal-oms-conformance
+
+results=()
+failed=0
+# part NAME COMMAND...: runs a part of the tests and goes on whatever comes of it
+part() {
+    local name=$1 start=$SECONDS outcome=passed
+    shift
+    printf '\n=== %s\n' "$name"
+    "$@" </dev/null || { outcome=FAILED; failed=$((failed + 1)); }
+    results+=("$outcome  $name ($((SECONDS - start)) s)")
+}
+
+command -v cargo >/dev/null || { echo "test.sh: no cargo; install Rust 1.89 or newer (rustup.rs)" >&2; exit 1; }
+tests/setup.sh
+cargo build --workspace --bins --locked
+
+part "Rust: unit, integration and doc tests" cargo test --workspace --locked --no-fail-fast
+part "test data is what its generator writes" testdata/check.sh
+part "OMS cases, the conformance adapter" python3 tests/oms_vectors.py testdata/oms -- "$adapter"
+part "OMS cases, the command line" python3 tests/oms_vectors.py testdata/oms --modelseal "$MODELSEAL"
+part "model-signing 1.1.1: each signs, the other verifies" .venv/bin/python -B tests/interop.py matrix
+part "model-signing 1.1.1: its command lines" .venv/bin/python -B tests/interop.py commands
+part "a real model" tests/real_model.sh
+part "the demonstration" env MODELSEAL="$MODELSEAL" scripts/demo.sh
+if [ -n "${MODELSEAL_VECTORS:-}" ]; then
+    part "outside OMS vectors" scripts/outside_vectors.py "$MODELSEAL_VECTORS" "$adapter"
+else
+    results+=("skipped  outside OMS vectors (MODELSEAL_VECTORS is not set)")
+fi
+
+printf '\n=== results\n'
+printf '%s\n' "${results[@]}"
+ran=$(printf '%s\n' "${results[@]}" | grep -cv '^skipped')
+echo "$((ran - failed)) parts passed, $failed failed"
+[ "$failed" = 0 ]
