@@ -43,10 +43,10 @@ pub fn statement(data: &[u8]) {
     }
 }
 
-/// The strict reader takes what `serde_json` takes, less duplicate members and deep nesting, and nothing else.
+/// The strict reader takes the objects that `serde_json` takes, less duplicate members and deep nesting, and nothing else.
 pub fn json(data: &[u8]) {
     let strict = read::<Any>(data, 1 << 20);
-    let lenient = serde_json::from_slice::<serde_json::Value>(data).is_ok() && data.len() <= 1 << 20;
+    let lenient = serde_json::from_slice::<serde_json::Value>(data).is_ok_and(|value| value.is_object());
     // `serde_json` gives this member name a meaning of its own when it builds a `Value`.
     if String::from_utf8_lossy(data).contains("serde_json::private") {
         return;

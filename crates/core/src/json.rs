@@ -1,7 +1,10 @@
 //! The one strict JSON reader: UTF-8 without a byte order mark, no duplicate member at any level, bounded depth and
 //! size, nothing after the value. Two parsers that could read one document differently are an attack, not a nuisance.
 
-use crate::{limits::MAX_JSON_DEPTH, text::Printable};
+use crate::{
+    limits::{MAX_JSON_DEPTH, MAX_JSON_MEMBERS},
+    text::Printable,
+};
 use serde::{
     Deserialize, Serialize,
     de::{
@@ -72,6 +75,58 @@ impl<T> Deref for Object<T> {
 
     fn deref(&self) -> &T {
         &self.0
+    }
+}
+
+/// A list of at most `N` items; reading stops at the first that is too many, whatever their number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct AtMost<T, const N: usize>(pub Vec<T>);
+
+impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for AtMost<T, N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ListVisitor::<T, N>(PhantomData)).map(Self)
+    }
+}
+
+impl<T, const N: usize> Default for AtMost<T, N> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T, const N: usize> FromIterator<T> for AtMost<T, N> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        Self(items.into_iter().collect())
+    }
+}
+
+impl<T, const N: usize> Deref for AtMost<T, N> {
+    type Target = Vec<T>;
+
+    fn deref(&self) -> &Vec<T> {
+        &self.0
+    }
+}
+
+struct ListVisitor<T, const N: usize>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for ListVisitor<T, N> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of at most {N} items")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            if items.len() == N {
+                return Err(A::Error::custom(format_args!("more than {N} items")));
+            }
+            items.push(item);
+        }
+        Ok(items)
     }
 }
 
@@ -178,6 +233,11 @@ impl<'de> Visitor<'de> for Strict {
                 let shown: String = name.chars().take(80).collect();
                 return Err(A::Error::custom(format_args!("duplicate member '{}'", Printable(&shown))));
             }
+            if names.len() > MAX_JSON_MEMBERS {
+                return Err(A::Error::custom(format_args!(
+                    "an object of more than {MAX_JSON_MEMBERS} members"
+                )));
+            }
             map.next_value_seed(self.inner()?)?;
         }
         Ok(())
@@ -192,6 +252,10 @@ struct Names {
 }
 
 impl Names {
+    fn len(&self) -> usize {
+        self.few.len() + self.many.len()
+    }
+
     /// Gives the name back when it is there already.
     fn insert(&mut self, name: String) -> Option<String> {
         if self.few.contains(&name) || self.many.contains(&name) {
@@ -267,6 +331,19 @@ mod tests {
         assert!(matches!(check(b"\xef\xbb\xbf{}", 99), Err(JsonError::ByteOrderMark)));
         assert!(check(b"\"\xff\"", 99).is_err());
         assert!(matches!(check(b"[1, 2]", 5), Err(JsonError::TooLarge { size: 6, limit: 5 })));
+    }
+
+    #[test]
+    fn members_and_items_are_bounded() {
+        let object = |n: usize| {
+            let members: Vec<String> = (0..n).map(|i| format!("\"{i}\":0")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        assert!(check(object(MAX_JSON_MEMBERS).as_bytes(), 1 << 20).is_ok());
+        assert!(refused(&object(MAX_JSON_MEMBERS + 1)).contains("more than 10000 members"));
+        assert!(serde_json::from_str::<AtMost<u8, 2>>("[1,2]").is_ok());
+        let error = serde_json::from_str::<AtMost<u8, 2>>("[1,2,3,4]").unwrap_err();
+        assert!(error.to_string().contains("more than 2 items at line 1 column 7"), "{error}");
     }
 
     #[test]

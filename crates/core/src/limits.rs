@@ -8,6 +8,13 @@ pub const MAX_BUNDLE_BYTES: u64 = 256 * 1024 * 1024;
 /// before the stack does.
 pub const MAX_JSON_DEPTH: usize = 64;
 
+/// Members of one JSON object. Ours have a handful, provenance may have hundreds; names are kept while an object is read,
+/// to find duplicates.
+pub const MAX_JSON_MEMBERS: usize = 10_000;
+
+/// Ignore paths in one signature: far more than anybody lists by hand.
+pub const MAX_IGNORE_PATHS: usize = 10_000;
+
 /// Certificates in one bundle. Real chains hold two to four; the count bounds the work of parsing them.
 pub const MAX_CERTIFICATES: usize = 32;
 

@@ -2,7 +2,9 @@
 
 /// A value that this process measured itself, as opposed to one that somebody wrote down.
 ///
-/// Only measuring code may build one, through the one name a reviewer can search for.
+/// Only measuring code may build one, through a name that a reviewer can search for:
+/// [`measured_by_this_process`](Self::measured_by_this_process). The one exception has a name of its own,
+/// [`vouched_for_by_operator`](Self::vouched_for_by_operator).
 ///
 /// ```compile_fail
 /// # use modelseal_core::observed::Observed;
@@ -14,6 +16,13 @@ pub struct Observed<T>(T);
 impl<T> Observed<T> {
     /// Asserts that this process measured `value`, reading every byte it speaks of.
     pub fn measured_by_this_process(value: T) -> Self {
+        Self(value)
+    }
+
+    /// Takes a measurement that was made elsewhere, because whoever holds the signing key said in so many words that its
+    /// source is to be trusted. For signing only: a signer answers for what is signed, however it was measured. Never for
+    /// verifying, where it would make a claim out of a check.
+    pub fn vouched_for_by_operator(value: T) -> Self {
         Self(value)
     }
 

@@ -1,6 +1,9 @@
 //! The in-toto Statement v1 (in-toto/attestation `spec/v1/statement.md`): subjects and a predicate about them.
 
-use crate::json::Object;
+use crate::{
+    json::{AtMost, Object},
+    limits::MAX_RESOURCES,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::{borrow::Cow, collections::BTreeMap};
@@ -17,7 +20,7 @@ pub struct Statement<'a, P = &'a RawValue> {
     pub statement_type: Cow<'a, str>,
     /// What the statement is about.
     #[serde(borrow)]
-    pub subject: Vec<Object<Subject<'a>>>,
+    pub subject: AtMost<Object<Subject<'a>>, MAX_RESOURCES>,
     /// Names the shape of `predicate`.
     #[serde(rename = "predicateType", borrow)]
     pub predicate_type: Cow<'a, str>,

@@ -21,6 +21,22 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
+/// Displays `0` as one word of a POSIX shell, for advice that people paste: a quote in a certificate's name must not
+/// become a command.
+///
+/// ```
+/// # use modelseal_core::text::ShellQuoted;
+/// assert_eq!(ShellQuoted("CN=it's $(me)").to_string(), r"'CN=it'\''s $(me)'");
+/// ```
+#[derive(Clone, Copy)]
+pub struct ShellQuoted<'a>(pub &'a str);
+
+impl fmt::Display for ShellQuoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}'", Printable(&self.0.replace('\'', "'\\''")))
+    }
+}
+
 /// Whether a terminal or a reader could be misled by `c`: controls, direction marks, zero-width and line separators.
 #[must_use]
 pub fn is_unsafe_to_print(c: char) -> bool {

@@ -3,9 +3,9 @@
 use super::{Reading, SignedModel, StatementError};
 use crate::{
     digest::Digest,
-    json::{self, Object},
-    limits::MAX_RESOURCES,
-    manifest::{ByteRange, Manifest, ManifestError, Method, Resource, Serialization},
+    json::{self, AtMost, Object},
+    limits::{MAX_IGNORE_PATHS, MAX_RESOURCES},
+    manifest::{ByteRange, Manifest, Method, Resource, Serialization},
     path::ModelPath,
     statement::{STATEMENT_TYPE, Statement, Subject},
 };
@@ -43,7 +43,7 @@ pub fn write(manifest: &Manifest, model_name: &str) -> Result<Vec<u8>, serde_jso
     };
     serde_json::to_vec(&Statement {
         statement_type: STATEMENT_TYPE.into(),
-        subject: vec![Object(subject)],
+        subject: AtMost(vec![Object(subject)]),
         predicate_type: PREDICATE_TYPE.into(),
         predicate: WirePredicate {
             resources: manifest.resources().iter().map(|r| Object(WireResource::of(r))).collect(),
@@ -60,9 +60,6 @@ pub(super) fn read(statement: &Statement<'_>, reading: Reading) -> Result<Signed
         return Err(StatementError::EmptySubjectName);
     }
     let wire: WirePredicate<'_> = json::read_part(statement.predicate).map_err(StatementError::Json)?;
-    if wire.resources.len() > MAX_RESOURCES {
-        return Err(ManifestError::TooMany(wire.resources.len()).into());
-    }
     let serialization = wire.serialization.0.into_serialization()?;
     let resources = wire
         .resources
@@ -84,7 +81,7 @@ pub(super) fn read(statement: &Statement<'_>, reading: Reading) -> Result<Signed
 #[serde(deny_unknown_fields)]
 struct WirePredicate<'a> {
     #[serde(borrow)]
-    resources: Vec<Object<WireResource<'a>>>,
+    resources: AtMost<Object<WireResource<'a>>, MAX_RESOURCES>,
     #[serde(borrow)]
     serialization: Object<WireSerialization<'a>>,
 }
@@ -111,7 +108,7 @@ struct WireSerialization<'a> {
     shard_size: Option<ShardSize>,
     allow_symlinks: bool,
     #[serde(default, skip_serializing_if = "Option::is_none", borrow, deserialize_with = "present")]
-    ignore_paths: Option<Vec<Cow<'a, str>>>,
+    ignore_paths: Option<AtMost<Cow<'a, str>, MAX_IGNORE_PATHS>>,
 }
 
 /// Reads a member that may be absent but not `null`.
@@ -217,7 +214,8 @@ impl<'a> WireResource<'a> {
 }
 
 /// Splits `<path>:<start>:<end>` from the right, since names may hold colons. Offsets are canonical decimals.
-fn split_shard_name(name: &str) -> Option<(&str, ByteRange)> {
+#[must_use]
+pub fn split_shard_name(name: &str) -> Option<(&str, ByteRange)> {
     let (rest, end) = name.rsplit_once(':')?;
     let (path, start) = rest.rsplit_once(':')?;
     Some((path, ByteRange { start: canonical(start)?, end: canonical(end)? }))
