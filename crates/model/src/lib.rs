@@ -14,6 +14,7 @@
 //! | `kernel` | the hash functions behind one interface |
 //! | `fs` | the few calls into the operating system, relative to descriptors |
 //! | `measure` | [`measure`] and [`survey`], which join these |
+//! | `part` | [`measure_part`]: a share of the resources, for several machines |
 //! | `explain` | what a file that should not be there probably is: [`explain`] |
 //!
 //! Names become [`ModelPath`](modelseal_core::path::ModelPath) here and nowhere else. What is not understood is an
@@ -30,6 +31,7 @@ mod fs;
 mod kernel;
 mod measure;
 mod note;
+mod part;
 mod plan;
 mod progress;
 mod read;
@@ -43,5 +45,6 @@ pub use explain::{
 };
 pub use measure::{DEFAULT_MEMORY, Measured, Options, Survey, measure, survey};
 pub use note::Note;
+pub use part::{MAX_PARTS, MeasuredPart, Part, PartError, Planned, measure_part};
 pub use progress::Progress;
 pub use source::Source;

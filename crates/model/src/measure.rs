@@ -9,7 +9,7 @@ use crate::{
     progress::Progress,
     read::ReadAt,
     source::Source,
-    walk::{FoundFile, Rules, walk},
+    walk::{FoundFile, Rules, Walked, walk},
 };
 use modelseal_core::{
     digest::Algorithm,
@@ -111,7 +111,7 @@ pub fn survey(source: &Source, options: &Options) -> Result<Survey, MeasureError
 }
 
 impl Options {
-    fn rules(&self) -> Rules<'_> {
+    pub(crate) fn rules(&self) -> Rules<'_> {
         Rules {
             ignore_paths: &self.serialization.ignore_paths,
             exclude: &self.exclude,
@@ -132,8 +132,29 @@ pub(crate) fn measure_through<R: ReadAt>(
     let plan = Plan::new(&walked.files, options.serialization.method)?;
     let (files, bytes) = (walked.files.len(), plan.bytes);
     progress.plan(files, bytes);
+    let resources = hash(source, &walked, &plan, options, progress, wrap)?;
+    drop(plan);
+    let notes = walked.notes;
+    drop(walked.files);
+    let mut manifest =
+        Manifest::sorted(options.serialization.clone(), resources).map_err(MeasureError::Manifest)?;
+    if source.is_file() {
+        manifest = manifest.of_single_file();
+    }
+    Ok(Measured { manifest: Observed::measured_by_this_process(manifest), bytes, files, notes })
+}
+
+/// Hashes what is planned. The resources are in no order.
+pub(crate) fn hash<R: ReadAt>(
+    source: &Source,
+    walked: &Walked,
+    plan: &Plan,
+    options: &Options,
+    progress: &dyn Progress,
+    wrap: impl Fn(&FoundFile, File) -> R + Sync,
+) -> Result<Vec<Resource>, MeasureError> {
     let Options { threads, memory, .. } = *options;
-    let engine = Engine { source, walked: &walked, plan: &plan, threads, memory, progress };
+    let engine = Engine { source, walked, plan, threads, memory, progress };
     let digests = match options.serialization.algorithm {
         Algorithm::Sha256 => engine.run::<Sha256Kernel, R>(wrap),
         Algorithm::Blake2b => engine.run::<Blake2bKernel, R>(wrap),
@@ -144,14 +165,5 @@ pub(crate) fn measure_through<R: ReadAt>(
         let file = &walked.files[job.file as usize];
         Resource { path: file.path.clone(), range: plan.named_range(job, file), digest }
     };
-    let resources: Vec<Resource> = digests.into_iter().map(resource).collect();
-    drop(plan);
-    let notes = walked.notes;
-    drop(walked.files);
-    let mut manifest =
-        Manifest::sorted(options.serialization.clone(), resources).map_err(MeasureError::Manifest)?;
-    if source.is_file() {
-        manifest = manifest.of_single_file();
-    }
-    Ok(Measured { manifest: Observed::measured_by_this_process(manifest), bytes, files, notes })
+    Ok(digests.into_iter().map(resource).collect())
 }

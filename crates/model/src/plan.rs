@@ -40,27 +40,35 @@ impl Plan {
             let shard_size = if let Method::Shards(size) = method { Some(size.get()) } else { None };
             return Err(MeasureError::TooManyResources { count, shard_size });
         }
-        let is_large = |file: &FoundFile| match method {
-            Method::Files => file.size >= LARGE,
-            Method::Shards(size) => file.size.min(size.get()) >= LARGE,
-        };
-        let mut order: Vec<u32> = (0..=u32::MAX).take(files.len()).collect();
-        // Stable: files of one size, and all small ones, keep the order of the walk.
-        order.sort_by_key(|at| {
-            let file = &files[*at as usize];
-            std::cmp::Reverse(if is_large(file) { file.size } else { 0 })
-        });
         let mut jobs = Vec::with_capacity(usize::try_from(count).unwrap_or(MAX_RESOURCES));
-        let mut large = 0;
-        for file in order {
-            let found = &files[file as usize];
+        for (file, found) in (0..=u32::MAX).zip(files) {
             jobs.extend((0..=u32::MAX).zip(0..shards(found)).map(|(shard, _)| Job { file, shard }));
-            if is_large(found) {
-                large = jobs.len();
-            }
         }
         let bytes = files.iter().map(|file| file.size).fold(0, u64::saturating_add);
-        Ok(Self { jobs, large, bytes, method })
+        let mut plan = Self { jobs, large: 0, bytes, method };
+        let mut jobs = std::mem::take(&mut plan.jobs);
+        let large = |job: &Job| {
+            let ByteRange { start, end } = plan.range(*job, &files[job.file as usize]);
+            let len = end - start;
+            if len < LARGE { 0 } else { len }
+        };
+        // Stable: ranges of one size, and all small ones, keep the order of the walk.
+        jobs.sort_by_key(|job| std::cmp::Reverse(large(job)));
+        let count = jobs.partition_point(|job| large(job) > 0);
+        Ok(Self { jobs, large: count, ..plan })
+    }
+
+    /// Leaves only the jobs that are marked in `kept`, in their order.
+    pub(crate) fn keep(&mut self, kept: &[bool], files: &[FoundFile]) {
+        let is_kept = |at: usize| kept.get(at).copied().unwrap_or(false);
+        self.large = (0..self.large).filter(|at| is_kept(*at)).count();
+        let mut at = 0..;
+        self.jobs.retain(|_| at.next().is_some_and(is_kept));
+        let size = |job: &Job| {
+            let range = self.range(*job, &files[job.file as usize]);
+            range.end.saturating_sub(range.start)
+        };
+        self.bytes = self.jobs.iter().map(size).fold(0, u64::saturating_add);
     }
 
     /// The bytes of its file that a job is about.

@@ -4,12 +4,15 @@ use std::{fs::File, io};
 
 /// A file that is read at offsets and can say what it is. Behind a trait so that tests can make the system's errors
 /// and short reads happen; everywhere else it is [`File`].
-pub(crate) trait ReadAt {
+pub(crate) trait ReadAt: Send {
     /// As `pread`: may read less than asked for; 0 is the end.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
     /// What it is now.
     fn status(&self) -> io::Result<crate::fs::Status>;
+
+    /// That much of it will be read, and in order: the system may read further ahead.
+    fn will_read(&self) {}
 }
 
 impl ReadAt for File {
@@ -19,6 +22,12 @@ impl ReadAt for File {
 
     fn status(&self) -> io::Result<crate::fs::Status> {
         crate::fs::status_of(self)
+    }
+
+    fn will_read(&self) {
+        // Only a hint, which some file systems do not take.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::fs::fadvise(self, 0, None, rustix::fs::Advice::Sequential);
     }
 }
 

@@ -11,6 +11,7 @@
 mod common;
 mod explaining;
 mod hashes;
+mod parts;
 mod walking;
 
 #[cfg(unix)]
