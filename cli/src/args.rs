@@ -1,12 +1,43 @@
 //! The flags. Those of the reference tool `model_signing` keep their names, with hyphens or underscores.
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser};
-use modelseal::{Algorithm, DEFAULT_SHARD_SIZE, KeyAlgorithm};
-use std::{num::NonZeroU64, path::PathBuf};
+use modelseal::{Algorithm, DEFAULT_SHARD_SIZE, KeyAlgorithm, Part};
+use std::{
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+};
 
 const OUTPUT: &str = "Output";
 const SCOPE: &str = "What belongs to the model";
 const MEASURE: &str = "How the model is hashed";
+const SHARES: &str = "Several machines";
+/// A merge reads documents, which say themselves what they are about.
+const NOT_WITH_MERGE: [&str; 11] = [
+    "model",
+    "part",
+    "ignore_paths",
+    "ignore_git_paths",
+    "no_ignore_git_paths",
+    "allow_symlinks",
+    "hash",
+    "method",
+    "shard_size",
+    "threads",
+    "memory",
+];
+/// A document of digests says how they were computed.
+const NOT_WITH_DIGESTS: [&str; 9] = [
+    "ignore_paths",
+    "ignore_git_paths",
+    "no_ignore_git_paths",
+    "allow_symlinks",
+    "hash",
+    "method",
+    "shard_size",
+    "threads",
+    "memory",
+];
+const EFFORT: &str = "What hashing may take";
 
 /// Sign and verify machine-learning models (OpenSSF Model Signing).
 ///
@@ -76,7 +107,7 @@ pub enum Command {
     },
     /// Write the manual pages into a directory
     Man {
-        /// An existing directory
+        /// The directory; it is made when it is missing
         directory: PathBuf,
     },
     /// Print the JSON Schema of a document that `--format json` prints
@@ -94,6 +125,8 @@ pub enum SchemaName {
     Signature,
     /// modelseal.digest/v1, printed by `digest`
     Digest,
+    /// modelseal.part/v1, printed by `digest --part`
+    Part,
     /// modelseal.key/v1, printed by `key generate`
     Key,
     /// modelseal.error/v1, printed when a command could not be carried out
@@ -102,12 +135,37 @@ pub enum SchemaName {
 
 #[derive(Debug, Args)]
 pub struct DigestArgs {
+    /// The model: a directory or a single file
+    #[arg(value_name = "MODEL", required_unless_present = "merge")]
+    pub model: Option<PathBuf>,
+
     #[command(flatten)]
-    pub model: ModelArgs,
+    pub shares: ShareArgs,
     #[command(flatten)]
     pub scope: ScopeArgs,
     #[command(flatten)]
     pub measure: MeasureArgs,
+    #[command(flatten)]
+    pub effort: EffortArgs,
+}
+
+/// One measurement by several machines, and its document.
+#[derive(Debug, Args)]
+#[command(next_help_heading = SHARES)]
+pub struct ShareArgs {
+    /// Hash only part I of N, counted from 1, and write it to --out. Every part sees the same model, is given the same
+    /// flags, and can be made again at any time. A merge notices files that are added, missing or of another size, but
+    /// not a model of the same names and sizes: do not write to the model meanwhile
+    #[arg(long, value_name = "I/N", requires = "out")]
+    pub part: Option<Part>,
+
+    /// Merge the parts of one measurement, all of them: the result is that of the whole. Reads no model
+    #[arg(long, value_name = "PART", num_args = 1.., conflicts_with_all = NOT_WITH_MERGE)]
+    pub merge: Vec<PathBuf>,
+
+    /// Write the document (JSON) to a file outside the model; replaces a document of the same kind
+    #[arg(long, value_name = "PATH")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -154,6 +212,27 @@ pub struct SignArgs {
     #[arg(long, value_name = "PATH", default_value = "model.sig")]
     pub signature: PathBuf,
 
+    /// Do not read the model, but sign the digests in this document (modelseal.digest/v1, as `digest --out` writes it).
+    /// Whoever can write that file decides what is signed: only for digests from a source that you trust as yourself.
+    /// MODEL must exist and gives its name
+    #[arg(long, value_name = "FILE", conflicts_with_all = NOT_WITH_DIGESTS)]
+    pub digests: Option<PathBuf>,
+
+    /// Remember in the user's cache what the signed files can be known by, for --reuse
+    #[arg(long, conflicts_with_all = ["digests", "dry_run"])]
+    pub remember: bool,
+
+    /// Sign again after an edit: take the digests of this earlier signature for files that are unchanged since it was
+    /// made with --remember, and read the others. It must have been made with the same key. Remembers again
+    #[arg(long, value_name = "OLD", requires = "trust_unchanged", conflicts_with_all = ["digests", "dry_run"])]
+    pub reuse: Option<PathBuf>,
+
+    /// With --reuse: a file of the same device, inode, size, mtime and ctime is trusted to be unchanged. A disk that
+    /// loses bits, and whoever can set the clock, can prove that wrong; a signer may take that risk, who will hear of it
+    /// from verifiers. A verifier may not: `verify` always reads every byte, and has no such flag
+    #[arg(long, alias = "trust_unchanged", requires = "reuse")]
+    pub trust_unchanged: bool,
+
     /// Replace a different signature (never a file that is not a signature)
     #[arg(long)]
     pub force: bool,
@@ -166,6 +245,8 @@ pub struct SignArgs {
     pub scope: ScopeArgs,
     #[command(flatten)]
     pub measure: MeasureArgs,
+    #[command(flatten)]
+    pub effort: EffortArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -193,7 +274,8 @@ pub struct VerifyCertificateArgs {
     #[arg(long, alias = "certificate_chain", value_name = "PEM", required = true)]
     pub certificate_chain: Vec<PathBuf>,
 
-    /// Accept only this signer: the certificate's whole subject, or one of its alternative names
+    /// Accept only this signer: the certificate's whole subject, or an alternative name (user@host, URI or host name; or
+    /// email:.., URI:.., DNS:.. as they are shown)
     #[arg(long, alias = "certificate_identity", value_name = "NAME")]
     pub certificate_identity: Option<String>,
 
@@ -223,6 +305,8 @@ pub struct VerifyArgs {
 
     #[command(flatten)]
     pub scope: ScopeArgs,
+    #[command(flatten)]
+    pub effort: EffortArgs,
 }
 
 #[derive(Debug, Args)]
@@ -268,6 +352,20 @@ pub struct MeasureArgs {
     /// Bytes in a shard, with --method shards; K, M, G and KiB, MiB, GiB are understood
     #[arg(long, alias = "shard_size", value_name = "BYTES", requires = "method", default_value_t = DEFAULT_SHARD_SIZE, value_parser = parse_size)]
     pub shard_size: NonZeroU64,
+}
+
+/// What hashing may take.
+#[derive(Debug, Args)]
+#[command(next_help_heading = EFFORT)]
+pub struct EffortArgs {
+    /// Threads at most; one for each core unless given. The result does not depend on it
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+
+    /// Memory for read buffers at most; K, M, G and KiB, MiB, GiB are understood. One thread with 64 KiB buffers there
+    /// is always
+    #[arg(long, value_name = "SIZE", default_value = "256MB", value_parser = parse_size)]
+    pub memory: NonZeroU64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -369,6 +467,7 @@ mod tests {
     fn sizes_are_read_with_units() {
         assert_eq!(parse_size("64MiB").unwrap().get(), 64 << 20);
         assert_eq!(parse_size("1G").unwrap().get(), 1_000_000_000);
+        assert_eq!(parse_size("256MB").unwrap().get(), modelseal::DEFAULT_MEMORY);
         for bad in ["", "0", "1X", "M", "-1", "18446744073709551616", "18446744073709551615K"] {
             assert!(parse_size(bad).is_err(), "{bad}");
         }

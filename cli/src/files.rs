@@ -2,7 +2,12 @@
 
 use crate::exit::Failure;
 use modelseal::{Certificate, PublicKey, Roots, limits::MAX_PEM_BYTES};
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    env,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 use zeroize::Zeroizing;
 
 /// Reads a small file, at most a byte past the bound, so that whoever parses it can refuse it.
@@ -45,4 +50,13 @@ pub fn certificates<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<Vec
 /// Reads the roots to trust.
 pub fn roots<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<Roots, Failure> {
     Roots::new(certificates(paths)?).map_err(|e| Failure::usage("usage.certificate", e))
+}
+
+/// Where this user's caches are (XDG Base Directory Specification).
+pub fn cache() -> Result<PathBuf, Failure> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    base.map(|base| base.join("modelseal")).ok_or_else(|| {
+        Failure::usage("usage.file", "there is no cache directory: neither XDG_CACHE_HOME nor HOME is set")
+    })
 }

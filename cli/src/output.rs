@@ -6,7 +6,7 @@ use crate::{
 };
 use modelseal::report::ErrorReport;
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 /// Where results and diagnostics go.
 #[derive(Debug, Clone, Copy)]
@@ -32,9 +32,9 @@ impl Output {
     ) -> Result<(), Failure> {
         let mut stdout = io::BufWriter::new(io::stdout().lock());
         let written = match self.format {
-            Format::Json => serde_json::to_writer_pretty(&mut stdout, document)
+            Format::Json => serde_json::to_string_pretty(document)
                 .map_err(io::Error::from)
-                .and_then(|()| stdout.write_all(b"\n")),
+                .and_then(|json| writeln!(stdout, "{}", escaped(json))),
             Format::Text => text(&mut stdout),
         };
         forgive_closed_pipe(written.and_then(|()| stdout.flush()))
@@ -44,6 +44,14 @@ impl Output {
     pub fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
         forgive_closed_pipe(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+    }
+
+    /// Prints exact bytes of JSON; on a terminal, with what could control it escaped.
+    pub fn raw_json(&self, json: &[u8]) -> Result<(), Failure> {
+        if !io::stdout().is_terminal() {
+            return self.raw(json);
+        }
+        self.raw(escaped(String::from_utf8_lossy(json).into_owned()).as_bytes())
     }
 
     /// Warns on standard error. In JSON the warnings are part of the document.
@@ -77,11 +85,38 @@ impl Output {
     }
 }
 
+/// JSON may hold names with control characters beyond ASCII and direction marks as they are; terminals obey them.
+fn escaped(json: String) -> String {
+    let is_unsafe = |c: char| c != '\n' && modelseal::is_unsafe_to_print(c);
+    if !json.contains(is_unsafe) {
+        return json;
+    }
+    let mut safe = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        // All of them are in the basic plane, so that four digits do.
+        if is_unsafe(c) { safe.push_str(&format!("\\u{:04x}", u32::from(c))) } else { safe.push(c) }
+    }
+    safe
+}
+
 fn forgive_closed_pipe(written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::io(format_args!("cannot write to standard output: {e}")))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_cannot_control_a_terminal() {
+        let name = "x\u{9b}31m\u{202e}y\u{7f}";
+        let json = escaped(serde_json::to_string(name).unwrap());
+        assert!(json.is_ascii(), "{json}");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), name);
     }
 }

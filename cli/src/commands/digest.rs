@@ -1,36 +1,62 @@
-//! `modelseal digest`.
+//! `modelseal digest`: a whole model, a part of one, or parts merged.
 
 use crate::{
-    args::{DigestArgs, MethodName, ScopeArgs},
+    args::{DigestArgs, MethodName},
     exit::{Exit, Failure},
     output::Output,
     progress::Bar,
 };
 use modelseal::{DigestRequest, report::DigestReport};
+use std::path::Path;
+
+const DOING: &str = "Computing digest";
 
 pub fn run(args: &DigestArgs, output: &Output) -> Result<Exit, Failure> {
-    let request = scoped(modelseal::digest(&args.model.path), &args.scope).hash(args.measure.hash);
-    let request = match args.measure.method {
-        MethodName::Files => request,
-        MethodName::Shards => request.shards(args.measure.shard_size),
+    let failed = |e: modelseal::Error| Failure::from(e).doing(DOING);
+    let Some(model) = &args.model else {
+        let mut request = modelseal::merge(&args.shares.merge);
+        if let Some(out) = &args.shares.out {
+            request = request.output(out);
+        }
+        return print(&request.run().map_err(|e| Failure::from(e).doing("Merging"))?, output);
     };
-    let measured = request.run(&Bar::start()).map_err(|e| Failure::from(e).doing("Computing digest"))?;
-    output.warnings(measured.notes());
-    let manifest = measured.manifest();
-    if output.is_json() {
-        output.result(&DigestReport::of(&measured), |_| Ok(()))?;
-    } else {
-        output.result(&(), |out| {
-            writeln!(out, "{}", manifest.root_digest())?;
-            writeln!(out, "manifest-{}", manifest.manifest_digest())
-        })?;
-    }
+    let request = request(model, args);
+    let Some(part) = args.shares.part else {
+        let measured = request.run(&Bar::start()).map_err(failed)?;
+        return print(&DigestReport::of(&measured), output);
+    };
+    let report = request.part(part).run(&Bar::start()).map_err(failed)?;
+    output.warnings(&report.notes);
+    output.result(&report, |out| {
+        writeln!(out, "part {part}: {} files or shards, {} bytes", report.resources.len(), report.bytes)?;
+        writeln!(out, "plan {}", report.plan)
+    })?;
     Ok(Exit::Done)
 }
 
-fn scoped(mut request: DigestRequest, scope: &ScopeArgs) -> DigestRequest {
-    for path in &scope.ignore_paths {
-        request = request.ignore(path);
+fn print(report: &DigestReport, output: &Output) -> Result<Exit, Failure> {
+    output.warnings(&report.notes);
+    output.result(report, |out| {
+        writeln!(out, "{}", report.digests.root)?;
+        writeln!(out, "manifest-{}", report.digests.manifest)
+    })?;
+    Ok(Exit::Done)
+}
+
+fn request(model: &Path, args: &DigestArgs) -> DigestRequest {
+    let mut request = modelseal::digest(model)
+        .hash(args.measure.hash)
+        .ignore_git_paths(!args.scope.no_ignore_git_paths)
+        .allow_symlinks(args.scope.allow_symlinks)
+        .memory(args.effort.memory);
+    if args.measure.method == MethodName::Shards {
+        request = request.shards(args.measure.shard_size);
     }
-    request.ignore_git_paths(!scope.no_ignore_git_paths).allow_symlinks(scope.allow_symlinks)
+    if let Some(threads) = args.effort.threads {
+        request = request.threads(threads);
+    }
+    if let Some(out) = &args.shares.out {
+        request = request.output(out);
+    }
+    args.scope.ignore_paths.iter().fold(request, DigestRequest::ignore)
 }

@@ -7,7 +7,7 @@ use crate::{
     output::Output,
 };
 use clap::CommandFactory;
-use modelseal::report::{DigestReport, ErrorReport, SignReport, VerifyReport};
+use modelseal::report::{DigestReport, ErrorReport, PartReport, SignReport, VerifyReport};
 use schemars::schema_for;
 use std::path::Path;
 
@@ -21,6 +21,8 @@ pub fn completions(shell: clap_complete::Shell, output: &Output) -> Result<Exit,
 
 pub fn man(directory: &Path, output: &Output) -> Result<Exit, Failure> {
     refuse_json(output)?;
+    std::fs::create_dir_all(directory)
+        .map_err(|e| Failure::io(format_args!("cannot make the directory '{}': {e}", directory.display())))?;
     clap_mangen::generate_to(Cli::command(), directory).map_err(|e| {
         Failure::io(format_args!("cannot write manual pages to '{}': {e}", directory.display()))
     })?;
@@ -32,6 +34,7 @@ pub fn schema(document: SchemaName, output: &Output) -> Result<Exit, Failure> {
         SchemaName::Result => schema_for!(VerifyReport),
         SchemaName::Signature => schema_for!(SignReport),
         SchemaName::Digest => schema_for!(DigestReport),
+        SchemaName::Part => schema_for!(PartReport),
         SchemaName::Key => schema_for!(KeyReport),
         SchemaName::Error => schema_for!(ErrorReport),
     };

@@ -21,11 +21,11 @@ pub fn run(method: &SignMethod, output: &Output) -> Result<Exit, Failure> {
         SignMethod::Key(args) => &args.common,
         SignMethod::Certificate(args) => &args.common,
     };
-    let request = request(common);
+    let request = request(common)?;
     if common.dry_run {
         let prepared = request.prepare(&Bar::start()).map_err(|e| Failure::from(e).doing(DOING))?;
         output.warnings(prepared.model().notes());
-        output.raw(prepared.statement())?;
+        output.raw_json(prepared.statement())?;
         output.raw(b"\n")?;
         return Ok(Exit::Done);
     }
@@ -52,20 +52,32 @@ fn published_key(args: &SignArgs, report: &SignReport) -> Option<String> {
     ))
 }
 
-fn request(args: &SignArgs) -> SignRequest {
+fn request(args: &SignArgs) -> Result<SignRequest, Failure> {
     let mut request = modelseal::sign(&args.model.path)
         .output(&args.signature)
         .force(args.force)
         .hash(args.measure.hash)
         .ignore_git_paths(!args.scope.no_ignore_git_paths)
-        .allow_symlinks(args.scope.allow_symlinks);
+        .allow_symlinks(args.scope.allow_symlinks)
+        .memory(args.effort.memory);
+    if let Some(digests) = &args.digests {
+        request = request.digests(digests);
+    }
+    if let Some(threads) = args.effort.threads {
+        request = request.threads(threads);
+    }
     if args.measure.method == MethodName::Shards {
         request = request.shards(args.measure.shard_size);
     }
     for path in &args.scope.ignore_paths {
         request = request.ignore(path);
     }
-    request
+    if let Some(old) = &args.reuse {
+        request = request.reuse(old, files::cache()?);
+    } else if args.remember {
+        request = request.remember(files::cache()?);
+    }
+    Ok(request)
 }
 
 /// The key is read, and its password asked for, before the model is hashed.
@@ -98,14 +110,19 @@ fn print(out: &mut dyn io::Write, report: &SignReport) -> io::Result<()> {
     writeln!(out, "signature: {}", Printable(&report.signature))?;
     writeln!(
         out,
-        "model:     {}, {} files, {} bytes",
+        "model:     {}, {}, {} bytes",
         Printable(&report.model.name),
-        report.model.files,
+        files_text(report.model.files),
         report.model.bytes
     )?;
     print_signer(out, &report.signer)?;
     writeln!(out, "root:      {}", report.digests.root)?;
     writeln!(out, "manifest:  {}", report.digests.manifest)
+}
+
+/// A number of files.
+pub fn files_text(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
 }
 
 /// Who signed, the same for `sign` and `verify`.

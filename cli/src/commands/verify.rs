@@ -2,14 +2,14 @@
 
 use crate::{
     args::{VerifyArgs, VerifyCertificateArgs, VerifyMethod},
-    commands::sign::print_signer,
+    commands::sign::{files_text, print_signer},
     exit::{Exit, Failure},
     files,
     output::Output,
     progress::Bar,
 };
 use modelseal::{
-    CertificateIdentity, Printable, VerifiedModel, VerifiedSigner, Verifier, VerifyRequest,
+    CertificateIdentity, Printable, ShellQuoted, VerifiedModel, VerifiedSigner, Verifier, VerifyRequest,
     report::{Differences, VerifyReport},
 };
 use std::{
@@ -58,7 +58,11 @@ fn request(args: &VerifyArgs) -> VerifyRequest<()> {
     let mut request = modelseal::verify(&args.model.path)
         .signature(&args.signature)
         .ignore_git_paths(!args.scope.no_ignore_git_paths)
-        .ignore_unsigned_files(args.ignore_unsigned_files);
+        .ignore_unsigned_files(args.ignore_unsigned_files)
+        .memory(args.effort.memory);
+    if let Some(threads) = args.effort.threads {
+        request = request.threads(threads);
+    }
     for path in &args.scope.ignore_paths {
         request = request.ignore(path);
     }
@@ -89,9 +93,14 @@ fn print_fingerprints(model: &VerifiedModel, output: &Output) {
 fn unpinned(args: &VerifyCertificateArgs, report: &VerifyReport) -> Option<String> {
     let certificate = report.signer.as_ref()?.certificate.as_ref()?;
     args.certificate_identity.is_none().then(|| {
+        // A certificate without a subject is known by its first alternative name.
+        let name = match &*certificate.subject {
+            "" => certificate.alternative_names.first().map_or("", String::as_str),
+            subject => subject,
+        };
         format!(
-            "any signer under these roots is accepted; to accept this one only, add --certificate-identity '{}'",
-            certificate.subject
+            "any signer under these roots is accepted; to accept this one only, add --certificate-identity {}",
+            ShellQuoted(name)
         )
     })
 }
@@ -101,7 +110,7 @@ fn print_success(out: &mut dyn Write, report: &VerifyReport) -> io::Result<()> {
     writeln!(out, "signature: {}", Printable(&report.signature))?;
     if let Some(measured) = &report.measured {
         let (name, files, bytes) = (Printable(&measured.name), measured.files, measured.bytes);
-        writeln!(out, "model:     {name}, {files} files, {bytes} bytes")?;
+        writeln!(out, "model:     {name}, {}, {bytes} bytes", files_text(files))?;
     }
     if let Some(signer) = &report.signer {
         print_signer(out, signer)?;
@@ -112,12 +121,18 @@ fn print_success(out: &mut dyn Write, report: &VerifyReport) -> io::Result<()> {
         let ignored: Vec<String> =
             signed.serialization.ignore_paths.iter().map(|p| Printable(p).to_string()).collect();
         if !ignored.is_empty() {
-            writeln!(out, "not signed, by the signer's choice: {}", ignored.join(", "))?;
+            let (shown, more) = ignored.split_at(ignored.len().min(MAX_LINES));
+            let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+            writeln!(out, "not signed, by the signer's choice: {}{more}", shown.join(", "))?;
         }
         if signed.serialization.allow_symlinks {
             writeln!(out, "symbolic links are read through, by the signer's choice")?;
         }
     }
+    for overlooked in report.overlooked.iter().take(MAX_LINES) {
+        writeln!(out, "not looked at: {}", Printable(overlooked))?;
+    }
+    print_more(out, "not looked at", report.overlooked.len())?;
     Ok(())
 }
 

@@ -88,7 +88,7 @@ fn no_signature_and_two_signatures() {
     refused_after(
         |b| b["dsseEnvelope"]["signatures"] = Value::Null,
         "signature.malformed",
-        "expected a sequence",
+        "expected a list",
     );
 }
 

@@ -11,13 +11,17 @@
 mod common;
 mod contract;
 mod differences;
+mod effort;
 mod help;
 mod ignoring;
+mod parts;
+mod precomputed;
 mod schema;
 mod signing;
 
 // These make files of other kinds, send signals and change users, or run `openssl` and `script` as Linux has them.
 #[cfg(target_os = "linux")]
+mod attacks;
 mod bad_bundles;
 #[cfg(target_os = "linux")]
 mod bad_models;
@@ -31,6 +35,8 @@ mod keys;
 mod outputs;
 #[cfg(target_os = "linux")]
 mod pki;
+#[cfg(target_os = "linux")]
+mod reusing;
 #[cfg(target_os = "linux")]
 mod signals;
 #[cfg(target_os = "linux")]

@@ -1,6 +1,6 @@
 //! The operating system, relative to descriptors: a name that is looked up twice can be two things.
 
-use crate::error::SpecialFile;
+use crate::{error::SpecialFile, reuse::Identity};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use std::{
     ffi::{CStr, OsStr, OsString},
@@ -171,6 +171,12 @@ impl Kind {
 }
 
 impl Status {
+    /// What a cache may know a file by.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        let Stamp { modified, changed } = self.stamp;
+        Some(Identity { device: self.id.0, inode: self.id.1, size: self.size, modified, changed })
+    }
+
     fn new(stat: &Stat) -> Self {
         let nanoseconds = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         Self {

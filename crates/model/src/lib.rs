@@ -15,6 +15,7 @@
 //! | `fs` | the few calls into the operating system, relative to descriptors |
 //! | `measure` | [`measure`] and [`survey`], which join these |
 //! | `part` | [`measure_part`]: a share of the resources, for several machines |
+//! | `reuse` | [`measure_except`]: only the files that somebody does not know already |
 //! | `explain` | what a file that should not be there probably is: [`explain`] |
 //!
 //! Names become [`ModelPath`](modelseal_core::path::ModelPath) here and nowhere else. What is not understood is an
@@ -35,6 +36,7 @@ mod part;
 mod plan;
 mod progress;
 mod read;
+mod reuse;
 mod snapshot;
 mod source;
 mod walk;
@@ -47,4 +49,5 @@ pub use measure::{DEFAULT_MEMORY, Measured, Options, Survey, measure, survey};
 pub use note::Note;
 pub use part::{MAX_PARTS, MeasuredPart, Part, PartError, Planned, measure_part};
 pub use progress::Progress;
+pub use reuse::{Identity, KnownDigests, Partly, measure_except};
 pub use source::Source;

@@ -6,6 +6,7 @@ use crate::{
     fs::{Dir, Entry, FileId, Kind, Stamp, Status},
     note::Note,
     progress::Progress,
+    reuse::Identity,
     source::{Root, Source},
 };
 use modelseal_core::{
@@ -36,6 +37,8 @@ pub(crate) struct FoundFile {
     pub(crate) directory: u32,
     pub(crate) size: u64,
     pub(crate) stamp: Stamp,
+    /// What a cache may know it by; `None` where the system has no such thing.
+    pub(crate) identity: Option<Identity>,
     pub(crate) via: Via,
 }
 
@@ -371,7 +374,8 @@ impl<'a> Walk<'a> {
 
     fn push(&mut self, path: ModelPath, directory: u32, status: &Status, via: Via) {
         let (size, stamp) = (status.size, status.stamp);
-        self.found.files.push(FoundFile { path, directory, size, stamp, via });
+        let identity = status.identity();
+        self.found.files.push(FoundFile { path, directory, size, stamp, identity, via });
     }
 
     fn failed(&self, doing: &'static str, path: &str, error: io::Error) -> MeasureError {

@@ -1,14 +1,17 @@
 //! `digest`: what a model is, without signing it.
 
-use crate::{error::Error, scope};
+use crate::{error::Error, output::Document, parts::PartRequest, report::DigestReport, scope};
 use modelseal_core::{
     digest::Algorithm,
     manifest::{Manifest, Method, Serialization},
     observed::Observed,
     path::ModelPath,
 };
-use modelseal_model::{Note, Options, Progress, Source, measure};
-use std::{num::NonZeroU64, path::PathBuf};
+use modelseal_model::{DEFAULT_MEMORY, Note, Options, Part, Progress, Source, measure};
+use std::{
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+};
 
 /// Measures the model at `path`, a directory or a single file.
 ///
@@ -33,15 +36,46 @@ pub struct DigestRequest {
     ignore: Vec<PathBuf>,
     /// A file that is never part of the model, and is recorded as ignored when it lies inside.
     pub(crate) signature: Option<PathBuf>,
+    effort: Effort,
+    output: Option<PathBuf>,
+}
+
+/// A model that is open, and how it is to be measured.
+pub(crate) struct Subject {
+    pub(crate) source: Source,
+    pub(crate) name: String,
+    pub(crate) options: Options,
+    asked_for: Vec<ModelPath>,
+    notes: Vec<String>,
+}
+
+/// What measuring may take. No result depends on it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    pub(crate) threads: Option<NonZeroUsize>,
+    pub(crate) memory: u64,
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self { threads: None, memory: DEFAULT_MEMORY }
+    }
+}
+
+impl Effort {
+    /// Options that only this is set in.
+    pub(crate) fn options(self) -> Options {
+        Options { threads: self.threads, memory: self.memory, ..Options::default() }
+    }
 }
 
 /// A measured model.
 #[derive(Debug)]
 pub struct MeasuredModel {
     pub(crate) observed: Observed<Manifest>,
-    name: String,
-    bytes: u64,
-    notes: Vec<String>,
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+    pub(crate) notes: Vec<String>,
 }
 
 impl MeasuredModel {
@@ -80,6 +114,8 @@ impl Default for DigestRequest {
             ignore_git_paths: true,
             ignore: Vec::new(),
             signature: None,
+            effort: Effort::default(),
+            output: None,
         }
     }
 }
@@ -115,26 +151,72 @@ impl DigestRequest {
         self
     }
 
+    /// Hashes with at most so many threads; one for each core unless set. The result does not depend on it.
+    pub fn threads(mut self, threads: NonZeroUsize) -> Self {
+        self.effort.threads = Some(threads);
+        self
+    }
+
+    /// Takes at most so many bytes for read buffers; [`DEFAULT_MEMORY`](crate::DEFAULT_MEMORY) unless set. One thread
+    /// with its smallest buffers there is always.
+    pub fn memory(mut self, bytes: NonZeroU64) -> Self {
+        self.effort.memory = bytes.get();
+        self
+    }
+
+    /// Writes the document there, besides: [`DigestReport`] of the whole model, [`PartReport`](crate::report::PartReport)
+    /// of a part. Replaces a document of the same kind and no other file, and must lie outside the model.
+    pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
+        self.output = Some(path.into());
+        self
+    }
+
+    /// Measures one part of the model only, for [`merge`](crate::merge()).
+    pub fn part(self, part: Part) -> PartRequest {
+        PartRequest { measure: self, part }
+    }
+
     /// Measures. `progress` is told of every byte; `&()` tells nobody.
     ///
     /// # Errors
-    /// [`Error`] when the model cannot be read or breaks a rule.
+    /// [`Error`] when the model cannot be read or breaks a rule, or the document cannot be written.
     pub fn run(&self, progress: &dyn Progress) -> Result<MeasuredModel, Error> {
+        let output = self.document(DigestReport::SCHEMA)?;
+        let subject = self.subject()?;
+        let measured = measure(&subject.source, &subject.options, progress)?;
+        let notes = subject.notes(&measured.notes);
+        let model =
+            MeasuredModel { observed: measured.manifest, name: subject.name, bytes: measured.bytes, notes };
+        if let Some(output) = output {
+            output.write(&DigestReport::of(&model))?;
+        }
+        Ok(model)
+    }
+
+    /// Opens the model.
+    pub(crate) fn subject(&self) -> Result<Subject, Error> {
         let source = Source::open(&self.model)?;
         let name = source.model_name()?;
-        let scope::Ignored { paths: asked_for, mut notes } =
-            scope::resolve_ignored(&self.model, &self.ignore)?;
+        let scope::Ignored { paths: asked_for, notes } = scope::resolve_ignored(&self.model, &self.ignore)?;
         let serialization = Serialization {
             method: self.method,
             algorithm: self.algorithm,
             allow_symlinks: self.allow_symlinks,
             ignore_paths: self.recorded_ignore_paths(&asked_for),
         };
-        let measured = measure(&source, &Options { serialization, ..Options::default() }, progress)?;
-        let said =
-            |note: &&Note| !matches!(note, Note::UnmatchedIgnorePath(path) if !asked_for.contains(path));
-        notes.extend(measured.notes.iter().filter(said).map(Note::to_string));
-        Ok(MeasuredModel { observed: measured.manifest, name, bytes: measured.bytes, notes })
+        let options = Options { serialization, ..self.effort.options() };
+        Ok(Subject { source, name, options, asked_for, notes })
+    }
+
+    /// Where the document goes, once it is known that it can: not into the model, which it would change.
+    pub(crate) fn document(&self, schema: &'static str) -> Result<Option<Document>, Error> {
+        let Some(path) = &self.output else { return Ok(None) };
+        let document = Document::new(path.clone(), schema);
+        document.check()?;
+        match scope::place(&self.model, path) {
+            scope::Place::Outside => Ok(Some(document)),
+            _ => Err(document.in_the_model()),
+        }
     }
 
     /// What the user asked for, the default exclusions and the signature, in order and each once.
@@ -151,5 +233,14 @@ impl DigestRequest {
         paths.sort();
         paths.dedup();
         paths
+    }
+}
+
+impl Subject {
+    /// What has to be said, with what was found while measuring.
+    pub(crate) fn notes(&self, found: &[Note]) -> Vec<String> {
+        let said =
+            |note: &&Note| !matches!(note, Note::UnmatchedIgnorePath(path) if !self.asked_for.contains(path));
+        self.notes.iter().cloned().chain(found.iter().filter(said).map(Note::to_string)).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! [`Error`]: why an operation could not be done. A model that is refused is not an error but a
 //! [`Refusal`](crate::Refusal).
 
-use crate::codes;
+use crate::{codes, digests::DocumentError, parts::MergeError};
 use modelseal_attest::private_key::SignError;
 use modelseal_model::MeasureError;
 use std::{fmt, path::PathBuf};
@@ -26,6 +26,29 @@ pub enum Error {
         /// What stands in the way.
         reason: OutputError,
     },
+    /// A document of digests cannot go where it should.
+    Document {
+        /// Where it should go.
+        path: PathBuf,
+        /// What stands in the way.
+        reason: OutputError,
+    },
+    /// A document of digests cannot be signed.
+    Digests {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: DocumentError,
+    },
+    /// The signature whose digests were to be used again cannot be.
+    Reuse {
+        /// The signature.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Parts of a measurement do not fit together.
+    Merge(MergeError),
     /// The signer failed.
     Sign(SignError),
     /// The signature that was just made does not verify; it was not written.
@@ -34,7 +57,7 @@ pub enum Error {
     Certificate(String),
 }
 
-/// What stands between a new signature and its file.
+/// What stands between a new signature, or a document, and its file.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OutputError {
@@ -48,6 +71,12 @@ pub enum OutputError {
     NotABundle,
     /// There is a bundle that says something else: overwritten only when forced.
     OtherBundle,
+    /// There is a file that is no document of the same kind: never overwritten.
+    OtherFile,
+    /// It is the model itself.
+    IsTheModel,
+    /// It lies in the model, which it would change.
+    InTheModel,
     /// Reading or writing failed.
     Io(std::io::Error),
 }
@@ -69,10 +98,17 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Measure(e) => codes::measure_kind(e),
-            Self::Output { reason: OutputError::Io(_), .. } | Self::Sign(_) | Self::SelfCheck(_) => {
-                Kind::Undecided
-            }
-            Self::IgnorePath { .. } | Self::Output { .. } | Self::Certificate(_) => Kind::Usage,
+            Self::Output { reason: OutputError::Io(_), .. }
+            | Self::Document { reason: OutputError::Io(_), .. }
+            | Self::Sign(_)
+            | Self::SelfCheck(_) => Kind::Undecided,
+            Self::IgnorePath { .. }
+            | Self::Output { .. }
+            | Self::Document { .. }
+            | Self::Digests { .. }
+            | Self::Reuse { .. }
+            | Self::Merge(_)
+            | Self::Certificate(_) => Kind::Usage,
         }
     }
 
@@ -81,8 +117,12 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Measure(e) => codes::measure(e),
-            Self::Output { reason: OutputError::Io(_), .. } => "error.io",
-            Self::Output { .. } => "usage.output",
+            Self::Output { reason: OutputError::Io(_), .. }
+            | Self::Document { reason: OutputError::Io(_), .. } => "error.io",
+            Self::Output { .. } | Self::Document { .. } => "usage.output",
+            Self::Digests { .. } => "usage.digests",
+            Self::Reuse { .. } => "usage.reuse",
+            Self::Merge(_) => "usage.part",
             Self::IgnorePath { .. } => "usage.ignore-path",
             Self::Certificate(_) => "usage.certificate",
             Self::Sign(_) | Self::SelfCheck(_) => "error.internal",
@@ -98,20 +138,6 @@ impl fmt::Display for Error {
             Self::Output { path, reason } => {
                 let path = path.display();
                 match reason {
-                    OutputError::IsDirectory => {
-                        write!(
-                            f,
-                            "cannot write the signature to '{path}': it is a directory; name a file in it"
-                        )
-                    }
-                    OutputError::NotRegularFile => {
-                        write!(f, "cannot write the signature to '{path}': it is not a regular file")
-                    }
-                    OutputError::NoDirectory(parent) => write!(
-                        f,
-                        "cannot write the signature to '{path}': the directory '{}' does not exist",
-                        parent.display()
-                    ),
                     OutputError::NotABundle => write!(
                         f,
                         "'{path}' exists and is not a Sigstore bundle, so it is not overwritten; choose another \
@@ -122,9 +148,17 @@ impl fmt::Display for Error {
                         "'{path}' already holds a different signature; choose another path, or replace it with \
                          --force"
                     ),
-                    OutputError::Io(e) => write!(f, "cannot write the signature to '{path}': {e}"),
+                    reason => write!(f, "cannot write the signature to '{path}': {reason}"),
                 }
             }
+            Self::Document { path, reason } => write!(f, "cannot write '{}': {reason}", path.display()),
+            Self::Digests { path, reason } => {
+                write!(f, "cannot sign the digests in '{}': {reason}", path.display())
+            }
+            Self::Reuse { path, reason } => {
+                write!(f, "cannot use the digests of '{}' again: {reason}", path.display())
+            }
+            Self::Merge(e) => e.fmt(f),
             Self::Sign(e) => e.fmt(f),
             Self::SelfCheck(e) => write!(f, "the new signature does not verify and was not written: {e}"),
             Self::Certificate(e) => write!(f, "the signing certificate cannot be used: {e}"),
@@ -133,6 +167,30 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl fmt::Display for OutputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::IsDirectory => f.write_str("it is a directory; name a file in it"),
+            Self::NotRegularFile => f.write_str("it is not a regular file"),
+            Self::NoDirectory(parent) => {
+                write!(f, "the directory '{}' does not exist", parent.display())
+            }
+            Self::NotABundle => f.write_str("it exists and is not a Sigstore bundle"),
+            Self::OtherBundle => f.write_str("it already holds a different signature"),
+            Self::OtherFile => {
+                f.write_str("it exists and is not a document of this kind, so it is not overwritten")
+            }
+            Self::IsTheModel => {
+                f.write_str("that is the model itself; choose another path for the signature")
+            }
+            Self::InTheModel => {
+                f.write_str("it lies in the model, which it would change; choose a path outside")
+            }
+            Self::Io(e) => e.fmt(f),
+        }
+    }
+}
 
 impl From<MeasureError> for Error {
     fn from(e: MeasureError) -> Self {

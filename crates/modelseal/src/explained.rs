@@ -1,7 +1,11 @@
 //! What differing files probably are, and what to do about them.
 
 use crate::report::Explained;
-use modelseal_core::{manifest::Comparison, path::ModelPath, text::Printable};
+use modelseal_core::{
+    manifest::Comparison,
+    path::ModelPath,
+    text::{Printable, ShellQuoted},
+};
 use modelseal_model::{Explanation, Source, explain};
 use std::{collections::BTreeMap, path::Path};
 
@@ -26,11 +30,11 @@ pub(crate) fn differences(model: &Path, source: &Source, comparison: &Comparison
     explained.extend(leftovers.into_iter().take(MAX_EXPLAINED).map(|(directory, count)| {
         let location = model.join(directory);
         let location = location.to_string_lossy();
-        let location = Printable(&location);
+        let location = ShellQuoted(&location);
         let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
         let message = format!(
             "'{}' holds {files} left behind by `hf download --local-dir`, no part of the model; delete it, or \
-             pass --ignore-paths '{location}'",
+             pass --ignore-paths {location}",
             Printable(directory)
         );
         Explained { path: directory.into(), message }

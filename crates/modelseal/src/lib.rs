@@ -26,16 +26,20 @@
 mod clock;
 mod codes;
 mod digest;
+mod digests;
 mod error;
 mod explained;
 mod output;
+mod parts;
 pub mod report;
+mod reuse;
 mod scope;
 mod sign;
 mod verify;
 
 pub use digest::{DigestRequest, MeasuredModel, digest};
-pub use error::{Error, Kind};
+pub use digests::DocumentError;
+pub use error::{Error, Kind, OutputError};
 pub use modelseal_attest::{
     private_key::{Password, PasswordError, PrivateKey, PrivateKeyError, SignError},
     signer::{CertificateSigner, CertificateSignerError, KeySigner, Signer},
@@ -47,14 +51,15 @@ pub use modelseal_core::{
     manifest::{DEFAULT_SHARD_SIZE, Manifest, Method},
     path::ModelPath,
     predicate::Reading,
-    text::Printable,
+    text::{Printable, ShellQuoted, is_unsafe_to_print},
 };
-pub use modelseal_model::Progress;
+pub use modelseal_model::{DEFAULT_MEMORY, MAX_PARTS, Part, PartError, Progress};
 pub use modelseal_verify::{
     public_key::{PublicKey, PublicKeyError},
     signer::{CertificateIdentity, Signer as VerifiedSigner},
     verifier::Verifier,
     x509::{Certificate, CertificateError, Roots, RootsError},
 };
+pub use parts::{MergeError, MergeRequest, PartRequest, merge};
 pub use sign::{Prepared, SignRequest, SignedFile, sign};
 pub use verify::{Refusal, VerifiedModel, VerifyRequest, verify};

@@ -1,14 +1,20 @@
 //! Writing a signature: never half of one, never over something that is not a signature, never over another signature
-//! unless told to.
+//! unless told to. Likewise documents of digests.
 
-use crate::error::{Error, OutputError};
+use crate::{
+    digests::MAX_DOCUMENT_BYTES,
+    error::{Error, OutputError},
+    scope,
+};
 use modelseal_core::{
     bundle::{Bundle, looks_like_bundle},
+    json,
     limits::MAX_BUNDLE_BYTES,
 };
+use serde::Serialize;
 use std::{
     fs,
-    io::{ErrorKind, Read, Write},
+    io::{BufWriter, ErrorKind, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -19,6 +25,14 @@ pub(crate) struct Output {
     pub(crate) force: bool,
 }
 
+/// A place where a document of digests may go. What is there may be an older document of the same kind, so that work
+/// that was interrupted can be started again.
+#[derive(Debug, Clone)]
+pub(crate) struct Document {
+    path: PathBuf,
+    schema: &'static str,
+}
+
 /// What is at the target path now.
 enum Present {
     Nothing,
@@ -27,8 +41,12 @@ enum Present {
 
 impl Output {
     /// Finds what is certain to stop the signature from being written, before the model is hashed.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        self.present().and_then(|_| self.directory().map(|_| ())).map_err(|reason| self.error(reason))
+    pub(crate) fn check(&self, model: &Path) -> Result<(), Error> {
+        self.present().and_then(|_| self.directory()).map_err(|reason| self.error(reason))?;
+        match scope::place(model, &self.path) {
+            scope::Place::Model => Err(self.error(OutputError::IsTheModel)),
+            _ => Ok(()),
+        }
     }
 
     /// Writes `bundle` to a temporary file beside the target and renames it.
@@ -63,46 +81,121 @@ impl Output {
     }
 
     fn present(&self) -> Result<Present, OutputError> {
-        let metadata = match fs::metadata(&self.path) {
-            Ok(metadata) => metadata,
-            Err(e) if e.kind() == ErrorKind::NotFound && self.path.is_symlink() => {
-                return Err(OutputError::NotRegularFile);
-            }
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Present::Nothing),
-            Err(e) => return Err(OutputError::Io(e)),
-        };
-        if metadata.is_dir() {
-            return Err(OutputError::IsDirectory);
+        match existing(&self.path, MAX_BUNDLE_BYTES)? {
+            Existing::Nothing => Ok(Present::Nothing),
+            Existing::File(old) if looks_like_bundle(&old) => Ok(Present::Bundle(old)),
+            Existing::File(_) | Existing::TooLarge => Err(OutputError::NotABundle),
         }
-        if !metadata.is_file() {
-            return Err(OutputError::NotRegularFile);
-        }
-        if metadata.len() > MAX_BUNDLE_BYTES {
-            return Err(OutputError::NotABundle);
-        }
-        let mut old = Vec::new();
-        let file = fs::File::open(&self.path).map_err(OutputError::Io)?;
-        file.take(MAX_BUNDLE_BYTES).read_to_end(&mut old).map_err(OutputError::Io)?;
-        if looks_like_bundle(&old) { Ok(Present::Bundle(old)) } else { Err(OutputError::NotABundle) }
     }
 
     fn directory(&self) -> Result<PathBuf, OutputError> {
-        let parent = match self.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        if self.path.file_name().is_none() {
-            return Err(OutputError::IsDirectory);
-        }
-        if parent.is_dir() {
-            Ok(parent.to_path_buf())
-        } else {
-            Err(OutputError::NoDirectory(parent.to_path_buf()))
-        }
+        directory(&self.path)
     }
 
     fn error(&self, reason: OutputError) -> Error {
         Error::Output { path: self.path.clone(), reason }
+    }
+}
+
+impl Document {
+    pub(crate) fn new(path: PathBuf, schema: &'static str) -> Self {
+        Self { path, schema }
+    }
+
+    /// Finds what is certain to stop the document from being written, before the model is hashed.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.may_be_written().and_then(|()| directory(&self.path).map(|_| ())).map_err(|e| self.error(e))
+    }
+
+    /// Writes a temporary file beside the target and renames it.
+    pub(crate) fn write(&self, document: &impl Serialize) -> Result<(), Error> {
+        self.try_write(document).map_err(|e| self.error(e))
+    }
+
+    pub(crate) fn in_the_model(&self) -> Error {
+        self.error(OutputError::InTheModel)
+    }
+
+    fn try_write(&self, document: &impl Serialize) -> Result<(), OutputError> {
+        self.may_be_written()?;
+        let directory = directory(&self.path)?;
+        let mut file = temporary_file(&directory).map_err(reason)?;
+        let mut buffered = BufWriter::new(&mut file);
+        serde_json::to_writer_pretty(&mut buffered, document).map_err(|e| reason(e.into()))?;
+        buffered.write_all(b"\n").and_then(|()| buffered.flush()).map_err(reason)?;
+        drop(buffered);
+        file.as_file().sync_all().map_err(reason)?;
+        file.persist(&self.path).map_err(|e| reason(e.error))?;
+        sync_directory(&directory);
+        Ok(())
+    }
+
+    fn may_be_written(&self) -> Result<(), OutputError> {
+        match existing(&self.path, MAX_DOCUMENT_BYTES)? {
+            Existing::Nothing => Ok(()),
+            Existing::File(old) if self.is_of_this_kind(&old) => Ok(()),
+            Existing::File(_) | Existing::TooLarge => Err(OutputError::OtherFile),
+        }
+    }
+
+    fn is_of_this_kind(&self, old: &[u8]) -> bool {
+        #[derive(serde::Deserialize)]
+        struct Kind<'a> {
+            #[serde(borrow)]
+            schema: std::borrow::Cow<'a, str>,
+        }
+        json::read::<Kind<'_>>(old, MAX_DOCUMENT_BYTES).is_ok_and(|kind| kind.schema == self.schema)
+    }
+
+    fn error(&self, reason: OutputError) -> Error {
+        Error::Document { path: self.path.clone(), reason }
+    }
+}
+
+/// A regular file that is there, or nothing.
+enum Existing {
+    Nothing,
+    File(Vec<u8>),
+    TooLarge,
+}
+
+fn existing(path: &Path, limit: u64) -> Result<Existing, OutputError> {
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(e) if e.kind() == ErrorKind::NotFound && path.is_symlink() => {
+            return Err(OutputError::NotRegularFile);
+        }
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Existing::Nothing),
+        Err(e) => return Err(OutputError::Io(e)),
+    };
+    if metadata.is_dir() {
+        return Err(OutputError::IsDirectory);
+    }
+    if !metadata.is_file() {
+        return Err(OutputError::NotRegularFile);
+    }
+    if metadata.len() > limit {
+        return Ok(Existing::TooLarge);
+    }
+    let mut old = Vec::new();
+    let file = fs::File::open(path).map_err(OutputError::Io)?;
+    file.take(limit).read_to_end(&mut old).map_err(OutputError::Io)?;
+    Ok(Existing::File(old))
+}
+
+/// The directory that a file of this path goes into.
+fn directory(path: &Path) -> Result<PathBuf, OutputError> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if path.file_name().is_none() {
+        return Err(OutputError::IsDirectory);
+    }
+    if parent.is_dir() {
+        Ok(parent.to_path_buf())
+    } else {
+        Err(OutputError::NoDirectory(parent.to_path_buf()))
     }
 }
 

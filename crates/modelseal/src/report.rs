@@ -43,6 +43,8 @@ pub struct VerifyReport {
     /// How the model differs from what was signed. Absent unless the model was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub differences: Option<Differences>,
+    /// What is there and was not looked at, by default or because the user said so; not what the signer ignores.
+    pub overlooked: Vec<String>,
     /// Every check, in order.
     pub checks: Vec<Check>,
     /// What the user should know besides.
@@ -281,6 +283,43 @@ pub struct ResourceReport {
     pub digest: String,
 }
 
+/// One part of a measured model, to be merged with the others.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct PartReport {
+    /// Always `modelseal.part/v1`.
+    pub schema: String,
+    /// What all parts of one measurement have in common: SHA-256 over the parameters, the model's name, and the name and
+    /// size of every file or shard, `sha256:<hex>`.
+    pub plan: String,
+    /// Which part, from 1 on.
+    pub part: u32,
+    /// Of how many parts.
+    pub of: u32,
+    /// Base name of the model's path.
+    pub model: String,
+    /// How it was measured.
+    pub serialization: SerializationReport,
+    /// Number of bytes that fell to this part.
+    pub bytes: u64,
+    /// The files or shards that fell to this part, in name order.
+    pub resources: Vec<PartResource>,
+    /// What the user should know besides.
+    pub notes: Vec<String>,
+}
+
+/// One file or shard of a part.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct PartResource {
+    /// The resource's name in a statement.
+    pub name: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// `<algorithm>:<hex>`.
+    pub digest: String,
+}
+
 /// An operation that could not be done.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -303,6 +342,11 @@ impl SignReport {
     pub const SCHEMA: &str = "modelseal.signature/v1";
 }
 
+impl PartReport {
+    /// The schema id.
+    pub const SCHEMA: &str = "modelseal.part/v1";
+}
+
 impl ErrorReport {
     /// The schema id.
     pub const SCHEMA: &str = "modelseal.error/v1";
@@ -321,18 +365,21 @@ impl DigestReport {
     /// The whole manifest of a measured model.
     #[must_use]
     pub fn of(model: &crate::MeasuredModel) -> Self {
-        let manifest = model.manifest();
+        Self::of_manifest(model.name(), model.manifest(), model.bytes(), model.notes().to_vec())
+    }
+
+    pub(crate) fn of_manifest(name: &str, manifest: &Manifest, bytes: u64, notes: Vec<String>) -> Self {
         let resource = |r: &modelseal_core::manifest::Resource| ResourceReport {
             name: r.name().into(),
             digest: r.digest.to_string(),
         };
         Self {
             schema: Self::SCHEMA.into(),
-            model: ModelReport::new(model.name(), manifest, model.bytes()),
+            model: ModelReport::new(name, manifest, bytes),
             digests: Digests::of(manifest),
             serialization: manifest.serialization().into(),
             resources: manifest.resources().iter().map(resource).collect(),
-            notes: model.notes().to_vec(),
+            notes,
         }
     }
 }

@@ -2,7 +2,9 @@
 //! signature file itself.
 
 use crate::error::Error;
-use modelseal_core::{manifest::Manifest, path::ModelPath, predicate::signature_v1::parse_ignore_path};
+use modelseal_core::{
+    manifest::Manifest, path::ModelPath, predicate::signature_v1::parse_ignore_path, text::ShellQuoted,
+};
 use std::{
     ffi::OsStr,
     path::{Component, Path, PathBuf},
@@ -81,7 +83,8 @@ pub(crate) fn resolve_ignored(model: &Path, given: &[PathBuf]) -> Result<Ignored
 fn outside_note(model: &Path, given: &Path) -> String {
     let within = model.join(given);
     let hint = if given.is_relative() && within.symlink_metadata().is_ok() {
-        format!("; did you mean '{}'? Paths are taken from the working directory", within.display())
+        let within = within.to_string_lossy();
+        format!("; did you mean {}? Paths are taken from the working directory", ShellQuoted(&within))
     } else {
         String::new()
     };

@@ -3,9 +3,11 @@
 use crate::{
     clock,
     digest::{DigestRequest, MeasuredModel, digest},
+    digests::vouched_for,
     error::Error,
     output::Output,
     report::{Digests, ModelReport, SignReport, SignerReport},
+    reuse::{Cache, Remembered, measure_changed},
 };
 use jiff::Timestamp;
 use modelseal_attest::{signer::Signer, statement::Statement};
@@ -20,7 +22,10 @@ use modelseal_verify::{
     public_key::PublicKey,
     x509::{Certificate, check_signing_leaf},
 };
-use std::{num::NonZeroU64, path::PathBuf};
+use std::{
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+};
 
 /// Signs the model at `path`, a directory or a single file.
 ///
@@ -33,7 +38,7 @@ use std::{num::NonZeroU64, path::PathBuf};
 /// ```
 pub fn sign(path: impl Into<PathBuf>) -> SignRequest {
     let output = Output { path: PathBuf::from("model.sig"), force: false };
-    SignRequest { measure: digest(path), output, now: None }
+    SignRequest { measure: digest(path), output, now: None, digests: None, cache: None }
 }
 
 /// What to sign, how, and where the signature goes.
@@ -43,6 +48,8 @@ pub struct SignRequest {
     measure: DigestRequest,
     output: Output,
     now: Option<Timestamp>,
+    digests: Option<PathBuf>,
+    cache: Option<Cache>,
 }
 
 /// A model that was measured and the statement about it, before any key is used.
@@ -51,6 +58,7 @@ pub struct SignRequest {
 pub struct Prepared {
     model: MeasuredModel,
     statement: Statement,
+    remembered: Option<Remembered>,
     output: Output,
     now: Timestamp,
 }
@@ -96,6 +104,43 @@ impl SignRequest {
         self
     }
 
+    /// Hashes with at most so many threads; one for each core unless set. The result does not depend on it.
+    pub fn threads(mut self, threads: NonZeroUsize) -> Self {
+        self.measure = self.measure.threads(threads);
+        self
+    }
+
+    /// Takes at most so many bytes for read buffers; [`DEFAULT_MEMORY`](crate::DEFAULT_MEMORY) unless set. One thread
+    /// with its smallest buffers there is always.
+    pub fn memory(mut self, bytes: NonZeroU64) -> Self {
+        self.measure = self.measure.memory(bytes);
+        self
+    }
+
+    /// Does not read the model but signs the digests in this file, a [`DigestReport`](crate::report::DigestReport) as
+    /// JSON. Whoever could write that file decides what is signed: for digests from a trusted source only. The model
+    /// must exist and gives its name; what it holds, and how it would be measured, counts for nothing.
+    pub fn digests(mut self, file: impl Into<PathBuf>) -> Self {
+        self.digests = Some(file.into());
+        self
+    }
+
+    /// Remembers in `cache`, a directory of this user alone, by what to know the files again, for
+    /// [`reuse`](Self::reuse).
+    pub fn remember(mut self, cache: impl Into<PathBuf>) -> Self {
+        let reuse = self.cache.take().and_then(|cache| cache.reuse);
+        self.cache = Some(Cache { directory: cache.into(), reuse });
+        self
+    }
+
+    /// Takes the digests of `signature` for files that are unchanged since it was made and remembered in `cache`, by
+    /// device, inode, size, and both times. The key that signs now must have made it. For signing only: whoever can write
+    /// to the model, and set the clock or write below the file system, can have old digests signed. It remembers, too.
+    pub fn reuse(mut self, signature: impl Into<PathBuf>, cache: impl Into<PathBuf>) -> Self {
+        self.cache = Some(Cache { directory: cache.into(), reuse: Some(signature.into()) });
+        self
+    }
+
     /// Where the signature goes; `model.sig` in the working directory unless set.
     pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
         self.output.path = path.into();
@@ -118,13 +163,28 @@ impl SignRequest {
     ///
     /// # Errors
     /// [`Error`] when the model cannot be measured or the signature could not be written afterwards.
-    pub fn prepare(mut self, progress: &dyn Progress) -> Result<Prepared, Error> {
-        self.output.check()?;
+    pub fn prepare(self, progress: &dyn Progress) -> Result<Prepared, Error> {
+        self.prepare_for(None, progress)
+    }
+
+    /// `key` is that of the signer, where there is one.
+    fn prepare_for(mut self, key: Option<&PublicKey>, progress: &dyn Progress) -> Result<Prepared, Error> {
+        self.output.check(&self.measure.model)?;
         self.measure.signature = Some(self.output.path.clone());
-        let model = self.measure.run(progress)?;
+        let path = &self.measure.model;
+        let (model, remembered) = match (&self.digests, &self.cache) {
+            (Some(file), _) => (vouched_for(path, file, &self.output.path)?, None),
+            (None, Some(cache)) => {
+                let subject = self.measure.subject()?;
+                let (model, remembered) = measure_changed(cache, subject, path, key, progress)?;
+                (model, Some(remembered))
+            }
+            (None, None) => (self.measure.run(progress)?, None),
+        };
         let statement = Statement::of_model(&model.observed, model.name())
             .map_err(|e| Error::SelfCheck(e.to_string()))?;
-        Ok(Prepared { model, statement, output: self.output, now: self.now.unwrap_or_else(clock::now) })
+        let now = self.now.unwrap_or_else(clock::now);
+        Ok(Prepared { model, statement, remembered, output: self.output, now })
     }
 
     /// Measures, signs and writes.
@@ -133,9 +193,11 @@ impl SignRequest {
     /// [`Error`]; nothing was written then.
     pub fn run(self, signer: &dyn Signer, progress: &dyn Progress) -> Result<SignedFile, Error> {
         let now = self.now.unwrap_or_else(clock::now);
-        self.output.check()?;
+        self.output.check(&self.measure.model)?;
         check_material(signer, now)?;
-        self.prepare(progress)?.sign(signer)
+        let key = PublicKey::from_spki_der(&signer.public_key_spki_der())
+            .map_err(|e| Error::SelfCheck(e.to_string()))?;
+        self.prepare_for(Some(&key), progress)?.sign(signer)
     }
 }
 
@@ -158,10 +220,15 @@ impl Prepared {
     /// [`Error`]; nothing was written then.
     pub fn sign(self, signer: &dyn Signer) -> Result<SignedFile, Error> {
         let signer_report = check_material(signer, self.now)?;
+        let statement = self.statement.as_bytes().to_vec();
         let bundle = self.statement.sign(signer).map_err(Error::Sign)?;
         let manifest = self.model.manifest();
         check_as_a_reader_would(&bundle, signer, manifest).map_err(Error::SelfCheck)?;
         self.output.write(&bundle)?;
+        let mut notes = self.model.notes().to_vec();
+        if let Some(Err(e)) = self.remembered.map(|remembered| remembered.write(&statement)) {
+            notes.push(format!("the signature is good, but nothing could be remembered: {e}"));
+        }
         let report = SignReport {
             schema: SignReport::SCHEMA.into(),
             signature: self.output.path.display().to_string(),
@@ -169,7 +236,7 @@ impl Prepared {
             model: ModelReport::new(self.model.name(), manifest, self.model.bytes()),
             digests: Digests::of(manifest),
             serialization: manifest.serialization().into(),
-            notes: self.model.notes().to_vec(),
+            notes,
         };
         Ok(SignedFile { path: self.output.path, report })
     }

@@ -2,6 +2,7 @@
 
 use crate::{
     clock, codes,
+    digest::Effort,
     error::Kind,
     explained,
     report::{Check, Differences, Digests, ModelReport, SignedReport, Status, Verdict, VerifyReport},
@@ -28,6 +29,7 @@ use modelseal_verify::{
 use std::{
     fmt,
     io::Read,
+    num::{NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
 };
 
@@ -52,6 +54,7 @@ pub fn verify(path: impl Into<PathBuf>) -> VerifyRequest<()> {
             ignore_unsigned_files: false,
             now: None,
             reading: Reading::Field,
+            effort: Effort::default(),
         },
     }
 }
@@ -77,6 +80,7 @@ struct Settings {
     ignore_unsigned_files: bool,
     now: Option<Timestamp>,
     reading: Reading,
+    effort: Effort,
 }
 
 /// A model that is exactly what a trusted signer signed, at the moment it was measured. Only [`VerifyRequest::run`]
@@ -129,6 +133,19 @@ impl<T> VerifyRequest<T> {
     /// How closely to follow the letter of the specification.
     pub fn reading(mut self, reading: Reading) -> Self {
         self.settings.reading = reading;
+        self
+    }
+
+    /// Hashes with at most so many threads; one for each core unless set. The result does not depend on it.
+    pub fn threads(mut self, threads: NonZeroUsize) -> Self {
+        self.settings.effort.threads = Some(threads);
+        self
+    }
+
+    /// Takes at most so many bytes for read buffers; [`DEFAULT_MEMORY`](crate::DEFAULT_MEMORY) unless set. One thread
+    /// with its smallest buffers there is always.
+    pub fn memory(mut self, bytes: NonZeroU64) -> Self {
+        self.settings.effort.memory = bytes.get();
         self
     }
 
@@ -221,18 +238,38 @@ impl VerifyRequest<Verifier> {
             exclude.push(path);
         }
         let only = settings.ignore_unsigned_files.then(|| signed_paths(manifest, &source)).flatten();
-        let options =
-            Options { serialization: manifest.serialization().clone(), exclude, only, ..Options::default() };
+        let options = Options {
+            serialization: manifest.serialization().clone(),
+            exclude,
+            only,
+            ..settings.effort.options()
+        };
         let measured = measure(&source, &options, progress)?;
         trail.report.measured =
             Some(ModelReport::new(&source.model_name()?, measured.manifest.get(), measured.bytes));
         trail.report.notes.extend(ignored.notes);
+        trail.report.overlooked = self.overlooked(manifest, &ignored.paths);
         // What the signer ignored may well be absent here; what the user ignores should be there.
         let absent = |path: &&ModelPath| settings.model.join(path.as_str()).symlink_metadata().is_err();
         let unmatched = ignored.paths.iter().filter(absent).cloned().map(Note::UnmatchedIgnorePath);
         let said = measured.notes.into_iter().filter(|note| !matches!(note, Note::UnmatchedIgnorePath(_)));
         trail.report.notes.extend(unmatched.chain(said).map(|note| note.to_string()));
         Ok((source, measured.manifest))
+    }
+
+    /// What is there and was not looked at, though the signer did not say so.
+    fn overlooked(&self, manifest: &Manifest, ignored: &[ModelPath]) -> Vec<String> {
+        let settings = &self.settings;
+        let signer_ignores = |path: &ModelPath| manifest.serialization().ignore_paths.contains(path);
+        let is_there = |path: &ModelPath| settings.model.join(path.as_str()).symlink_metadata().is_ok();
+        let git = scope::unsigned_git_paths(manifest)
+            .filter(|path| settings.ignore_git_paths && !signer_ignores(path) && is_there(path))
+            .map(|path| format!("{path} (by default; --no-ignore-git-paths looks at it)"));
+        let asked =
+            ignored.iter().filter(|path| is_there(path)).map(|path| format!("{path} (--ignore-paths)"));
+        let unsigned =
+            settings.ignore_unsigned_files.then(|| "unsigned files (--ignore-unsigned-files)".to_owned());
+        git.chain(asked).chain(unsigned).collect()
     }
 
     /// To the letter of OMS v1.0 §6.3.2 a file of zero bytes has no resource under `shards`, so that it can neither be
@@ -327,7 +364,16 @@ impl Failure {
 
 impl From<MeasureError> for Failure {
     fn from(e: MeasureError) -> Self {
-        Self { kind: codes::measure_kind(&e), code: codes::measure(&e), message: e.to_string(), fix: None }
+        let failure = Self {
+            kind: codes::measure_kind(&e),
+            code: codes::measure(&e),
+            message: e.to_string(),
+            fix: None,
+        };
+        let MeasureError::Symlink { path, target } = &e else { return failure };
+        let (path, target) = (path.display(), target.display());
+        let message = format!("'{path}' is a symbolic link to '{target}', and the signer allowed no links");
+        Self { message, ..failure }.fix("replace the link by a copy of what it leads to")
     }
 }
 
@@ -350,6 +396,7 @@ impl Trail {
             signed: None,
             measured: None,
             differences: None,
+            overlooked: Vec::new(),
             checks: Vec::new(),
             notes: Vec::new(),
         };
@@ -463,7 +510,9 @@ fn signature_fix(error: &modelseal_verify::verifier::VerifyError) -> &'static st
         }
         E::OtherKey { .. } => "ask the publisher which key signs this model",
         E::Path(_) => "ask the publisher for the root certificate that vouches for this signer",
-        E::Identity { .. } => "if this signer is right, pin it with --certificate-identity",
+        E::Identity { .. } => {
+            "if this signer is right, give one of its names to --certificate-identity, exactly as shown"
+        }
         _ => "",
     }
 }

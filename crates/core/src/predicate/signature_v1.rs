@@ -168,7 +168,10 @@ impl WireSerialization<'_> {
 pub fn parse_ignore_path(entry: &str) -> Result<ModelPath, StatementError> {
     let refuse = |reason: String| StatementError::IgnorePath { entry: entry.to_owned(), reason };
     if entry.contains(['*', '?', '[']) {
-        return Err(refuse("glob characters are not allowed (OMS v1.0 §6.2.1)".into()));
+        return Err(refuse(
+            "'*', '?' and '[' are not allowed (OMS v1.0 §6.2.1); rename the file, or ignore its directory"
+                .into(),
+        ));
     }
     ModelPath::parse(entry).map_err(|e| refuse(e.to_string()))
 }
