@@ -1,7 +1,7 @@
 //! The flags. Those of the reference tool `model_signing` keep their names, with hyphens or underscores.
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser};
-use modelseal::{Algorithm, DEFAULT_SHARD_SIZE, KeyAlgorithm, Part};
+use modelseal::{Algorithm, DEFAULT_SHARD_SIZE, FileHash, KeyAlgorithm, Part};
 use std::{
     num::{NonZeroU64, NonZeroUsize},
     path::PathBuf,
@@ -12,7 +12,7 @@ const SCOPE: &str = "What belongs to the model";
 const MEASURE: &str = "How the model is hashed";
 const SHARES: &str = "Several machines";
 /// A merge reads documents, which say themselves what they are about.
-const NOT_WITH_MERGE: [&str; 11] = [
+const NOT_WITH_MERGE: [&str; 12] = [
     "model",
     "part",
     "ignore_paths",
@@ -22,6 +22,7 @@ const NOT_WITH_MERGE: [&str; 11] = [
     "hash",
     "method",
     "shard_size",
+    "also",
     "threads",
     "memory",
 ];
@@ -145,6 +146,12 @@ pub struct DigestArgs {
     pub scope: ScopeArgs,
     #[command(flatten)]
     pub measure: MeasureArgs,
+
+    /// Give further digests of each whole file from the same read, and the root digest of each hash; repeatable, or
+    /// separated by commas. Not with --method shards or --part
+    #[arg(long, value_name = "HASH", value_delimiter = ',', value_parser = file_hash_parser(), conflicts_with = "part", help_heading = MEASURE)]
+    pub also: Vec<FileHash>,
+
     #[command(flatten)]
     pub effort: EffortArgs,
 }
@@ -433,6 +440,11 @@ impl std::fmt::Display for KeyName {
 fn algorithm_parser() -> impl TypedValueParser<Value = Algorithm> {
     clap::builder::PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name))
         .try_map(|name| name.parse::<Algorithm>())
+}
+
+fn file_hash_parser() -> impl TypedValueParser<Value = FileHash> {
+    clap::builder::PossibleValuesParser::new(FileHash::ALL.map(FileHash::name))
+        .try_map(|name| name.parse::<FileHash>())
 }
 
 /// `1000`, `64MiB`, `1G`.

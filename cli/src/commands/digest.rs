@@ -38,7 +38,14 @@ fn print(report: &DigestReport, output: &Output) -> Result<Exit, Failure> {
     output.warnings(&report.notes);
     output.result(report, |out| {
         writeln!(out, "{}", report.digests.root)?;
-        writeln!(out, "manifest-{}", report.digests.manifest)
+        writeln!(out, "manifest-{}", report.digests.manifest)?;
+        for also in report.also.iter().flatten() {
+            match &also.root {
+                Some(root) => writeln!(out, "also {} root {root}", also.algorithm)?,
+                None => writeln!(out, "also {} of {} files", also.algorithm, also.files.len())?,
+            }
+        }
+        Ok(())
     })?;
     Ok(Exit::Done)
 }
@@ -48,6 +55,7 @@ fn request(model: &Path, args: &DigestArgs) -> DigestRequest {
         .hash(args.measure.hash)
         .ignore_git_paths(!args.scope.no_ignore_git_paths)
         .allow_symlinks(args.scope.allow_symlinks)
+        .also(args.also.iter().copied())
         .memory(args.effort.memory);
     if args.measure.method == MethodName::Shards {
         request = request.shards(args.measure.shard_size);

@@ -29,7 +29,6 @@ use crate::{
     source::Source,
     walk::{FoundFile, Walked},
 };
-use modelseal_core::digest::Digest;
 use std::{fs::File, num::NonZeroUsize};
 
 /// The buffers of a worker together, where that leaves each enough: they stay in its core's second-level cache.
@@ -70,14 +69,15 @@ struct Shape {
 }
 
 impl Engine<'_> {
-    /// The digest of every job of the plan, by its index, in no order. Files are read as `wrap` gives them.
+    /// What every job of the plan comes to, by its index, in no order. Files are read as `wrap` gives them.
     pub(crate) fn run<K: Kernel, R: ReadAt>(
         &self,
+        kernel: &K,
         wrap: impl Fn(&FoundFile, File) -> R + Sync,
-    ) -> Result<Vec<(usize, Digest)>, MeasureError> {
-        let shape = self.shape(K::lanes(), Units::new::<K>(self.plan, self.walked).total());
+    ) -> Result<Vec<(usize, K::Output)>, MeasureError> {
+        let shape = self.shape(kernel.lanes(), Units::new::<K>(self.plan, self.walked).total());
         let pool = Pool::<K, R>::new(self.plan, self.walked, shape.workers, shape.window);
-        let work = || Worker::new(self, &pool, &wrap, &shape).run();
+        let work = || Worker::new(self, kernel, &pool, &wrap, &shape).run();
         let mut digests = std::thread::scope(|scope| {
             // A thread that does not start is no error: the others do its work.
             let others: Vec<_> = (1..shape.workers)

@@ -95,6 +95,8 @@ pub enum MeasureError {
         /// Its reason.
         error: io::Error,
     },
+    /// Further digests were asked for of a measurement by shards, or of a part of one: they are of whole files.
+    AlsoNeedsWholeFiles,
     /// [`Progress::cancelled`](crate::Progress::cancelled) said so.
     Cancelled,
     /// What was measured cannot be a manifest.
@@ -246,6 +248,10 @@ impl fmt::Display for MeasureError {
                 )
             }
             Self::Io { doing, path, error } => write!(f, "cannot {doing} '{}': {error}", shown(path)),
+            Self::AlsoNeedsWholeFiles => f.write_str(
+                "further digests are of whole files, so they go neither with shards nor with a part of the model; \
+                 leave --also out, or measure by files and at once",
+            ),
             Self::Cancelled => f.write_str("cancelled"),
             Self::Manifest(error) => error.fmt(f),
         }

@@ -4,25 +4,27 @@ use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_ro
 use modelseal_core::digest::{Algorithm, Digest};
 use modelseal_sha256::Sha256;
 
-/// A hash function.
-pub(crate) trait Kernel {
+/// A hash function, or several over the same bytes.
+pub(crate) trait Kernel: Sync {
     /// A message in the making.
     type State: Send;
+    /// What a message comes to.
+    type Output: Send;
 
     /// How many messages to hash at once.
-    fn lanes() -> usize;
+    fn lanes(&self) -> usize;
 
     /// The empty message.
-    fn start() -> Self::State;
+    fn start(&self) -> Self::State;
 
     /// Appends to each message its bytes.
     fn update(jobs: &mut [(&mut Self::State, &[u8])]);
 
     /// The digests, in order.
-    fn finish(states: Vec<Self::State>) -> Vec<Digest>;
+    fn finish(states: Vec<Self::State>) -> Vec<Self::Output>;
 
     /// How to hash pieces of one message apart, if the hash is a tree.
-    fn tree() -> Option<Tree<Self::State>> {
+    fn tree() -> Option<Tree<Self::State, Self::Output>> {
         None
     }
 }
@@ -31,7 +33,7 @@ pub(crate) trait Kernel {
 pub(crate) type Part = [u8; 32];
 
 /// How pieces of one message are hashed apart and joined.
-pub(crate) struct Tree<S> {
+pub(crate) struct Tree<S, O> {
     /// The bytes of each piece but the last, which is shorter or as long, by the length of the message. A message of
     /// one piece is hashed as any other.
     pub(crate) piece: fn(u64) -> u64,
@@ -40,7 +42,7 @@ pub(crate) struct Tree<S> {
     /// The result of a piece, which is not empty.
     pub(crate) part: fn(S) -> Part,
     /// The digest of a message of at least two pieces from the results of all, in order.
-    pub(crate) join: fn(&[Part]) -> Digest,
+    pub(crate) join: fn(&[Part]) -> O,
 }
 
 /// SHA-256: several streams at once on one core, since one stream is bound by the latency of its rounds.
@@ -48,12 +50,13 @@ pub(crate) struct Sha256Kernel;
 
 impl Kernel for Sha256Kernel {
     type State = Sha256;
+    type Output = Digest;
 
-    fn lanes() -> usize {
+    fn lanes(&self) -> usize {
         modelseal_sha256::backend().lanes().max(1)
     }
 
-    fn start() -> Sha256 {
+    fn start(&self) -> Sha256 {
         Sha256::new()
     }
 
@@ -71,12 +74,13 @@ pub(crate) struct Blake2bKernel;
 
 impl Kernel for Blake2bKernel {
     type State = blake2b_simd::State;
+    type Output = Digest;
 
-    fn lanes() -> usize {
+    fn lanes(&self) -> usize {
         blake2b_simd::many::degree()
     }
 
-    fn start() -> blake2b_simd::State {
+    fn start(&self) -> blake2b_simd::State {
         blake2b_simd::State::new()
     }
 
@@ -94,12 +98,13 @@ pub(crate) struct Blake3Kernel;
 
 impl Kernel for Blake3Kernel {
     type State = blake3::Hasher;
+    type Output = Digest;
 
-    fn lanes() -> usize {
+    fn lanes(&self) -> usize {
         1
     }
 
-    fn start() -> blake3::Hasher {
+    fn start(&self) -> blake3::Hasher {
         blake3::Hasher::new()
     }
 
@@ -113,7 +118,7 @@ impl Kernel for Blake3Kernel {
         states.iter().map(|hasher| digest(Algorithm::Blake3, hasher.finalize().as_bytes())).collect()
     }
 
-    fn tree() -> Option<Tree<blake3::Hasher>> {
+    fn tree() -> Option<Tree<blake3::Hasher, Digest>> {
         Some(Tree {
             // At most 4096 pieces, so that what they come to is small for a message of any length.
             piece: |len| (len / 4096).max(BLAKE3_PIECE).next_power_of_two(),

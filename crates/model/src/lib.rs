@@ -12,8 +12,11 @@
 //! | `plan` | which byte ranges are hashed, in which order |
 //! | `engine` | the workers: reading, hashing, noticing files that change |
 //! | `kernel` | the hash functions behind one interface |
+//! | `multi` | several of them over the same bytes |
+//! | `verity` | the digest by which Linux enforces a file's contents |
 //! | `fs` | the few calls into the operating system, relative to descriptors |
 //! | `measure` | [`measure`] and [`survey`], which join these |
+//! | `also` | [`measure_also`]: further digests of each file from the same read |
 //! | `part` | [`measure_part`]: a share of the resources, for several machines |
 //! | `reuse` | [`measure_except`]: only the files that somebody does not know already |
 //! | `explain` | what a file that should not be there probably is: [`explain`] |
@@ -21,6 +24,7 @@
 //! Names become [`ModelPath`](modelseal_core::path::ModelPath) here and nowhere else. What is not understood is an
 //! error; nothing is skipped in silence.
 
+mod also;
 mod engine;
 mod error;
 mod explain;
@@ -31,6 +35,7 @@ mod faults;
 mod fs;
 mod kernel;
 mod measure;
+mod multi;
 mod note;
 mod part;
 mod plan;
@@ -39,8 +44,10 @@ mod read;
 mod reuse;
 mod snapshot;
 mod source;
+mod verity;
 mod walk;
 
+pub use also::{Also, FileHash, UnknownFileHash, measure_also};
 pub use error::{Change, ErrorKind, MeasureError, SpecialFile};
 pub use explain::{
     Explanation, LFS_POINTER_BYTES, LfsPointer, explain, is_huggingface_leftover, is_lfs_pointer,

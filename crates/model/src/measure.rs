@@ -156,9 +156,9 @@ pub(crate) fn hash<R: ReadAt>(
     let Options { threads, memory, .. } = *options;
     let engine = Engine { source, walked, plan, threads, memory, progress };
     let digests = match options.serialization.algorithm {
-        Algorithm::Sha256 => engine.run::<Sha256Kernel, R>(wrap),
-        Algorithm::Blake2b => engine.run::<Blake2bKernel, R>(wrap),
-        Algorithm::Blake3 => engine.run::<Blake3Kernel, R>(wrap),
+        Algorithm::Sha256 => engine.run(&Sha256Kernel, wrap),
+        Algorithm::Blake2b => engine.run(&Blake2bKernel, wrap),
+        Algorithm::Blake3 => engine.run(&Blake3Kernel, wrap),
     }?;
     let resource = |(job, digest): (usize, _)| {
         let job = plan.jobs[job];

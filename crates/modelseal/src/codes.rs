@@ -68,6 +68,7 @@ pub(crate) fn measure(error: &MeasureError) -> &'static str {
         MeasureError::Empty { .. } | MeasureError::Manifest(ManifestError::Empty) => "integrity.empty-model",
         MeasureError::Changed { .. } => "integrity.changed-during-verify",
         MeasureError::TooManyEntries(_) | MeasureError::TooManyResources { .. } => "error.limit-exceeded",
+        MeasureError::AlsoNeedsWholeFiles => "usage.flags",
         MeasureError::Cancelled => "error.cancelled",
         MeasureError::Missing(_) | MeasureError::Io { .. } => "error.io",
         _ => "error.internal",
@@ -78,6 +79,7 @@ pub(crate) fn measure(error: &MeasureError) -> &'static str {
 pub(crate) fn measure_kind(error: &MeasureError) -> Kind {
     match (error, error.kind()) {
         (MeasureError::TooManyEntries(_) | MeasureError::TooManyResources { .. }, _) => Kind::Undecided,
+        (MeasureError::AlsoNeedsWholeFiles, _) => Kind::Usage,
         (_, ErrorKind::Rejected) => Kind::Denied,
         _ => Kind::Undecided,
     }

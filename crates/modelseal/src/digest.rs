@@ -7,7 +7,7 @@ use modelseal_core::{
     observed::Observed,
     path::ModelPath,
 };
-use modelseal_model::{DEFAULT_MEMORY, Note, Options, Part, Progress, Source, measure};
+use modelseal_model::{Also, DEFAULT_MEMORY, FileHash, Note, Options, Part, Progress, Source, measure_also};
 use std::{
     num::{NonZeroU64, NonZeroUsize},
     path::PathBuf,
@@ -37,6 +37,7 @@ pub struct DigestRequest {
     /// A file that is never part of the model, and is recorded as ignored when it lies inside.
     pub(crate) signature: Option<PathBuf>,
     effort: Effort,
+    pub(crate) also: Vec<FileHash>,
     output: Option<PathBuf>,
 }
 
@@ -75,6 +76,7 @@ pub struct MeasuredModel {
     pub(crate) observed: Observed<Manifest>,
     pub(crate) name: String,
     pub(crate) bytes: u64,
+    pub(crate) also: Vec<Also>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -97,6 +99,12 @@ impl MeasuredModel {
         self.bytes
     }
 
+    /// The further digests that were asked for with [`DigestRequest::also`], each once, in the order of [`FileHash`].
+    #[must_use]
+    pub fn also(&self) -> &[Also] {
+        &self.also
+    }
+
     /// What the user should know: ignore paths without effect, links that lead outside.
     #[must_use]
     pub fn notes(&self) -> &[String] {
@@ -115,6 +123,7 @@ impl Default for DigestRequest {
             ignore: Vec::new(),
             signature: None,
             effort: Effort::default(),
+            also: Vec::new(),
             output: None,
         }
     }
@@ -164,6 +173,25 @@ impl DigestRequest {
         self
     }
 
+    /// Gives further digests of every file, of the bytes that are read anyway: of another hash, or for fs-verity. Goes
+    /// neither with [`shards`](Self::shards) nor with [`part`](Self::part).
+    ///
+    /// ```no_run
+    /// use modelseal::{Algorithm, FileHash};
+    /// let also = [FileHash::Oms(Algorithm::Blake3), FileHash::FsVerity];
+    /// let model = modelseal::digest("my-model").also(also).run(&())?;
+    /// for also in model.also() {
+    ///     for (file, digest) in model.manifest().resources().iter().zip(&also.digests) {
+    ///         println!("{} {digest} {}", also.hash, file.path);
+    ///     }
+    /// }
+    /// # Ok::<(), modelseal::Error>(())
+    /// ```
+    pub fn also(mut self, hashes: impl IntoIterator<Item = FileHash>) -> Self {
+        self.also.extend(hashes);
+        self
+    }
+
     /// Writes the document there, besides: [`DigestReport`] of the whole model, [`PartReport`](crate::report::PartReport)
     /// of a part. Replaces a document of the same kind and no other file, and must lie outside the model.
     pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
@@ -179,14 +207,20 @@ impl DigestRequest {
     /// Measures. `progress` is told of every byte; `&()` tells nobody.
     ///
     /// # Errors
-    /// [`Error`] when the model cannot be read or breaks a rule, or the document cannot be written.
+    /// [`Error`] when the model cannot be read or breaks a rule, or the document cannot be written; or when further digests
+    /// were asked for with shards.
     pub fn run(&self, progress: &dyn Progress) -> Result<MeasuredModel, Error> {
         let output = self.document(DigestReport::SCHEMA)?;
         let subject = self.subject()?;
-        let measured = measure(&subject.source, &subject.options, progress)?;
+        let (measured, also) = measure_also(&subject.source, &subject.options, &self.also, progress)?;
         let notes = subject.notes(&measured.notes);
-        let model =
-            MeasuredModel { observed: measured.manifest, name: subject.name, bytes: measured.bytes, notes };
+        let model = MeasuredModel {
+            observed: measured.manifest,
+            name: subject.name,
+            bytes: measured.bytes,
+            also,
+            notes,
+        };
         if let Some(output) = output {
             output.write(&DigestReport::of(&model))?;
         }

@@ -120,7 +120,7 @@ pub(crate) fn vouched_for(model: &Path, digests: &Path, signature: &Path) -> Res
     }
     notes.extend(written.notes);
     let observed = Observed::vouched_for_by_operator(written.manifest);
-    Ok(MeasuredModel { observed, name, bytes: written.bytes, notes })
+    Ok(MeasuredModel { observed, name, bytes: written.bytes, also: Vec::new(), notes })
 }
 
 /// Reads a file at most a byte past the bound, which then refuses it.
@@ -173,7 +173,21 @@ struct WireDigests<'a> {
     serialization: Object<WireSerialization<'a>>,
     #[serde(borrow)]
     resources: Vec<Object<WireResource<'a>>>,
+    /// Further digests of the same files. Nothing is made of them, but their form counts.
+    #[serde(borrow, default, rename = "also")]
+    _also: Vec<Object<WireAlso<'a>>>,
     notes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireAlso<'a> {
+    #[serde(borrow, rename = "algorithm")]
+    _algorithm: Cow<'a, str>,
+    #[serde(borrow, default, rename = "root")]
+    _root: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "files")]
+    _files: Vec<Object<WireResource<'a>>>,
 }
 
 #[derive(Deserialize)]

@@ -53,7 +53,9 @@ pub use modelseal_core::{
     predicate::Reading,
     text::{Printable, ShellQuoted, is_unsafe_to_print},
 };
-pub use modelseal_model::{DEFAULT_MEMORY, MAX_PARTS, Part, PartError, Progress};
+pub use modelseal_model::{
+    Also, DEFAULT_MEMORY, FileHash, MAX_PARTS, Part, PartError, Progress, UnknownFileHash,
+};
 pub use modelseal_verify::{
     public_key::{PublicKey, PublicKeyError},
     signer::{CertificateIdentity, Signer as VerifiedSigner},

@@ -16,7 +16,7 @@ use modelseal_core::{
     limits::MAX_RESOURCES,
     manifest::{Manifest, Method, Resource, Serialization},
 };
-use modelseal_model::{Part, Progress, measure_part};
+use modelseal_model::{MeasureError, Part, Progress, measure_part};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -141,8 +141,12 @@ impl PartRequest {
     /// Measures what falls to this part, and writes its document when an output was given.
     ///
     /// # Errors
-    /// [`Error`] when the model cannot be read or breaks a rule, or the document cannot be written.
+    /// [`Error`] when the model cannot be read or breaks a rule, the document cannot be written, or further digests were
+    /// asked for, which a part has not.
     pub fn run(&self, progress: &dyn Progress) -> Result<PartReport, Error> {
+        if !self.measure.also.is_empty() {
+            return Err(Error::Measure(MeasureError::AlsoNeedsWholeFiles));
+        }
         let output = self.measure.document(PartReport::SCHEMA)?;
         let subject = self.measure.subject()?;
         let measured = measure_part(&subject.source, &subject.options, self.part, progress)?;

@@ -269,8 +269,34 @@ pub struct DigestReport {
     pub serialization: SerializationReport,
     /// Every file or shard, in name order.
     pub resources: Vec<ResourceReport>,
+    /// Further digests of the same files, from the same read. Absent when none were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub also: Option<Vec<AlsoReport>>,
     /// What the user should know besides.
     pub notes: Vec<String>,
+}
+
+/// A further digest of every file of a model.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct AlsoReport {
+    /// `sha256`, `blake2b`, `blake3` or `fs-verity`.
+    pub algorithm: String,
+    /// What `digests.root` is when the model is measured under this hash. Absent for `fs-verity`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// Every file, in name order.
+    pub files: Vec<FileReport>,
+}
+
+/// A further digest of one file.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct FileReport {
+    /// Its name.
+    pub name: String,
+    /// `<algorithm>:<hex>`; for fs-verity `sha256:<hex>`, as the `fsverity` tool writes it.
+    pub digest: String,
 }
 
 /// One file or shard.
@@ -365,7 +391,9 @@ impl DigestReport {
     /// The whole manifest of a measured model.
     #[must_use]
     pub fn of(model: &crate::MeasuredModel) -> Self {
-        Self::of_manifest(model.name(), model.manifest(), model.bytes(), model.notes().to_vec())
+        let also = model.also().iter().map(|also| AlsoReport::of(also, model.manifest())).collect();
+        let report = Self::of_manifest(model.name(), model.manifest(), model.bytes(), model.notes().to_vec());
+        Self { also: Some(also).filter(|also: &Vec<_>| !also.is_empty()), ..report }
     }
 
     pub(crate) fn of_manifest(name: &str, manifest: &Manifest, bytes: u64, notes: Vec<String>) -> Self {
@@ -379,7 +407,22 @@ impl DigestReport {
             digests: Digests::of(manifest),
             serialization: manifest.serialization().into(),
             resources: manifest.resources().iter().map(resource).collect(),
+            also: None,
             notes,
+        }
+    }
+}
+
+impl AlsoReport {
+    fn of(also: &modelseal_model::Also, manifest: &Manifest) -> Self {
+        let file = |(resource, digest): (&modelseal_core::manifest::Resource, &Digest)| FileReport {
+            name: resource.name().into(),
+            digest: digest.to_string(),
+        };
+        Self {
+            algorithm: also.hash.to_string(),
+            root: also.root_digest().map(|root| root.to_string()),
+            files: manifest.resources().iter().zip(&also.digests).map(file).collect(),
         }
     }
 }

@@ -12,7 +12,6 @@ use crate::{
     plan::Plan,
     walk::Walked,
 };
-use modelseal_core::digest::Digest;
 use std::{
     cmp::Ordering as Order,
     collections::{BinaryHeap, HashMap},
@@ -192,7 +191,7 @@ impl<'a, K: Kernel, R> Pool<'a, K, R> {
     }
 
     /// Keeps the result of a piece; with the last of its job, gives the job's digest.
-    pub(super) fn part(&self, unit: Unit, part: Part, join: fn(&[Part]) -> Digest) -> Option<Digest> {
+    pub(super) fn part(&self, unit: Unit, part: Part, join: fn(&[Part]) -> K::Output) -> Option<K::Output> {
         let mut state = self.lock();
         let count = self.units.pieces(unit.job);
         let parts = state

@@ -61,7 +61,7 @@ fn those_with_most_left_are_dealt_first_and_their_number_is_bounded() {
     let stream = |job: usize, left: u64| {
         let end = plan.range(plan.jobs[job], &walked.files[plan.jobs[job].file as usize]).end;
         let unit = Unit { job, piece: 0 };
-        let message = Message { unit, state: Sha256Kernel::start(), next: end - left, end, read: 0 };
+        let message = Message { unit, state: Sha256Kernel.start(), next: end - left, end, read: 0 };
         Stream { file: 0, open: (), message }
     };
     let pool = Pool::<Sha256Kernel, ()>::new(&plan, &walked, 2, 100);

@@ -15,7 +15,6 @@ use crate::{
     read::ReadAt,
     walk::FoundFile,
 };
-use modelseal_core::digest::Digest;
 use std::fs::File;
 
 /// Bytes that a worker hashes of its large messages, together, before they are dealt anew.
@@ -25,6 +24,7 @@ const PIPED: u64 = 2 * SLICE as u64;
 
 pub(super) struct Worker<'a, K: Kernel, R, W> {
     engine: &'a Engine<'a>,
+    kernel: &'a K,
     pool: &'a Pool<'a, K, R>,
     wrap: &'a W,
     units: Units<'a>,
@@ -36,13 +36,20 @@ pub(super) struct Worker<'a, K: Kernel, R, W> {
     lanes: Vec<Lane<K::State, R>>,
     /// Bytes of large messages until they are dealt anew.
     slice: usize,
-    digests: Vec<(usize, Digest)>,
+    digests: Vec<(usize, K::Output)>,
 }
 
 impl<'a, K: Kernel, R: ReadAt, W: Fn(&FoundFile, File) -> R> Worker<'a, K, R, W> {
-    pub(super) fn new(engine: &'a Engine<'a>, pool: &'a Pool<'a, K, R>, wrap: &'a W, shape: &Shape) -> Self {
+    pub(super) fn new(
+        engine: &'a Engine<'a>,
+        kernel: &'a K,
+        pool: &'a Pool<'a, K, R>,
+        wrap: &'a W,
+        shape: &Shape,
+    ) -> Self {
         Self {
             engine,
+            kernel,
             pool,
             wrap,
             units: Units::new::<K>(engine.plan, engine.walked),
@@ -56,7 +63,7 @@ impl<'a, K: Kernel, R: ReadAt, W: Fn(&FoundFile, File) -> R> Worker<'a, K, R, W>
         }
     }
 
-    pub(super) fn run(mut self) -> Vec<(usize, Digest)> {
+    pub(super) fn run(mut self) -> Vec<(usize, K::Output)> {
         let _guard = HaltOnPanic(self.pool);
         while !self.pool.stopped() {
             if self.is_cancelled() {
@@ -181,7 +188,7 @@ impl<'a, K: Kernel, R: ReadAt, W: Fn(&FoundFile, File) -> R> Worker<'a, K, R, W>
             Some(tree) if self.units.pieces(unit.job) > 1 => {
                 (tree.start)(range.start - plan.range(plan.jobs[unit.job], found).start)
             }
-            _ => K::start(),
+            _ => self.kernel.start(),
         };
         self.lanes[at].message = Some(Message { unit, state, next: range.start, end: range.end, read: 0 });
         Ok(())

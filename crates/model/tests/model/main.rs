@@ -8,6 +8,7 @@
     reason = "these are tests"
 )]
 
+mod also;
 mod common;
 mod explaining;
 mod hashes;
