@@ -141,6 +141,13 @@ fn without_a_cache_of_that_signature_every_file_is_read() {
     read_all("the cache '");
     fs::write(cache(&world), "{\"schema\":1,\"schema\":2}").unwrap();
     read_all("the cache '");
+    // Somebody else's word, or one that would be waited for.
+    fs::set_permissions(cache(&world), fs::Permissions::from_mode(0o666)).unwrap();
+    read_all("the cache '");
+    let pipe = cache(&world);
+    fs::remove_file(&pipe).unwrap();
+    world.tool("mkfifo", &[pipe.to_str().unwrap()]);
+    read_all("the cache '");
     // Signed otherwise meanwhile.
     world.file("model/d.bin", "x");
     world.run(&["sign", "key", "model", "--private-key", "k.key", "--force"]).exits(0);

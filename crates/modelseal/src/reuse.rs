@@ -170,10 +170,12 @@ fn read_signature(path: &Path, key: Option<&PublicKey>, subject: &Subject) -> Re
 
 /// What the cache knows, when it is that of this statement.
 fn read_cache(file: &Path, statement: &str) -> Result<HashMap<ModelPath, Identity>, String> {
-    let text = read_bounded(file).map_err(|e| match e.kind() {
+    let unreadable = |e: io::Error| match e.kind() {
         io::ErrorKind::NotFound => "this model was not signed with --remember on this machine".to_owned(),
         _ => format!("the cache '{}' cannot be read: {e}", file.display()),
-    })?;
+    };
+    check_private(file).map_err(unreadable)?;
+    let text = read_bounded(file).map_err(unreadable)?;
     let bad = |e: &dyn std::fmt::Display| format!("the cache '{}' cannot be used: {e}", file.display());
     let written: Written = json::read(&text, MAX_BUNDLE_BYTES).map_err(|e| bad(&e))?;
     if written.schema != SCHEMA {
@@ -190,8 +192,30 @@ fn read_cache(file: &Path, statement: &str) -> Result<HashMap<ModelPath, Identit
     written.files.into_iter().map(identity).collect()
 }
 
+/// Only what nobody else can write may say that a file is unchanged: a regular file and its directory, no links.
+fn check_private(file: &Path) -> io::Result<()> {
+    let refuse = |why: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, why.to_owned()));
+    let (own, directory) =
+        (file.symlink_metadata()?, file.parent().unwrap_or(Path::new(".")).symlink_metadata()?);
+    if !own.is_file() || !directory.is_dir() {
+        return refuse("it is not a regular file in a directory");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        const OTHERS_MAY_WRITE: u32 = 0o022;
+        if (own.mode() | directory.mode()) & OTHERS_MAY_WRITE != 0 || own.uid() != directory.uid() {
+            return refuse("others can write to it");
+        }
+    }
+    Ok(())
+}
+
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
     fs::File::open(path)?.take(MAX_BUNDLE_BYTES + 1).read_to_end(&mut text)?;
     Ok(text)
 }
