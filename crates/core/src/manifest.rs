@@ -246,7 +246,7 @@ impl Manifest {
             self.serialization.ignore_paths.iter().map(ModelPath::as_str).collect();
         let mut files = by_file(&self.resources);
         for (path, resources) in &mut files {
-            for ancestor in ancestors(path.as_str()) {
+            for ancestor in path.prefixes() {
                 if let Some(ignored) = ignored.get(ancestor) {
                     let ignored = self.serialization.ignore_paths.iter().find(|p| p.as_str() == *ignored);
                     let ignored = ignored.cloned().unwrap_or_else(|| (*path).clone());
@@ -263,7 +263,7 @@ impl Manifest {
         }
         let names: std::collections::HashSet<&str> = files.keys().map(|p| p.as_str()).collect();
         for path in files.keys() {
-            let directories = ancestors(path.as_str()).filter(|a| *a != path.as_str());
+            let directories = path.prefixes().filter(|a| *a != path.as_str());
             if let Some(file) = directories.into_iter().find(|a| names.contains(a)) {
                 let file = ModelPath::parse(file).unwrap_or_else(|_| (*path).clone());
                 return Err(ManifestError::FileAndDirectory(file));
@@ -315,11 +315,6 @@ impl Comparison {
     pub fn is_match(&self) -> bool {
         self.changed.is_empty() && self.missing.is_empty() && self.unsigned.is_empty()
     }
-}
-
-/// `a/b/c` gives `a`, `a/b`, `a/b/c`.
-fn ancestors(path: &str) -> impl Iterator<Item = &str> {
-    path.match_indices('/').map(|(at, _)| &path[..at]).chain(std::iter::once(path))
 }
 
 fn by_file(resources: &[Resource]) -> BTreeMap<&ModelPath, Vec<&Resource>> {

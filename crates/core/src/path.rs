@@ -81,6 +81,11 @@ impl ModelPath {
         self.0.split('/')
     }
 
+    /// The directories that contain this, outermost first, and this itself: `a/b/c` gives `a`, `a/b`, `a/b/c`.
+    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.0.match_indices('/').map(|(at, _)| &self.0[..at]).chain(std::iter::once(&*self.0))
+    }
+
     /// Whether this is `directory` itself or lies inside it, by whole components.
     #[must_use]
     pub fn is_within(&self, directory: &Self) -> bool {
@@ -142,6 +147,12 @@ mod tests {
         assert!(path("a").is_within(&path("a")));
         assert!(!path("ab").is_within(&path("a")));
         assert!(!path("b/a").is_within(&path("a")));
+    }
+
+    #[test]
+    fn prefixes_lead_from_the_outermost_directory_to_the_path() {
+        let path = ModelPath::parse("a/b/c").unwrap();
+        assert_eq!(path.prefixes().collect::<Vec<_>>(), ["a", "a/b", "a/b/c"]);
     }
 
     #[test]

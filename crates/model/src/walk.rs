@@ -152,7 +152,7 @@ impl<'a> Walk<'a> {
             progress,
             left_out: excluded.chain(ignored).collect(),
             matched: vec![false; rules.ignore_paths.len()],
-            wanted: rules.only.map(|only| only.iter().flat_map(with_ancestors).collect()),
+            wanted: rules.only.map(|only| only.iter().flat_map(ModelPath::prefixes).collect()),
             excluded: false,
             left: limit,
             snapshot_used: false,
@@ -405,12 +405,6 @@ impl<'a> Walk<'a> {
         }
         Ok(self.found)
     }
-}
-
-/// `a/b/c` gives `a`, `a/b`, `a/b/c`.
-fn with_ancestors(path: &ModelPath) -> impl Iterator<Item = &str> {
-    let path = path.as_str();
-    path.match_indices('/').map(|(at, _)| &path[..at]).chain(std::iter::once(path))
 }
 
 #[cfg(all(test, unix))]
