@@ -41,9 +41,64 @@ def seeds():
         yield "pem", text
         ders = [base64.b64decode(block) for block in BLOCK.findall(text)]
         yield "der", framed(ders)
+    for document in sorted(TESTDATA.glob("sigstore/*.json")):
+        text = document.read_bytes()
+        yield "json", text
+        if document.name == "trusted_root.json":
+            yield from (("trusted_root", root) for root in trusted_roots(text))
+            continue
+        yield "bundle", text
+        yield "sigstore", text
+        for changed in changed_bundles(text):
+            yield "sigstore", changed
+        material = json.loads(text)["verificationMaterial"]
+        for entry in material["tlogEntries"]:
+            for changed in changed_entries(entry):
+                yield "log_entry", json.dumps(changed, ensure_ascii=False).encode()
+        for stamp in material.get("timestampVerificationData", {}).get("rfc3161Timestamps", []):
+            der = base64.b64decode(stamp["signedTimestamp"])
+            yield "timestamp", der
+            # Cut in the middle of something, at many places.
+            for cut in range(7, len(der), len(der) // 8):
+                yield "timestamp", der[:cut]
     # Manifests are made from random bytes; some of them, to have a start.
     for n in range(64):
         yield "manifest", b"".join(hashlib.sha256(bytes([n, i])).digest() for i in range(1 + n % 8))
+
+
+def trusted_roots(text):
+    """The root, and it without each of its entries."""
+    yield text
+    for kind in ("tlogs", "certificateAuthorities", "ctlogs", "timestampAuthorities"):
+        for at in range(len(json.loads(text)[kind])):
+            root = json.loads(text)
+            del root[kind][at]
+            yield json.dumps(root).encode()
+            root = json.loads(text)
+            root[kind] = [root[kind][at]]
+            yield json.dumps(root).encode()
+
+
+def changed_entries(entry):
+    """The entry, and it without each of its fields, and with a longer checkpoint."""
+    yield entry
+    for name in entry:
+        yield {key: value for key, value in entry.items() if key != name}
+    proof = entry["inclusionProof"]
+    yield {**entry, "inclusionProof": {**proof, "hashes": proof["hashes"] * 2}}
+    longer = proof["checkpoint"]["envelope"] * 2
+    yield {**entry, "inclusionProof": {**proof, "checkpoint": {"envelope": longer}}}
+
+
+def changed_bundles(text):
+    """The bundle without its log entries or its timestamps, or with each twice."""
+    for name in ("tlogEntries", "timestampVerificationData"):
+        bundle = json.loads(text)
+        bundle["verificationMaterial"].pop(name, None)
+        yield json.dumps(bundle).encode()
+    bundle = json.loads(text)
+    bundle["verificationMaterial"]["tlogEntries"] *= 2
+    yield json.dumps(bundle).encode()
 
 
 def framed(ders):

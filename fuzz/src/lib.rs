@@ -4,21 +4,27 @@
 mod documents;
 mod keys;
 mod manifest;
+mod sigstore;
 
 pub use documents::{bundle, json, path, statement};
 pub use keys::{der, pem};
 pub use manifest::manifest;
+pub use sigstore::{log_entry, sigstore, timestamp, trusted_root};
 
 /// A check of arbitrary bytes; it panics when they break a promise.
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("bundle", bundle),
     ("der", der),
     ("json", json),
+    ("log_entry", log_entry),
     ("manifest", manifest),
     ("path", path),
     ("pem", pem),
+    ("sigstore", sigstore),
     ("statement", statement),
+    ("timestamp", timestamp),
+    ("trusted_root", trusted_root),
 ];

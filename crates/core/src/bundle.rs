@@ -5,17 +5,15 @@
 
 use crate::{
     dsse::Envelope,
-    json::{self, AtMost, JsonError, Object},
-    limits::{MAX_BUNDLE_BYTES, MAX_CERTIFICATES, MAX_LOG_ENTRIES},
+    json::{self, JsonError},
+    limits::MAX_BUNDLE_BYTES,
+    log_entry::{LogEntry, LogEntryError},
     text::Printable,
 };
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD, URL_SAFE},
-};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Deserialize;
 use std::{borrow::Cow, fmt};
+
+mod wire;
 
 /// The media type that is written.
 pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -28,8 +26,8 @@ pub const MEDIA_TYPE_PARAMETER: &str = "application/vnd.dev.sigstore.bundle+json
 pub struct Bundle {
     material: VerificationMaterial,
     envelope: Envelope,
-    log_entries: usize,
-    timestamps: usize,
+    log_entries: Vec<LogEntry>,
+    timestamps: Vec<Vec<u8>>,
 }
 
 /// How the bundle says it can be verified: one kind for each signing method (OMS v1.0 §4.1).
@@ -76,13 +74,35 @@ pub enum BundleError {
     Base64(&'static str),
     /// A field that must say something is empty.
     EmptyField(&'static str),
+    /// A transparency log entry is malformed.
+    LogEntry {
+        /// Its place in the bundle, from 0.
+        index: usize,
+        /// What is wrong with it.
+        error: LogEntryError,
+    },
+    /// A signed timestamp is longer than any real one.
+    TimestampTooLong {
+        /// Its length in bytes.
+        found: usize,
+        /// The bound in bytes.
+        limit: usize,
+    },
 }
 
 impl Bundle {
     /// Puts a new bundle together, without log entries or timestamps.
     #[must_use]
     pub fn new(material: VerificationMaterial, envelope: Envelope) -> Self {
-        Self { material, envelope, log_entries: 0, timestamps: 0 }
+        Self { material, envelope, log_entries: Vec::new(), timestamps: Vec::new() }
+    }
+
+    /// The bundle with these log entries and these DER RFC 3161 timestamps, in place of those that it had.
+    #[must_use]
+    pub fn with_evidence(mut self, log_entries: Vec<LogEntry>, timestamps: Vec<Vec<u8>>) -> Self {
+        self.log_entries = log_entries;
+        self.timestamps = timestamps;
+        self
     }
 
     /// Reads a bundle.
@@ -90,16 +110,7 @@ impl Bundle {
     /// # Errors
     /// [`BundleError`] says which field is wrong.
     pub fn parse(document: &[u8]) -> Result<Self, BundleError> {
-        let wire: WireBundle<'_> = json::read(document, MAX_BUNDLE_BYTES).map_err(BundleError::Json)?;
-        if wire.media_type != MEDIA_TYPE && wire.media_type != MEDIA_TYPE_PARAMETER {
-            return Err(BundleError::MediaType(wire.media_type.into_owned()));
-        }
-        let (material, envelope) = (wire.material.0, wire.envelope.0);
-        let log_entries = material.tlog_entries.unwrap_or_default();
-        let timestamps = material.timestamps.and_then(|t| t.0.rfc3161).unwrap_or_default();
-        let material = material.kind.read()?;
-        let envelope = envelope.read()?;
-        Ok(Self { material, envelope, log_entries: log_entries.len(), timestamps: timestamps.len() })
+        wire::read(document)
     }
 
     /// The bundle as one line of JSON with a line end, as the reference implementation writes it.
@@ -107,7 +118,7 @@ impl Bundle {
     /// # Errors
     /// Only what `serde_json` cannot write, which these types cannot hold.
     pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut json = serde_json::to_vec(&WireBundle::from(self))?;
+        let mut json = wire::write(self)?;
         json.push(b'\n');
         Ok(json)
     }
@@ -130,16 +141,28 @@ impl Bundle {
         self.envelope.payload_unverified()
     }
 
+    /// The transparency log entries, which nobody has verified.
+    #[must_use]
+    pub fn log_entries(&self) -> &[LogEntry] {
+        &self.log_entries
+    }
+
+    /// The RFC 3161 timestamps in DER, which nobody has verified.
+    #[must_use]
+    pub fn timestamps(&self) -> &[Vec<u8>] {
+        &self.timestamps
+    }
+
     /// How many transparency log entries the bundle carries.
     #[must_use]
     pub fn log_entry_count(&self) -> usize {
-        self.log_entries
+        self.log_entries.len()
     }
 
     /// How many RFC 3161 timestamps the bundle carries.
     #[must_use]
     pub fn timestamp_count(&self) -> usize {
-        self.timestamps
+        self.timestamps.len()
     }
 }
 
@@ -153,198 +176,6 @@ impl VerificationMaterial {
             Self::Certificate(_) => "sigstore",
         }
     }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WireBundle<'a> {
-    #[serde(rename = "mediaType", borrow)]
-    media_type: Cow<'a, str>,
-    #[serde(rename = "verificationMaterial", borrow)]
-    material: Object<WireMaterial<'a>>,
-    #[serde(rename = "dsseEnvelope", borrow)]
-    envelope: Object<WireEnvelope<'a>>,
-}
-
-#[derive(Serialize)]
-struct WireMaterial<'a> {
-    #[serde(flatten)]
-    kind: WireKind<'a>,
-    #[serde(rename = "tlogEntries")]
-    tlog_entries: Option<AtMost<&'a RawValue, MAX_LOG_ENTRIES>>,
-    #[serde(rename = "timestampVerificationData", skip_serializing_if = "Option::is_none")]
-    timestamps: Option<Object<WireTimestamps<'a>>>,
-}
-
-/// `content` of the protobuf message is a oneof: a reader that takes the first of two would differ from one that takes
-/// the last, so both being there is an error.
-#[derive(Default, Serialize)]
-struct WireKind<'a> {
-    #[serde(rename = "publicKey", skip_serializing_if = "Option::is_none")]
-    public_key: Option<Object<WirePublicKey<'a>>>,
-    #[serde(rename = "x509CertificateChain", skip_serializing_if = "Option::is_none")]
-    chain: Option<Object<WireChain<'a>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    certificate: Option<Object<WireCertificate<'a>>>,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for WireMaterial<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // `flatten` would buffer the values and lose both borrowing and line numbers.
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Flat<'a> {
-            #[serde(rename = "publicKey", borrow)]
-            public_key: Option<Object<WirePublicKey<'a>>>,
-            #[serde(rename = "x509CertificateChain", borrow)]
-            chain: Option<Object<WireChain<'a>>>,
-            #[serde(borrow)]
-            certificate: Option<Object<WireCertificate<'a>>>,
-            #[serde(rename = "tlogEntries", borrow)]
-            tlog_entries: Option<AtMost<&'a RawValue, MAX_LOG_ENTRIES>>,
-            #[serde(rename = "timestampVerificationData", borrow)]
-            timestamps: Option<Object<WireTimestamps<'a>>>,
-        }
-        let flat = Flat::deserialize(deserializer)?;
-        let kind = WireKind { public_key: flat.public_key, chain: flat.chain, certificate: flat.certificate };
-        Ok(Self { kind, tlog_entries: flat.tlog_entries, timestamps: flat.timestamps })
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct WireTimestamps<'a> {
-    #[serde(rename = "rfc3161Timestamps", borrow)]
-    rfc3161: Option<AtMost<&'a RawValue, MAX_LOG_ENTRIES>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct WirePublicKey<'a> {
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    hint: Option<Cow<'a, str>>,
-    #[serde(rename = "rawBytes", borrow, skip_serializing_if = "Option::is_none")]
-    raw_bytes: Option<Cow<'a, str>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct WireChain<'a> {
-    #[serde(borrow)]
-    certificates: AtMost<Object<WireCertificate<'a>>, MAX_CERTIFICATES>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct WireCertificate<'a> {
-    #[serde(rename = "rawBytes", borrow)]
-    raw_bytes: Cow<'a, str>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WireEnvelope<'a> {
-    #[serde(borrow)]
-    payload: Cow<'a, str>,
-    #[serde(rename = "payloadType", borrow)]
-    payload_type: Cow<'a, str>,
-    #[serde(borrow)]
-    signatures: AtMost<Object<WireSignature<'a>>, MAX_CERTIFICATES>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WireSignature<'a> {
-    #[serde(borrow)]
-    sig: Cow<'a, str>,
-    /// Absent, empty or null; never used (OMS v1.0 §4.1). The reference implementation writes it empty.
-    #[serde(borrow, default)]
-    keyid: Option<Cow<'a, str>>,
-}
-
-impl WireKind<'_> {
-    fn read(self) -> Result<VerificationMaterial, BundleError> {
-        match (self.public_key, self.chain, self.certificate) {
-            (None, None, None) => Err(BundleError::NoMaterial),
-            (Some(key), None, None) => key.0.read().map(VerificationMaterial::PublicKey),
-            (None, Some(chain), None) => {
-                let certificates = chain.0.certificates;
-                if certificates.is_empty() {
-                    return Err(BundleError::NoCertificate);
-                }
-                let ders =
-                    certificates.iter().map(|certificate| certificate.der()).collect::<Result<_, _>>()?;
-                Ok(VerificationMaterial::CertificateChain(ders))
-            }
-            (None, None, Some(certificate)) => certificate.der().map(VerificationMaterial::Certificate),
-            _ => Err(BundleError::ManyMaterials),
-        }
-    }
-}
-
-impl WirePublicKey<'_> {
-    fn read(self) -> Result<PublicKeyIdentifier, BundleError> {
-        match (self.hint, self.raw_bytes) {
-            (Some(hint), _) if !hint.is_empty() => Ok(PublicKeyIdentifier::Hint(hint.into_owned())),
-            (_, Some(raw)) if !raw.is_empty() => {
-                Ok(PublicKeyIdentifier::RawBytes(decode("publicKey.rawBytes", &raw)?))
-            }
-            _ => Err(BundleError::NoKeyIdentifier),
-        }
-    }
-}
-
-impl WireCertificate<'_> {
-    fn der(&self) -> Result<Vec<u8>, BundleError> {
-        decode("certificate rawBytes", &self.raw_bytes)
-    }
-}
-
-impl WireEnvelope<'_> {
-    fn read(self) -> Result<Envelope, BundleError> {
-        let [signature] = &self.signatures[..] else {
-            return Err(BundleError::SignatureCount(self.signatures.len()));
-        };
-        let signature = decode("dsseEnvelope.signatures[0].sig", &signature.sig)?;
-        let payload = decode("dsseEnvelope.payload", &self.payload)?;
-        Ok(Envelope::new(self.payload_type, payload, signature))
-    }
-}
-
-impl<'a> From<&'a Bundle> for WireBundle<'a> {
-    fn from(bundle: &'a Bundle) -> Self {
-        let certificate = |der: &Vec<u8>| Object(WireCertificate { raw_bytes: STANDARD.encode(der).into() });
-        let mut kind = WireKind::default();
-        match &bundle.material {
-            VerificationMaterial::PublicKey(PublicKeyIdentifier::Hint(hint)) => {
-                kind.public_key = Some(Object(WirePublicKey { hint: Some(hint.into()), raw_bytes: None }));
-            }
-            VerificationMaterial::PublicKey(PublicKeyIdentifier::RawBytes(raw)) => {
-                let raw = STANDARD.encode(raw);
-                kind.public_key = Some(Object(WirePublicKey { hint: None, raw_bytes: Some(raw.into()) }));
-            }
-            VerificationMaterial::CertificateChain(ders) => {
-                kind.chain = Some(Object(WireChain { certificates: ders.iter().map(certificate).collect() }));
-            }
-            VerificationMaterial::Certificate(der) => kind.certificate = Some(certificate(der)),
-        }
-        let signature = WireSignature {
-            sig: STANDARD.encode(bundle.envelope.signature()).into(),
-            keyid: Some("".into()),
-        };
-        let envelope = WireEnvelope {
-            payload: STANDARD.encode(bundle.envelope.payload_unverified()).into(),
-            payload_type: bundle.envelope.payload_type().into(),
-            signatures: AtMost(vec![Object(signature)]),
-        };
-        let material = WireMaterial { kind, tlog_entries: Some(AtMost::default()), timestamps: None };
-        Self { media_type: MEDIA_TYPE.into(), material: Object(material), envelope: Object(envelope) }
-    }
-}
-
-/// Standard or URL-safe base64, padded (RFC 4648; DSSE allows both alphabets).
-fn decode(field: &'static str, text: &str) -> Result<Vec<u8>, BundleError> {
-    if text.is_empty() {
-        return Err(BundleError::EmptyField(field));
-    }
-    let engine = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
-    engine.decode(text).map_err(|_| BundleError::Base64(field))
 }
 
 impl fmt::Display for BundleError {
@@ -370,6 +201,10 @@ impl fmt::Display for BundleError {
             }
             Self::Base64(field) => write!(f, "{field} is not base64"),
             Self::EmptyField(field) => write!(f, "{field} is empty"),
+            Self::LogEntry { index, error } => write!(f, "tlogEntries[{index}]: {error}"),
+            Self::TimestampTooLong { found, limit } => {
+                write!(f, "a signed timestamp has {found} bytes, the limit is {limit}")
+            }
         }
     }
 }
@@ -391,7 +226,11 @@ pub fn looks_like_bundle(document: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dsse::IN_TOTO_PAYLOAD_TYPE;
+    use crate::{
+        dsse::IN_TOTO_PAYLOAD_TYPE,
+        limits::{MAX_LOG_ENTRIES, MAX_TIMESTAMP_BYTES},
+    };
+    use base64::{Engine, engine::general_purpose::STANDARD};
 
     fn key_bundle() -> String {
         format!(
@@ -447,6 +286,60 @@ mod tests {
         assert!(matches!(with(r#""publicKey":{"hint":"ab"}"#, &chain(0)), Err(E::NoCertificate)));
         assert!(matches!(with(r#""publicKey":{"hint":"ab"}"#, &chain(33)), Err(E::Json(_))));
         assert!(with(r#""publicKey":{"hint":"ab"}"#, &chain(2)).is_ok());
+    }
+
+    fn entry() -> String {
+        let id = STANDARD.encode([1; 32]);
+        format!(
+            r#"{{"logIndex":"1","logId":{{"keyId":"{id}"}},"kindVersion":{{"kind":"dsse","version":"0.0.1"}},"canonicalizedBody":"e30="}}"#
+        )
+    }
+
+    #[test]
+    fn evidence_is_kept_and_written() {
+        let read = with(
+            r#""tlogEntries":[]"#,
+            &format!(
+                r#""tlogEntries":[{}],"timestampVerificationData":{{"rfc3161Timestamps":[{{"signedTimestamp":"AQID"}}]}}"#,
+                entry()
+            ),
+        )
+        .unwrap();
+        assert_eq!((read.log_entries()[0].log_index, read.timestamps()), (1, &[vec![1, 2, 3]][..]));
+        assert_eq!(Bundle::parse(&read.to_json().unwrap()).unwrap(), read);
+        let moved = Bundle::parse(key_bundle().as_bytes())
+            .unwrap()
+            .with_evidence(read.log_entries().to_vec(), read.timestamps().to_vec());
+        assert_eq!(moved, read);
+    }
+
+    #[test]
+    fn evidence_is_bounded() {
+        let entries = |n| format!(r#""tlogEntries":[{}]"#, vec![entry(); n].join(","));
+        assert!(with(r#""tlogEntries":[]"#, &entries(MAX_LOG_ENTRIES)).is_ok());
+        assert!(matches!(
+            with(r#""tlogEntries":[]"#, &entries(MAX_LOG_ENTRIES + 1)),
+            Err(BundleError::Json(_))
+        ));
+        let stamps = |n: usize, text: &str| {
+            let list = vec![format!(r#"{{"signedTimestamp":"{text}"}}"#); n].join(",");
+            format!(r#""tlogEntries":[],"timestampVerificationData":{{"rfc3161Timestamps":[{list}]}}"#)
+        };
+        assert!(with(r#""tlogEntries":[]"#, &stamps(MAX_LOG_ENTRIES, "AAAA")).is_ok());
+        assert!(matches!(
+            with(r#""tlogEntries":[]"#, &stamps(MAX_LOG_ENTRIES + 1, "AAAA")),
+            Err(BundleError::Json(_))
+        ));
+        let long = "AAAA".repeat(MAX_TIMESTAMP_BYTES / 3 + 1);
+        assert!(matches!(
+            with(r#""tlogEntries":[]"#, &stamps(1, &long)),
+            Err(BundleError::TimestampTooLong { .. })
+        ));
+        assert!(matches!(with(r#""tlogEntries":[]"#, &stamps(1, "?")), Err(BundleError::Base64(_))));
+        assert!(matches!(
+            with(r#""tlogEntries":[]"#, r#""tlogEntries":[{}]"#),
+            Err(BundleError::LogEntry { index: 0, .. })
+        ));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! | [`predicate`] | one file per predicate type |
 //! | [`dsse`] | [`Envelope`](dsse::Envelope) and its pre-authentication encoding |
 //! | [`bundle`] | [`Bundle`](bundle::Bundle): the Sigstore bundle that travels beside a model |
+//! | [`log_entry`] | [`LogEntry`](log_entry::LogEntry): a transparency log's record of one signature |
 //! | [`key`] | names of public keys: SPKI text, hint, fingerprint |
 //! | [`json`] | the one strict JSON reader |
 //! | [`observed`] | [`Observed<T>`](observed::Observed): this process measured it |
@@ -23,6 +24,7 @@ pub mod dsse;
 pub mod json;
 pub mod key;
 pub mod limits;
+pub mod log_entry;
 pub mod manifest;
 pub mod observed;
 pub mod path;

@@ -22,6 +22,24 @@ pub const MAX_CERTIFICATES: usize = 32;
 /// advisory on unbounded verification work.
 pub const MAX_LOG_ENTRIES: usize = 32;
 
+/// JSON text of one transparency log entry, in bytes. Real ones have 5 to 30 KiB.
+pub const MAX_LOG_ENTRY_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Body of one transparency log entry, in bytes. It holds hashes, signatures and certificates, never a payload.
+pub const MAX_LOG_BODY_BYTES: usize = 1024 * 1024;
+
+/// Hashes of one inclusion proof: a tree of 2^64 entries needs no more.
+pub const MAX_PROOF_HASHES: usize = 64;
+
+/// A checkpoint with its signatures, in bytes. Real ones have under 1 KiB; every witness adds about 150 bytes.
+pub const MAX_CHECKPOINT_BYTES: usize = 64 * 1024;
+
+/// A log's signature, in bytes: room for post-quantum algorithms.
+pub const MAX_LOG_SIGNATURE_BYTES: usize = 64 * 1024;
+
+/// One signed timestamp, in bytes. Real ones have 1 to 8 KiB, with their certificates.
+pub const MAX_TIMESTAMP_BYTES: usize = 64 * 1024;
+
 /// Resources in one manifest. About 150 bytes each in memory, so 300 MB at most.
 pub const MAX_RESOURCES: usize = 2_000_000;
 

@@ -1,8 +1,8 @@
 //! Judges signed statements: bundle + trust + time -> [`Verified<T>`](verified::Verified). Pure and synchronous: no files,
 //! no network, no clock, and no memory between calls, so that one model's verdict can never change another's.
 //!
-//! 1. [`verifier::Verifier::verify`] checks the signature and who made it ([`public_key`], [`x509`]), before anybody
-//!    hashes a byte of the model;
+//! 1. [`verifier::Verifier::verify`] checks the signature and who made it ([`public_key`], [`x509`], [`sigstore`]), before
+//!    anybody hashes a byte of the model;
 //! 2. [`verified::Verified::into_model`] reads the statement that was signed;
 //! 3. [`verified::Verified::matches`] compares it with what this process measured.
 //!
@@ -23,6 +23,7 @@
 pub mod legacy;
 pub mod public_key;
 pub mod signer;
+pub mod sigstore;
 pub mod verified;
 pub mod verifier;
 pub mod x509;

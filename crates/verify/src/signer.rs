@@ -2,6 +2,7 @@
 
 use crate::{
     public_key::PublicKey,
+    sigstore::KeylessSigner,
     x509::{SubjectAltName, VerifiedPath},
 };
 use modelseal_core::text::Printable;
@@ -15,6 +16,8 @@ pub enum Signer {
     Key(PublicKey),
     /// The subject of a certificate under a root that the user gave.
     Certificate(Box<VerifiedPath>),
+    /// The holder of an identity that an issuer attested, by a certificate under a trusted root.
+    Sigstore(Box<KeylessSigner>),
 }
 
 impl Signer {
@@ -24,6 +27,7 @@ impl Signer {
         match self {
             Self::Key(_) => "key",
             Self::Certificate(_) => "certificate",
+            Self::Sigstore(_) => "sigstore",
         }
     }
 
@@ -33,6 +37,7 @@ impl Signer {
         match self {
             Self::Key(key) => key,
             Self::Certificate(path) => path.public_key(),
+            Self::Sigstore(signer) => signer.public_key(),
         }
     }
 }
@@ -43,6 +48,9 @@ impl fmt::Display for Signer {
             Self::Key(key) => write!(f, "{} key, SHA-256 fingerprint {}", key.algorithm(), key.fingerprint()),
             Self::Certificate(path) => {
                 write!(f, "{}, issued by {}", Printable(&path.subject()), Printable(&path.issuer()))
+            }
+            Self::Sigstore(signer) => {
+                write!(f, "{}, attested by {}", Printable(signer.identity()), Printable(signer.issuer()))
             }
         }
     }

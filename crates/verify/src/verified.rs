@@ -1,6 +1,6 @@
 //! [`Verified<T>`]: a known signer signed it.
 
-use crate::signer::Signer;
+use crate::{signer::Signer, sigstore::Evidence};
 use modelseal_core::{
     manifest::{Comparison, Manifest},
     observed::Observed,
@@ -12,7 +12,7 @@ use modelseal_core::{
 /// ```compile_fail
 /// use modelseal_verify::verified::Verified;
 /// fn forge<T>(value: T, signer: modelseal_verify::signer::Signer) -> Verified<T> {
-///     Verified { value, signer } // private fields
+///     Verified { value, signer, evidence: Default::default() } // private fields
 /// }
 /// ```
 ///
@@ -34,6 +34,7 @@ use modelseal_core::{
 pub struct Verified<T> {
     value: T,
     signer: Signer,
+    evidence: Evidence,
 }
 
 /// The bytes that were signed, and the media type that was signed with them.
@@ -45,8 +46,8 @@ pub struct Payload {
 
 impl<T> Verified<T> {
     /// Asserts that `signer` signed `value`. For [`crate::verifier`] alone.
-    pub(crate) fn by(signer: Signer, value: T) -> Self {
-        Self { value, signer }
+    pub(crate) fn by(signer: Signer, evidence: Evidence, value: T) -> Self {
+        Self { value, signer, evidence }
     }
 
     /// What was signed.
@@ -58,6 +59,11 @@ impl<T> Verified<T> {
     pub fn signer(&self) -> &Signer {
         &self.signer
     }
+
+    /// Which logs have seen the signature and when it existed, as far as that was checked.
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
 }
 
 impl Verified<Payload> {
@@ -67,7 +73,7 @@ impl Verified<Payload> {
     /// [`StatementError`] when it is none, or a malformed one.
     pub fn into_model(self, reading: Reading) -> Result<Verified<SignedModel>, StatementError> {
         let model = read_signed_model(&self.value.payload_type, &self.value.bytes, reading)?;
-        Ok(Verified { value: model, signer: self.signer })
+        Ok(Verified { value: model, signer: self.signer, evidence: self.evidence })
     }
 }
 

@@ -4,13 +4,18 @@ use crate::{
     legacy,
     public_key::{PublicKey, PublicKeyError},
     signer::{CertificateIdentity, Signer},
+    sigstore::{
+        Evidence, EvidenceError, Keyless, KeylessError, Requirement, TrustedRoot,
+        body::{Content, SignerMaterial, Subject},
+        evidence, keyless,
+    },
     verified::{Payload, Verified},
-    x509::{Certificate, CertificateError, PathError, Roots, verify_path},
+    x509::{Certificate, CertificateError, PathError, Roots, VerifiedPath, verify_path},
 };
 use jiff::Timestamp;
 use modelseal_core::{
     bundle::{Bundle, PublicKeyIdentifier, VerificationMaterial},
-    dsse::IN_TOTO_PAYLOAD_TYPE,
+    dsse::{Envelope, IN_TOTO_PAYLOAD_TYPE},
     key,
     text::Printable,
 };
@@ -20,12 +25,16 @@ use std::fmt;
 #[derive(Debug, Clone)]
 pub struct Verifier {
     trust: Trust,
+    /// For the evidence of the other methods; keyless trust has its own.
+    root: Option<TrustedRoot>,
+    requirement: Requirement,
 }
 
 #[derive(Debug, Clone)]
 enum Trust {
     Key(Box<PublicKey>),
     Certificates { roots: Roots, identity: Option<CertificateIdentity> },
+    Sigstore { root: TrustedRoot, expected: Option<Box<Keyless>> },
 }
 
 /// Why a bundle is not believed.
@@ -72,19 +81,52 @@ pub enum VerifyError {
     },
     /// The signature is not that key's signature of that payload.
     Signature,
+    /// A log entry or signed timestamp is not believed, or one that is required is missing.
+    Evidence(EvidenceError),
+    /// A keyless signature's certificate is not believed, or not the expected one.
+    Keyless(KeylessError),
 }
 
 impl Verifier {
     /// Trusts one public key.
     #[must_use]
     pub fn with_key(key: PublicKey) -> Self {
-        Self { trust: Trust::Key(Box::new(key)) }
+        Self::new(Trust::Key(Box::new(key)))
     }
 
     /// Trusts every code-signing certificate under `roots`, or only that of `identity`.
     #[must_use]
     pub fn with_certificates(roots: Roots, identity: Option<CertificateIdentity>) -> Self {
-        Self { trust: Trust::Certificates { roots, identity } }
+        Self::new(Trust::Certificates { roots, identity })
+    }
+
+    /// Trusts keyless signatures by one identity, or by those of one pattern, under `root`.
+    #[must_use]
+    pub fn with_sigstore(root: TrustedRoot, expected: Keyless) -> Self {
+        Self::new(Trust::Sigstore { root, expected: Some(Box::new(expected)) })
+    }
+
+    /// Trusts that a keyless signature is by whom it says, under `root`, and leaves it to the caller whether that is
+    /// anybody who may sign. For showing bundles and for policies; nobody is authorised by this alone.
+    #[must_use]
+    pub fn with_any_identity(root: TrustedRoot) -> Self {
+        Self::new(Trust::Sigstore { root, expected: None })
+    }
+
+    /// Checks the log entries and timestamps of key and certificate bundles against `root`: one that does not verify
+    /// denies, and the trusted times are those at which a certificate must have been valid. Without a trusted root they
+    /// are reported as not checked, and the time of verification counts. Keyless verification keeps the root that it has.
+    #[must_use]
+    pub fn with_trusted_root(mut self, root: TrustedRoot) -> Self {
+        self.root = Some(root);
+        self
+    }
+
+    /// Denies bundles without this evidence.
+    #[must_use]
+    pub fn requiring(mut self, requirement: Requirement) -> Self {
+        self.requirement = requirement;
+        self
     }
 
     /// The signing method this verifier believes.
@@ -93,10 +135,12 @@ impl Verifier {
         match self.trust {
             Trust::Key(_) => "key",
             Trust::Certificates { .. } => "certificate",
+            Trust::Sigstore { .. } => "sigstore",
         }
     }
 
-    /// Checks the signature of `bundle` and who made it. `now` is the time at which certificates must be valid.
+    /// Checks the signature of `bundle` and who made it. `now` is the time of verification: certificates must be valid at
+    /// it where no trusted time says when the signature was made, and no trusted time may lie beyond it.
     ///
     /// # Errors
     /// [`VerifyError`], the most specific reason that was found.
@@ -105,45 +149,141 @@ impl Verifier {
         if envelope.payload_type() != IN_TOTO_PAYLOAD_TYPE {
             return Err(VerifyError::PayloadType(envelope.payload_type().to_owned()));
         }
-        let signer = self.identify(bundle.material(), now)?;
-        let public_key = signer.public_key();
-        public_key
-            .verify(&envelope.pae(), envelope.signature())
-            .or_else(|_| legacy::verify(public_key, envelope))
-            .map_err(|_| VerifyError::Signature)?;
+        let (signer, evidence) = match (&self.trust, bundle.material()) {
+            (Trust::Key(key), VerificationMaterial::PublicKey(identifier)) => {
+                check_identifier(key, identifier)?;
+                check_signature(key, envelope)?;
+                let evidence = self.evidence(bundle, SignerMaterial::Key(key.spki_der()), now)?;
+                (Signer::Key((**key).clone()), evidence)
+            }
+            (Trust::Certificates { roots, identity }, VerificationMaterial::CertificateChain(ders)) => {
+                let chain = read_chain(ders)?;
+                let evidence = self.chain_evidence(bundle, ders, &chain, now)?;
+                let path = verify_path_at_all_times(&chain, roots, identity.as_ref(), &evidence, now)?;
+                check_signature(path.public_key(), envelope)?;
+                (Signer::Certificate(Box::new(path)), evidence)
+            }
+            (Trust::Sigstore { root, expected }, VerificationMaterial::Certificate(der)) => {
+                let (signer, evidence) = keyless::verify(bundle, der, expected.as_deref(), root, now)?;
+                (Signer::Sigstore(Box::new(signer)), evidence)
+            }
+            (_, material) => {
+                return Err(VerifyError::Method { found: material.method(), expected: self.method() });
+            }
+        };
+        evidence.satisfies(self.requirement)?;
         let payload = Payload {
             payload_type: envelope.payload_type().to_owned(),
             bytes: envelope.payload_unverified().to_vec(),
         };
-        Ok(Verified::by(signer, payload))
+        Ok(Verified::by(signer, evidence, payload))
     }
 
-    /// Whose signature it must be if it verifies.
-    fn identify(&self, material: &VerificationMaterial, now: Timestamp) -> Result<Signer, VerifyError> {
-        match (&self.trust, material) {
-            (Trust::Key(key), VerificationMaterial::PublicKey(identifier)) => {
-                check_identifier(key, identifier)?;
-                Ok(Signer::Key((**key).clone()))
+    /// Verifies the log entries and timestamps of `bundle`, a signature of `key`, against `root`, and nothing else: for
+    /// those who have just made the signature.
+    ///
+    /// # Errors
+    /// [`EvidenceError`] when one does not verify.
+    pub fn evidence_of(
+        bundle: &Bundle,
+        key: &PublicKey,
+        root: &TrustedRoot,
+        now: Timestamp,
+    ) -> Result<Evidence, VerifyError> {
+        let material = match bundle.material() {
+            VerificationMaterial::CertificateChain(ders) if !ders.is_empty() => {
+                SignerMaterial::CertificateOrKey { certificate: &ders[0], key: key.spki_der() }
             }
-            (Trust::Certificates { roots, identity }, VerificationMaterial::CertificateChain(ders)) => {
-                let chain = ders
-                    .iter()
-                    .enumerate()
-                    .map(|(index, der)| {
-                        Certificate::from_der(der).map_err(|error| VerifyError::Certificate { index, error })
-                    })
-                    .collect::<Result<Vec<_>, _>>()?;
-                let path = verify_path(&chain, roots, now).map_err(VerifyError::Path)?;
-                match identity {
-                    Some(identity) if !identity.matches(&path) => Err(VerifyError::Identity {
-                        expected: identity.as_str().to_owned(),
-                        subject: path.subject(),
-                        alternatives: path.subject_alt_names().iter().map(|n| n.value().to_owned()).collect(),
-                    }),
-                    _ => Ok(Signer::Certificate(Box::new(path))),
-                }
-            }
-            _ => Err(VerifyError::Method { found: material.method(), expected: self.method() }),
+            VerificationMaterial::Certificate(der) => SignerMaterial::Certificate(der),
+            _ => SignerMaterial::Key(key.spki_der()),
+        };
+        Self::with_key(key.clone()).with_trusted_root(root.clone()).evidence(bundle, material, now)
+    }
+
+    fn new(trust: Trust) -> Self {
+        Self { trust, root: None, requirement: Requirement::default() }
+    }
+
+    /// The log entries and timestamps, verified where there is a root to do it with.
+    fn evidence(
+        &self,
+        bundle: &Bundle,
+        signer: SignerMaterial<'_>,
+        now: Timestamp,
+    ) -> Result<Evidence, VerifyError> {
+        let Some(root) = &self.root else {
+            return Ok(Evidence::unchecked(bundle.log_entry_count(), bundle.timestamp_count()));
+        };
+        let subject = Subject::new(Content::Envelope(bundle.envelope()), signer);
+        Ok(evidence::verify(bundle.log_entries(), bundle.timestamps(), &subject, true, root, now)?)
+    }
+
+    fn chain_evidence(
+        &self,
+        bundle: &Bundle,
+        ders: &[Vec<u8>],
+        chain: &[Certificate],
+        now: Timestamp,
+    ) -> Result<Evidence, VerifyError> {
+        let (Some(der), Some(leaf)) = (ders.first(), chain.first()) else {
+            return Err(VerifyError::Path(PathError::EmptyChain));
+        };
+        let malformed = |e: der::Error| CertificateError::Malformed { detail: e.to_string() };
+        let key = leaf.spki_der().map_err(|e| VerifyError::Certificate { index: 0, error: malformed(e) })?;
+        self.evidence(bundle, SignerMaterial::CertificateOrKey { certificate: der, key: &key }, now)
+    }
+}
+
+/// The signature over the envelope's pre-authentication encoding, or over the wrong one of the historical version 0.2.0.
+fn check_signature(key: &PublicKey, envelope: &Envelope) -> Result<(), VerifyError> {
+    key.verify(&envelope.pae(), envelope.signature())
+        .or_else(|_| legacy::verify(key, envelope))
+        .map_err(|_| VerifyError::Signature)
+}
+
+fn read_chain(ders: &[Vec<u8>]) -> Result<Vec<Certificate>, VerifyError> {
+    let read = |(index, der): (usize, &Vec<u8>)| {
+        Certificate::from_der(der).map_err(|error| VerifyError::Certificate { index, error })
+    };
+    ders.iter().enumerate().map(read).collect()
+}
+
+/// The path must hold at every trusted time, or now where there is none: of two authorities that disagree, neither is
+/// believed alone.
+fn verify_path_at_all_times(
+    chain: &[Certificate],
+    roots: &Roots,
+    identity: Option<&CertificateIdentity>,
+    evidence: &Evidence,
+    now: Timestamp,
+) -> Result<VerifiedPath, VerifyError> {
+    let mut times = evidence.times().iter().map(|time| time.at);
+    let mut path = verify_path(chain, roots, times.next().unwrap_or(now)).map_err(VerifyError::Path)?;
+    for at in times {
+        path = verify_path(chain, roots, at).map_err(VerifyError::Path)?;
+    }
+    match identity {
+        Some(identity) if !identity.matches(&path) => Err(VerifyError::Identity {
+            expected: identity.as_str().to_owned(),
+            subject: path.subject(),
+            alternatives: path.subject_alt_names().iter().map(|n| n.value().to_owned()).collect(),
+        }),
+        _ => Ok(path),
+    }
+}
+
+impl From<EvidenceError> for VerifyError {
+    fn from(error: EvidenceError) -> Self {
+        Self::Evidence(error)
+    }
+}
+
+impl From<KeylessError> for VerifyError {
+    /// A bad signature is one, whoever signed.
+    fn from(error: KeylessError) -> Self {
+        match error {
+            KeylessError::Signature => Self::Signature,
+            error => Self::Keyless(error),
         }
     }
 }
@@ -204,6 +344,8 @@ impl fmt::Display for VerifyError {
             Self::Signature => f.write_str(
                 "the signature does not verify: the bundle was changed after signing, or another key signed it",
             ),
+            Self::Evidence(e) => write!(f, "{e}"),
+            Self::Keyless(e) => write!(f, "{e}"),
         }
     }
 }

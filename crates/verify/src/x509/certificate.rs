@@ -250,7 +250,7 @@ impl Certificate {
     }
 
     /// The SubjectPublicKeyInfo, whatever its algorithm.
-    pub(super) fn spki_der(&self) -> Result<Vec<u8>, der::Error> {
+    pub(crate) fn spki_der(&self) -> Result<Vec<u8>, der::Error> {
         self.spki.owned_to_ref().to_der()
     }
 
