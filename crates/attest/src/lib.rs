@@ -12,6 +12,15 @@
 //! # Ok(()) }
 //! ```
 
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "kms")]
+pub mod kms;
+#[cfg(feature = "pkcs11")]
+pub mod pkcs11;
 pub mod private_key;
+pub mod remote;
 pub mod signer;
+#[cfg(feature = "sigstore")]
+pub mod sigstore;
 pub mod statement;

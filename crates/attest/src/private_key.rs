@@ -41,7 +41,8 @@ use ed25519_dalek::{Signer, SigningKey};
 use modelseal_core::key;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-pub use error::{PasswordError, PrivateKeyError, SignError};
+pub use crate::signer::SignError;
+pub use error::{PasswordError, PrivateKeyError};
 pub use limits::MAX_PRIVATE_KEY_FILE_BYTES;
 pub use modelseal_core::key::KeyAlgorithm;
 
@@ -286,6 +287,19 @@ impl Secret {
             Self::Ed25519(key) => der_form::write_ed25519(key.as_bytes()),
         }
     }
+}
+
+/// The algorithm that an `AlgorithmIdentifier` names, or what to call it when it is none of ours.
+pub(crate) fn algorithm_of(identifier: &spki::AlgorithmIdentifierRef<'_>) -> Result<KeyAlgorithm, String> {
+    der_form::algorithm_of(identifier)
+}
+
+#[cfg(feature = "pkcs11")]
+pub(crate) use oid::EC_PUBLIC_KEY;
+
+/// A public key as `SubjectPublicKeyInfo` DER.
+pub(crate) fn spki_der(algorithm: KeyAlgorithm, public_key: &[u8]) -> Option<Vec<u8>> {
+    der_form::write_spki(algorithm, public_key)
 }
 
 /// The signature algorithm of an ECDSA key and the bytes of its scalars; none for Ed25519.

@@ -1,10 +1,10 @@
 //! Signing methods: what makes the signature, and what tells the verifier how to check it.
 
-use crate::private_key::{PrivateKey, SignError};
+use crate::{private_key::PrivateKey, remote::RemoteError};
 use der::{Decode, Encode};
 use modelseal_core::{
     bundle::{PublicKeyIdentifier, VerificationMaterial},
-    key,
+    key::{self, KeyAlgorithm},
     limits::MAX_CERTIFICATES,
 };
 use std::fmt;
@@ -25,15 +25,47 @@ pub trait Signer {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError>;
 }
 
-/// Method `key`: a private key whose public half verifiers have.
-#[derive(Debug)]
-pub struct KeySigner(PrivateKey);
+/// A private key that can be used, wherever it is: in memory, on a token, at a key management service.
+pub trait SigningKey {
+    /// The public half, as DER SubjectPublicKeyInfo.
+    fn public_key_spki_der(&self) -> Vec<u8>;
 
-/// Method `certificate`: a private key with the X.509 chain that vouches for it.
+    /// Signs `message`, whole and not hashed before; see [`KeyAlgorithm`] for which hash goes with which key. An ECDSA
+    /// signature is DER (RFC 3279 §2.2.3), an Ed25519 one 64 bytes (RFC 8032 §5.1.6).
+    ///
+    /// # Errors
+    /// [`SignError`] when no signature could be made.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError>;
+}
+
+/// Methods `key` and `pkcs11-key`: a private key whose public half verifiers have.
 #[derive(Debug)]
-pub struct CertificateSigner {
-    key: PrivateKey,
+pub struct KeySigner<K = PrivateKey>(K);
+
+/// Methods `certificate` and `pkcs11-certificate`: a private key with the X.509 chain that vouches for it.
+#[derive(Debug)]
+pub struct CertificateSigner<K = PrivateKey> {
+    key: K,
     chain: Vec<Vec<u8>>,
+}
+
+/// Why a signature could not be made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SignError {
+    /// The cryptographic library refused: no randomness, or no memory.
+    Crypto {
+        /// The key's algorithm.
+        algorithm: KeyAlgorithm,
+    },
+    /// A key elsewhere failed, or answered with something that is not a signature by it.
+    Remote(RemoteError),
+    /// A PKCS#11 token failed.
+    #[cfg(feature = "pkcs11")]
+    Pkcs11(crate::pkcs11::Pkcs11Error),
+    /// A key management service failed.
+    #[cfg(feature = "kms")]
+    Kms(crate::kms::KmsError),
 }
 
 /// Why a key and certificates make no [`CertificateSigner`].
@@ -53,15 +85,25 @@ pub enum CertificateSignerError {
     TooMany(usize),
 }
 
-impl KeySigner {
+impl SigningKey for PrivateKey {
+    fn public_key_spki_der(&self) -> Vec<u8> {
+        Self::public_key_spki_der(self)
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        Self::sign(self, message)
+    }
+}
+
+impl<K: SigningKey> KeySigner<K> {
     /// Signs with `key`.
     #[must_use]
-    pub fn new(key: PrivateKey) -> Self {
+    pub fn new(key: K) -> Self {
         Self(key)
     }
 }
 
-impl Signer for KeySigner {
+impl<K: SigningKey> Signer for KeySigner<K> {
     fn material(&self) -> VerificationMaterial {
         let hint = key::hint(&self.0.public_key_spki_der());
         VerificationMaterial::PublicKey(PublicKeyIdentifier::Hint(hint))
@@ -76,17 +118,13 @@ impl Signer for KeySigner {
     }
 }
 
-impl CertificateSigner {
+impl<K: SigningKey> CertificateSigner<K> {
     /// Signs with `key`, whose certificate is `leaf`; `issuers` follow it in the bundle, each signed by the next. All
     /// are DER.
     ///
     /// # Errors
     /// [`CertificateSignerError`] when the certificate is not that of the key.
-    pub fn new(
-        key: PrivateKey,
-        leaf: Vec<u8>,
-        issuers: Vec<Vec<u8>>,
-    ) -> Result<Self, CertificateSignerError> {
+    pub fn new(key: K, leaf: Vec<u8>, issuers: Vec<Vec<u8>>) -> Result<Self, CertificateSignerError> {
         let certificate =
             Certificate::from_der(&leaf).map_err(|e| CertificateSignerError::BadLeaf(e.to_string()))?;
         let certified = certificate
@@ -108,7 +146,7 @@ impl CertificateSigner {
     }
 }
 
-impl Signer for CertificateSigner {
+impl<K: SigningKey> Signer for CertificateSigner<K> {
     fn material(&self) -> VerificationMaterial {
         VerificationMaterial::CertificateChain(self.chain.clone())
     }
@@ -139,3 +177,20 @@ impl fmt::Display for CertificateSignerError {
 }
 
 impl std::error::Error for CertificateSignerError {}
+
+impl fmt::Display for SignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Crypto { algorithm } => {
+                write!(f, "the cryptographic library could not sign with {algorithm}")
+            }
+            Self::Remote(e) => e.fmt(f),
+            #[cfg(feature = "pkcs11")]
+            Self::Pkcs11(e) => e.fmt(f),
+            #[cfg(feature = "kms")]
+            Self::Kms(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for SignError {}

@@ -95,6 +95,29 @@ pub(super) fn write_spki(algorithm: KeyAlgorithm, public_key: &[u8]) -> Option<V
     spki::SubjectPublicKeyInfoRef { algorithm, subject_public_key }.to_der().ok()
 }
 
+/// The algorithm that an identifier names (RFC 5480 §2.1, RFC 8410 §3), or what to call it when it is none of ours.
+pub(super) fn algorithm_of(identifier: &AlgorithmIdentifierRef<'_>) -> Result<KeyAlgorithm, String> {
+    match (identifier.oid, identifier.parameters) {
+        (oid::ED25519, None) => Ok(KeyAlgorithm::Ed25519),
+        (oid::EC_PUBLIC_KEY, Some(parameters)) => {
+            let curve = parameters.decode_as::<ObjectIdentifier>();
+            let curve = curve.map_err(|_| "an elliptic curve without a name".to_owned())?;
+            algorithm_on(curve).ok_or_else(|| oid::describe(&curve))
+        }
+        (other, _) => Err(oid::describe(&other)),
+    }
+}
+
+/// The ECDSA algorithm on a named curve.
+fn algorithm_on(curve: ObjectIdentifier) -> Option<KeyAlgorithm> {
+    match curve {
+        oid::P256 => Some(KeyAlgorithm::P256),
+        oid::P384 => Some(KeyAlgorithm::P384),
+        oid::P521 => Some(KeyAlgorithm::P521),
+        _ => None,
+    }
+}
+
 /// The named curve of an ECDSA algorithm; none for Ed25519.
 pub(super) fn curve_oid(algorithm: KeyAlgorithm) -> Option<ObjectIdentifier> {
     match algorithm {
@@ -122,11 +145,8 @@ fn read_ec(
         (Some(curve), _) | (None, Some(curve)) => curve,
         (None, None) => return Err(PrivateKeyError::MissingCurve),
     };
-    let algorithm = match named {
-        oid::P256 => KeyAlgorithm::P256,
-        oid::P384 => KeyAlgorithm::P384,
-        oid::P521 => KeyAlgorithm::P521,
-        other => return Err(PrivateKeyError::UnsupportedCurve { found: oid::describe(&other) }),
+    let Some(algorithm) = algorithm_on(named) else {
+        return Err(PrivateKeyError::UnsupportedCurve { found: oid::describe(&named) });
     };
     let stated = key.public_key.into_iter().chain(outer_public_key);
     PrivateKey::from_ec_scalar(algorithm, named, key.scalar, stated, label)

@@ -219,26 +219,3 @@ impl fmt::Display for PasswordError {
 }
 
 impl std::error::Error for PasswordError {}
-
-/// Why a signature could not be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SignError {
-    /// The cryptographic library refused: no randomness, or no memory.
-    Crypto {
-        /// The key's algorithm.
-        algorithm: KeyAlgorithm,
-    },
-}
-
-impl fmt::Display for SignError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Crypto { algorithm } => {
-                write!(f, "the cryptographic library could not sign with {algorithm}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for SignError {}

@@ -7,7 +7,7 @@ const fn oid(text: &str) -> ObjectIdentifier {
 }
 
 // Keys: RFC 5480 §2.1.1, RFC 8410 §3.
-pub(super) const EC_PUBLIC_KEY: ObjectIdentifier = oid("1.2.840.10045.2.1");
+pub(crate) const EC_PUBLIC_KEY: ObjectIdentifier = oid("1.2.840.10045.2.1");
 pub(super) const P256: ObjectIdentifier = oid("1.2.840.10045.3.1.7");
 pub(super) const P384: ObjectIdentifier = oid("1.3.132.0.34");
 pub(super) const P521: ObjectIdentifier = oid("1.3.132.0.35");
