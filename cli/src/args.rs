@@ -1,5 +1,13 @@
 //! The flags. Those of the reference tool `model_signing` keep their names, with hyphens or underscores.
 
+mod sign;
+mod sigstore;
+mod verify;
+
+pub use sign::*;
+pub use sigstore::*;
+pub use verify::*;
+
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser};
 use modelseal::{Algorithm, DEFAULT_SHARD_SIZE, FileHash, KeyAlgorithm, Part};
 use std::{
@@ -23,18 +31,6 @@ const NOT_WITH_MERGE: [&str; 12] = [
     "method",
     "shard_size",
     "also",
-    "threads",
-    "memory",
-];
-/// A document of digests says how they were computed.
-const NOT_WITH_DIGESTS: [&str; 9] = [
-    "ignore_paths",
-    "ignore_git_paths",
-    "no_ignore_git_paths",
-    "allow_symlinks",
-    "hash",
-    "method",
-    "shard_size",
     "threads",
     "memory",
 ];
@@ -80,20 +76,29 @@ pub enum LogLevel {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one, read once")]
 pub enum Command {
     /// Measure a model: print its root digest and its manifest digest
     Digest(DigestArgs),
-    /// Sign a model
+    /// Sign a model; with Sigstore unless another method is named
     #[command(arg_required_else_help = true)]
     Sign {
         #[command(subcommand)]
         method: SignMethod,
     },
-    /// Verify a model against its signature
+    /// Verify a model against its signature; with Sigstore unless another method is named
     #[command(arg_required_else_help = true)]
     Verify {
         #[command(subcommand)]
         method: VerifyMethod,
+    },
+    /// Print what a bundle says, and what of it could be verified
+    Show(ShowArgs),
+    /// The trust material of a Sigstore instance
+    #[command(arg_required_else_help = true)]
+    Trust {
+        #[command(subcommand)]
+        command: TrustCommand,
     },
     /// Make keys
     #[command(arg_required_else_help = true)]
@@ -130,6 +135,10 @@ pub enum SchemaName {
     Part,
     /// modelseal.key/v1, printed by `key generate`
     Key,
+    /// modelseal.bundle/v1, printed by `show`
+    Bundle,
+    /// modelseal.trust/v1, printed by `trust`
+    Trust,
     /// modelseal.error/v1, printed when a command could not be carried out
     Error,
 }
@@ -173,148 +182,6 @@ pub struct ShareArgs {
     /// Write the document (JSON) to a file outside the model; replaces a document of the same kind
     #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum SignMethod {
-    /// With a private key; verifiers have the public key
-    Key(SignKeyArgs),
-    /// With a private key and its X.509 certificate; verifiers have the root
-    Certificate(SignCertificateArgs),
-}
-
-#[derive(Debug, Args)]
-pub struct SignKeyArgs {
-    #[command(flatten)]
-    pub common: SignArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct SignCertificateArgs {
-    /// The signing certificate (PEM), that of the private key
-    #[arg(long, alias = "signing_certificate", value_name = "PEM")]
-    pub signing_certificate: PathBuf,
-
-    /// Certificates that lead from the signing certificate towards the root (PEM), in order; repeatable
-    #[arg(long, alias = "certificate_chain", value_name = "PEM")]
-    pub certificate_chain: Vec<PathBuf>,
-
-    #[command(flatten)]
-    pub common: SignArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct SignArgs {
-    #[command(flatten)]
-    pub model: ModelArgs,
-
-    /// The private key (PEM): PKCS#8, plain or encrypted, or SEC1; Ed25519, P-256, P-384 or P-521
-    #[arg(long, alias = "private_key", value_name = "PEM")]
-    pub private_key: PathBuf,
-
-    #[command(flatten)]
-    pub password: PasswordArgs,
-
-    /// Where the signature is written
-    #[arg(long, value_name = "PATH", default_value = "model.sig")]
-    pub signature: PathBuf,
-
-    /// Do not read the model, but sign the digests in this document (modelseal.digest/v1, as `digest --out` writes it).
-    /// Whoever can write that file decides what is signed: only for digests from a source that you trust as yourself.
-    /// MODEL must exist and gives its name
-    #[arg(long, value_name = "FILE", conflicts_with_all = NOT_WITH_DIGESTS)]
-    pub digests: Option<PathBuf>,
-
-    /// Remember in the user's cache what the signed files can be known by, for --reuse
-    #[arg(long, conflicts_with_all = ["digests", "dry_run"])]
-    pub remember: bool,
-
-    /// Sign again after an edit: take the digests of this earlier signature for files that are unchanged since it was
-    /// made with --remember, and read the others. It must have been made with the same key. Remembers again
-    #[arg(long, value_name = "OLD", requires = "trust_unchanged", conflicts_with_all = ["digests", "dry_run"])]
-    pub reuse: Option<PathBuf>,
-
-    /// With --reuse: a file of the same device, inode, size, mtime and ctime is trusted to be unchanged. A disk that
-    /// loses bits, a program that writes through a memory map, and whoever can set the clock can prove that wrong; a
-    /// signer may take that risk, who will hear of it from verifiers. A verifier may not: `verify` always reads every
-    /// byte, and has no such flag
-    #[arg(long, alias = "trust_unchanged", requires = "reuse")]
-    pub trust_unchanged: bool,
-
-    /// Replace a different signature (never a file that is not a signature)
-    #[arg(long)]
-    pub force: bool,
-
-    /// Print the statement that would be signed, use no key, write nothing
-    #[arg(long, alias = "dry_run")]
-    pub dry_run: bool,
-
-    #[command(flatten)]
-    pub scope: ScopeArgs,
-    #[command(flatten)]
-    pub measure: MeasureArgs,
-    #[command(flatten)]
-    pub effort: EffortArgs,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum VerifyMethod {
-    /// Against a public key
-    Key(VerifyKeyArgs),
-    /// Against a certificate under a root that you trust
-    Certificate(VerifyCertificateArgs),
-}
-
-#[derive(Debug, Args)]
-pub struct VerifyKeyArgs {
-    /// The public key (PEM)
-    #[arg(long, alias = "public_key", value_name = "PEM")]
-    pub public_key: PathBuf,
-
-    #[command(flatten)]
-    pub common: VerifyArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct VerifyCertificateArgs {
-    /// Root certificates that you trust, and intermediates if the bundle lacks them (PEM); repeatable. There are no
-    /// default roots
-    #[arg(long, alias = "certificate_chain", value_name = "PEM", required = true)]
-    pub certificate_chain: Vec<PathBuf>,
-
-    /// Accept only this signer: the certificate's whole subject, or an alternative name (user@host, URI or host name; or
-    /// email:.., URI:.., DNS:.. as they are shown)
-    #[arg(long, alias = "certificate_identity", value_name = "NAME")]
-    pub certificate_identity: Option<String>,
-
-    /// Print the SHA-256 fingerprint of every certificate of the chain to standard error
-    #[arg(long, alias = "log_fingerprints")]
-    pub log_fingerprints: bool,
-
-    #[command(flatten)]
-    pub common: VerifyArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct VerifyArgs {
-    #[command(flatten)]
-    pub model: ModelArgs,
-
-    /// The signature
-    #[arg(long, value_name = "PATH", default_value = "model.sig")]
-    pub signature: PathBuf,
-
-    /// Look at signed files only; do not mind what else lies in the model
-    #[arg(long, alias = "ignore_unsigned_files", overrides_with = "no_ignore_unsigned_files")]
-    pub ignore_unsigned_files: bool,
-
-    #[arg(long, alias = "no-ignore_unsigned_files", hide = true, overrides_with = "ignore_unsigned_files")]
-    pub no_ignore_unsigned_files: bool,
-
-    #[command(flatten)]
-    pub scope: ScopeArgs,
-    #[command(flatten)]
-    pub effort: EffortArgs,
 }
 
 #[derive(Debug, Args)]

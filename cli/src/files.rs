@@ -10,18 +10,30 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-/// Reads a small file, at most a byte past the bound, so that whoever parses it can refuse it.
+/// Trusted roots and signing configs of real instances have some ten kilobytes.
+const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
+
+/// Reads a small file: a key, a certificate, a secret.
 pub fn read_small(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    read(path, what, MAX_PEM_BYTES)
+}
+
+/// Reads a document of trust or services.
+pub fn read_document(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    read(path, what, MAX_DOCUMENT_BYTES)
+}
+
+fn read(path: &Path, what: &str, limit: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let refuse = |e: std::io::Error| {
         Failure::usage("usage.file", format_args!("cannot read the {what} '{}': {e}", path.display()))
     };
     let file = File::open(path).map_err(refuse)?;
     // One allocation of the final size leaves no copies of a key behind.
-    let capacity = file.metadata().map(|m| m.len()).unwrap_or(0).clamp(4096, MAX_PEM_BYTES + 1);
+    let capacity = file.metadata().map(|m| m.len()).unwrap_or(0).clamp(4096, limit + 1);
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(capacity).unwrap_or(4096)));
-    file.take(MAX_PEM_BYTES + 1).read_to_end(&mut bytes).map_err(refuse)?;
-    if bytes.len() as u64 > MAX_PEM_BYTES {
-        let message = format!("the {what} '{}' is larger than {MAX_PEM_BYTES} bytes", path.display());
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(refuse)?;
+    if bytes.len() as u64 > limit {
+        let message = format!("the {what} '{}' is larger than {limit} bytes", path.display());
         return Err(Failure::usage("usage.file", message));
     }
     Ok(bytes)

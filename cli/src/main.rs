@@ -9,7 +9,9 @@ mod files;
 mod interrupt;
 mod output;
 mod password;
+mod pin;
 mod progress;
+mod services;
 mod usage;
 
 use args::Command;
@@ -26,6 +28,8 @@ fn main() -> ExitCode {
         Command::Digest(args) => commands::digest::run(args, &output),
         Command::Sign { method } => commands::sign::run(method, &output),
         Command::Verify { method } => commands::verify::run(method, &output),
+        Command::Show(args) => commands::show::run(args, &output),
+        Command::Trust { command } => commands::trust::run(command, &output),
         Command::Key { command } => commands::key::run(command, &output),
         Command::Completions { shell } => commands::generated::completions(*shell, &output),
         Command::Man { directory } => commands::generated::man(directory, &output),

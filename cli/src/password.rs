@@ -67,7 +67,8 @@ fn ask(question: &str) -> Result<Password, PasswordError> {
     Password::new(prompt(question)?.as_bytes().to_vec())
 }
 
-fn prompt(question: &str) -> Result<Zeroizing<String>, PasswordError> {
+/// Asks for a secret on the terminal.
+pub fn prompt(question: &str) -> Result<Zeroizing<String>, PasswordError> {
     if !io::stdin().is_terminal() && !io::stderr().is_terminal() {
         return Err(PasswordError::NotGiven);
     }

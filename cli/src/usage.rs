@@ -5,16 +5,13 @@ use crate::{
     exit::{Exit, Failure},
     output::Output,
 };
-use clap::{
-    Command, CommandFactory, Parser,
-    error::{ContextKind, ContextValue, ErrorKind},
-};
+use clap::{Command, CommandFactory, Parser, error::ErrorKind};
 use std::{env, ffi::OsString};
 
 /// Reads the command line. An error has been reported already, or was a wish for help that has been fulfilled.
 pub fn parse() -> Result<Cli, Exit> {
     let given: Vec<OsString> = env::args_os().collect();
-    Cli::try_parse_from(&given).map_err(|error| report(&error, &given))
+    Cli::try_parse_from(with_default_method(&given)).map_err(|error| report(&error, &given))
 }
 
 fn report(error: &clap::Error, given: &[OsString]) -> Exit {
@@ -29,11 +26,7 @@ fn report(error: &clap::Error, given: &[OsString]) -> Exit {
         error.kind(),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
     );
-    if let Some((message, usages)) = missing_method(error, given) {
-        let exit = output.failure(&Failure::usage(CODE, message));
-        usages.iter().for_each(|usage| output.diagnostic(format_args!("  {usage}")));
-        exit
-    } else if !json {
+    if !json {
         let _ = error.print();
         Exit::Usage
     } else if no_command {
@@ -49,32 +42,101 @@ fn report(error: &clap::Error, given: &[OsString]) -> Exit {
 
 const CODE: &str = "usage.flags";
 
-/// `modelseal sign MODEL`: the reference tool has a default method; here it is always named, because whom to trust is
-/// not for a default to say. What to say, and how to call each method: taken from the definitions.
-fn missing_method(error: &clap::Error, given: &[OsString]) -> Option<(String, Vec<String>)> {
-    if !matches!(error.kind(), ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument) {
-        return None;
-    }
+/// `modelseal sign MODEL` is `modelseal sign sigstore MODEL`, as in the reference tool: what follows `sign` or `verify`
+/// and is neither a method nor a wish for help belongs to the default method.
+fn with_default_method(given: &[OsString]) -> Vec<OsString> {
+    let mut words = given.to_vec();
     let mut root = Cli::command();
     root.build();
-    let command = given.iter().skip(1).find_map(|word| root.find_subcommand(word))?;
-    let methods: Vec<&Command> = command.get_subcommands().filter(|c| c.get_name() != "help").collect();
-    let named = |word: &OsString| methods.iter().any(|m| word == m.get_name());
-    if methods.len() < 2 || given.iter().any(named) {
-        return None;
+    let Some(at) =
+        next_word(&root, given, 1).filter(|at| ["sign", "verify"].iter().any(|c| given[*at] == *c))
+    else {
+        return words;
+    };
+    let Some(command) = root.find_subcommand(&given[at]) else { return words };
+    let is_method = |word: &OsString| command.get_subcommands().any(|c| word == c.get_name());
+    let asks_for_help = |word: &OsString| word == "--help" || word == "-h";
+    // Flags that every command has may stand before the method.
+    let method = next_word(&root, given, at + 1);
+    let named = method.is_some_and(|at| is_method(&given[at]));
+    let first = given.get(at + 1);
+    if first.is_none() || first.is_some_and(asks_for_help) || named {
+        return words;
     }
-    let names: Vec<&str> = methods.iter().map(|m| m.get_name()).collect();
-    let (command, names) = (command.get_name(), names.join(" or "));
-    let mut message = format!("`modelseal {command}` needs a method first: {names}");
-    if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) {
-        message += &format!("; '{word}' is not one");
+    words.insert(at + 1, DEFAULT_METHOD.into());
+    words
+}
+
+const DEFAULT_METHOD: &str = "sigstore";
+
+/// Where the first word is from `start` on that is no global flag and not the value of one.
+fn next_word(root: &Command, given: &[OsString], start: usize) -> Option<usize> {
+    let mut at = start;
+    while let Some(word) = given.get(at) {
+        let flag = word.to_str().and_then(|w| w.strip_prefix("--"));
+        let global = |name: &str| {
+            root.get_arguments().find(|a| {
+                a.is_global_set() && a.get_long_and_visible_aliases().is_some_and(|l| l.contains(&name))
+            })
+        };
+        match flag {
+            None => return Some(at),
+            Some(flag)
+                if flag.contains('=') && global(flag.split('=').next().unwrap_or_default()).is_some() =>
+            {
+                at += 1
+            }
+            Some(flag) if global(flag).is_some_and(|a| a.get_action().takes_values()) => at += 2,
+            Some(flag) if global(flag).is_some() => at += 1,
+            Some(_) => return Some(at),
+        }
     }
-    let usage = |m: &&Command| m.to_owned().clone().render_usage().to_string().replacen("Usage: ", "", 1);
-    Some((message, methods.iter().map(usage).collect()))
+    None
 }
 
 /// Whether `--format json` stands anywhere on a command line that could not be read.
 fn wants_json(given: &[OsString]) -> bool {
     given.iter().any(|word| word == "--format=json")
         || given.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn defaulted(line: &str) -> String {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let words = with_default_method(&words);
+        words.iter().map(|w| w.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn sign_and_verify_have_a_default_method() {
+        for (given, meant) in [
+            ("m sign model", "m sign sigstore model"),
+            ("m verify model --identity a", "m verify sigstore model --identity a"),
+            ("m verify --identity a model", "m verify sigstore --identity a model"),
+            ("m --format json verify model", "m --format json verify sigstore model"),
+            (
+                "m --format=json verify --log_level info model",
+                "m --format=json verify sigstore --log_level info model",
+            ),
+        ] {
+            assert_eq!(defaulted(given), meant);
+        }
+        for whole in [
+            "m",
+            "m sign",
+            "m sign --help",
+            "m verify -h",
+            "m sign key model",
+            "m verify --format json key model",
+            "m digest model",
+            "m key generate",
+            "m sign help",
+            "m --format json",
+        ] {
+            assert_eq!(defaulted(whole), whole);
+        }
+    }
 }

@@ -7,7 +7,9 @@ use crate::{
     output::Output,
 };
 use clap::CommandFactory;
-use modelseal::report::{DigestReport, ErrorReport, PartReport, SignReport, VerifyReport};
+use modelseal::report::{
+    BundleReport, DigestReport, ErrorReport, PartReport, SignReport, TrustReport, VerifyReport,
+};
 use schemars::schema_for;
 use std::path::Path;
 
@@ -36,6 +38,8 @@ pub fn schema(document: SchemaName, output: &Output) -> Result<Exit, Failure> {
         SchemaName::Digest => schema_for!(DigestReport),
         SchemaName::Part => schema_for!(PartReport),
         SchemaName::Key => schema_for!(KeyReport),
+        SchemaName::Bundle => schema_for!(BundleReport),
+        SchemaName::Trust => schema_for!(TrustReport),
         SchemaName::Error => schema_for!(ErrorReport),
     };
     let mut text = serde_json::to_vec_pretty(&schema).map_err(Failure::io)?;

@@ -3,5 +3,7 @@
 pub mod digest;
 pub mod generated;
 pub mod key;
+pub mod show;
 pub mod sign;
+pub mod trust;
 pub mod verify;

@@ -1,27 +1,27 @@
 //! `modelseal sign`.
 
+mod keyless;
+mod signers;
+
 use crate::{
-    args::{MethodName, SignArgs, SignMethod},
+    args::{EvidenceArgs, MethodName, SignArgs, SignMethod},
     exit::{Exit, Failure},
     files,
     output::Output,
-    password,
     progress::Bar,
+    services,
 };
 use modelseal::{
-    CertificateSigner, KeySigner, PasswordError, Printable, PrivateKey, PrivateKeyError, SignRequest, Signer,
-    report::{SignReport, SignerReport},
+    Printable, SignRequest, SignedFile,
+    report::{EvidenceReport, SignReport, SignerReport},
 };
-use std::{io, path::Path};
+use std::io;
 
 const DOING: &str = "Signing";
 
 pub fn run(method: &SignMethod, output: &Output) -> Result<Exit, Failure> {
-    let common = match method {
-        SignMethod::Key(args) => &args.common,
-        SignMethod::Certificate(args) => &args.common,
-    };
-    let request = request(common)?;
+    let common = common(method);
+    let mut request = request(common)?;
     if common.dry_run {
         let prepared = request.prepare(&Bar::start()).map_err(|e| Failure::from(e).doing(DOING))?;
         output.warnings(prepared.model().notes());
@@ -29,27 +29,44 @@ pub fn run(method: &SignMethod, output: &Output) -> Result<Exit, Failure> {
         output.raw(b"\n")?;
         return Ok(Exit::Done);
     }
-    let signer = signer(method, common)?;
-    let signed = request.run(&*signer, &Bar::start()).map_err(|e| Failure::from(e).doing(DOING))?;
-    let mut report = signed.report;
-    report.notes.extend(published_key(common, &report));
+    if let Some(evidence) = evidence(method) {
+        request = match services::evidence(evidence)? {
+            Some(evidence) => request.evidence(evidence),
+            None => request,
+        };
+    }
+    let signed: Result<SignedFile, Failure> = match method {
+        SignMethod::Sigstore(args) => keyless::sign(request, args, output),
+        _ => {
+            let signer = signers::open(method)?;
+            request.run(&*signer, &Bar::start()).map_err(Failure::from)
+        }
+    };
+    let mut report = signed.map_err(|e| e.doing(DOING))?.report;
+    report.notes.extend(signers::published_key(method, &report));
     output.warnings(&report.notes);
     output.result(&report, |out| print(out, &report))?;
     Ok(Exit::Done)
 }
 
-/// A private key that lies in the model goes wherever the model goes.
-fn published_key(args: &SignArgs, report: &SignReport) -> Option<String> {
-    let (model, key) = (args.model.path.canonicalize().ok()?, args.private_key.canonicalize().ok()?);
-    let inside = key.strip_prefix(model).ok()?;
-    if report.serialization.ignore_paths.iter().any(|ignored| inside.starts_with(ignored)) {
-        return None;
+fn common(method: &SignMethod) -> &SignArgs {
+    match method {
+        SignMethod::Sigstore(args) => &args.common,
+        SignMethod::Key(args) => &args.common,
+        SignMethod::Certificate(args) => &args.common,
+        SignMethod::Pkcs11Key(args) => &args.common,
+        SignMethod::Pkcs11Certificate(args) => &args.common,
     }
-    Some(format!(
-        "the private key '{}' lies in the model and was signed as a part of it: whoever gets the model gets the \
-         key; move it out and sign again",
-        args.private_key.display()
-    ))
+}
+
+fn evidence(method: &SignMethod) -> Option<&EvidenceArgs> {
+    match method {
+        SignMethod::Sigstore(_) => None,
+        SignMethod::Key(args) => Some(&args.evidence),
+        SignMethod::Certificate(args) => Some(&args.evidence),
+        SignMethod::Pkcs11Key(args) => Some(&args.evidence),
+        SignMethod::Pkcs11Certificate(args) => Some(&args.evidence),
+    }
 }
 
 fn request(args: &SignArgs) -> Result<SignRequest, Failure> {
@@ -80,31 +97,6 @@ fn request(args: &SignArgs) -> Result<SignRequest, Failure> {
     Ok(request)
 }
 
-/// The key is read, and its password asked for, before the model is hashed.
-fn signer(method: &SignMethod, common: &SignArgs) -> Result<Box<dyn Signer>, Failure> {
-    password::check(&common.password)?;
-    let path = &common.private_key;
-    let pem = files::read_small(path, "private key")?;
-    let key = PrivateKey::from_pem(&pem, || password::existing(&common.password)).map_err(|e| {
-        let (code, advice) = match &e {
-            PrivateKeyError::Password(PasswordError::NotGiven) => ("usage.password", password::ADVICE),
-            PrivateKeyError::Password(_) | PrivateKeyError::WrongPassword => ("usage.password", ""),
-            _ => ("usage.private-key", ""),
-        };
-        Failure::usage(code, format_args!("cannot use '{}': {e}{advice}", path.display()))
-    })?;
-    let SignMethod::Certificate(args) = method else { return Ok(Box::new(KeySigner::new(key))) };
-    let mut own = files::certificates([&*args.signing_certificate])?.into_iter();
-    let (Some(leaf), rest) = (own.next(), own) else {
-        return Err(Failure::usage("usage.certificate", "the signing certificate file holds no certificate"));
-    };
-    let issuers = files::certificates(args.certificate_chain.iter().map(Path::new))?;
-    // A chain file that starts with the signing certificate itself is common.
-    let issuers = rest.chain(issuers).filter(|c| c.der() != leaf.der()).map(|c| c.der().to_vec());
-    let signer = CertificateSigner::new(key, leaf.der().to_vec(), issuers.collect());
-    signer.map(|s| Box::new(s) as Box<dyn Signer>).map_err(|e| Failure::usage("usage.certificate", e))
-}
-
 fn print(out: &mut dyn io::Write, report: &SignReport) -> io::Result<()> {
     writeln!(out, "Signing succeeded")?;
     writeln!(out, "signature: {}", Printable(&report.signature))?;
@@ -116,6 +108,9 @@ fn print(out: &mut dyn io::Write, report: &SignReport) -> io::Result<()> {
         report.model.bytes
     )?;
     print_signer(out, &report.signer)?;
+    if let Some(evidence) = &report.evidence {
+        print_evidence(out, evidence)?;
+    }
     writeln!(out, "root:      {}", report.digests.root)?;
     writeln!(out, "manifest:  {}", report.digests.manifest)
 }
@@ -127,9 +122,13 @@ pub fn files_text(count: usize) -> String {
 
 /// Who signed, the same for `sign` and `verify`.
 pub fn print_signer(out: &mut dyn io::Write, signer: &SignerReport) -> io::Result<()> {
-    match &signer.certificate {
-        None => writeln!(out, "signer:    {} key {}", signer.algorithm, signer.key_fingerprint),
-        Some(certificate) => {
+    match (&signer.certificate, &signer.identity) {
+        (None, Some(identity)) => {
+            writeln!(out, "signer:    {}", Printable(&identity.value))?;
+            writeln!(out, "issuer:    {}", Printable(&identity.issuer))
+        }
+        (None, None) => writeln!(out, "signer:    {} key {}", signer.algorithm, signer.key_fingerprint),
+        (Some(certificate), _) => {
             writeln!(out, "signer:    {}", Printable(&certificate.subject))?;
             for name in &certificate.alternative_names {
                 writeln!(out, "           {}", Printable(name))?;
@@ -139,4 +138,15 @@ pub fn print_signer(out: &mut dyn io::Write, signer: &SignerReport) -> io::Resul
         }
     }?;
     writeln!(out, "method:    {}", signer.method)
+}
+
+/// When it was signed and where that is public, the same for `sign` and `verify`.
+pub fn print_evidence(out: &mut dyn io::Write, evidence: &EvidenceReport) -> io::Result<()> {
+    for time in &evidence.times {
+        writeln!(out, "time:      {} by {}", time.at, Printable(&time.authority))?;
+    }
+    for entry in &evidence.log_entries {
+        writeln!(out, "log:       entry {} of {}", entry.index, Printable(&entry.log))?;
+    }
+    Ok(())
 }

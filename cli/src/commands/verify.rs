@@ -1,15 +1,17 @@
 //! `modelseal verify`.
 
 use crate::{
-    args::{VerifyArgs, VerifyCertificateArgs, VerifyMethod},
-    commands::sign::{files_text, print_signer},
+    args::{KeylessArgs, VerifyArgs, VerifyCertificateArgs, VerifyEvidenceArgs, VerifyMethod},
+    commands::sign::{files_text, print_evidence, print_signer},
     exit::{Exit, Failure},
     files,
     output::Output,
     progress::Bar,
+    services,
 };
 use modelseal::{
-    CertificateIdentity, Printable, ShellQuoted, VerifiedModel, VerifiedSigner, Verifier, VerifyRequest,
+    CertificateIdentity, IdentityMatch, Keyless, Printable, Requirement, ShellQuoted, VerifiedModel,
+    VerifiedSigner, Verifier, VerifyRequest,
     report::{Differences, VerifyReport},
 };
 use std::{
@@ -22,8 +24,14 @@ const MAX_LINES: usize = 20;
 
 pub fn run(method: &VerifyMethod, output: &Output) -> Result<Exit, Failure> {
     let request = match method {
-        VerifyMethod::Key(args) => request(&args.common).with_key(files::public_key(&args.public_key)?),
-        VerifyMethod::Certificate(args) => with_certificates(args)?,
+        VerifyMethod::Sigstore(args) => {
+            request(&args.common).with_sigstore(services::trust(&args.instance)?, keyless(&args.signer)?)
+        }
+        VerifyMethod::Key(args) => {
+            let request = request(&args.common).with_key(files::public_key(&args.public_key)?);
+            with_evidence(request, &args.evidence)?
+        }
+        VerifyMethod::Certificate(args) => with_evidence(with_certificates(args)?, &args.evidence)?,
     };
     match request.run(&Bar::start()) {
         Ok(model) => {
@@ -81,6 +89,29 @@ fn with_certificates(args: &VerifyCertificateArgs) -> Result<VerifyRequest<Verif
     Ok(request(&args.common).with_certificates(roots, identity))
 }
 
+fn keyless(args: &KeylessArgs) -> Result<Keyless, Failure> {
+    let empty = |what: &str| Failure::usage("usage.identity", format_args!("{what} is empty"));
+    if args.identity_provider.is_empty() {
+        return Err(empty("--identity-provider"));
+    }
+    let identity = match (&args.identity, &args.identity_pattern) {
+        (Some(identity), _) if identity.is_empty() => return Err(empty("--identity")),
+        (Some(identity), _) => IdentityMatch::exactly(identity),
+        (None, pattern) => IdentityMatch::pattern(pattern.as_deref().unwrap_or_default())
+            .map_err(|e| Failure::usage("usage.identity", format_args!("--identity-pattern: {e}")))?,
+    };
+    Ok(Keyless { identity, issuer: args.identity_provider.clone() })
+}
+
+fn with_evidence(
+    request: VerifyRequest<Verifier>,
+    args: &VerifyEvidenceArgs,
+) -> Result<VerifyRequest<Verifier>, Failure> {
+    let Some(path) = &args.trusted_root else { return Ok(request) };
+    let requirement = Requirement { log_entry: args.require_log, trusted_time: args.require_timestamp };
+    Ok(request.with_evidence(services::trusted_root(path)?, requirement))
+}
+
 fn print_fingerprints(model: &VerifiedModel, output: &Output) {
     let VerifiedSigner::Certificate(path) = model.signer() else { return };
     for certificate in path.certificates() {
@@ -114,6 +145,9 @@ fn print_success(out: &mut dyn Write, report: &VerifyReport) -> io::Result<()> {
     }
     if let Some(signer) = &report.signer {
         print_signer(out, signer)?;
+    }
+    if let Some(evidence) = &report.evidence {
+        print_evidence(out, evidence)?;
     }
     if let Some(signed) = &report.signed {
         writeln!(out, "root:      {}", signed.digests.root)?;
@@ -150,9 +184,17 @@ fn print_refusal(out: &mut dyn Write, report: &VerifyReport) -> io::Result<()> {
         }
     }
     if let Some(signer) = &report.signer {
-        match &signer.certificate {
-            Some(certificate) => writeln!(out, "  signed by: {}", Printable(&certificate.subject))?,
-            None => writeln!(out, "  signed by: {} key {}", signer.algorithm, signer.key_fingerprint)?,
+        match (&signer.certificate, &signer.identity) {
+            (Some(certificate), _) => writeln!(out, "  signed by: {}", Printable(&certificate.subject))?,
+            (None, Some(identity)) => writeln!(
+                out,
+                "  signed by: {} ({})",
+                Printable(&identity.value),
+                Printable(&identity.issuer)
+            )?,
+            (None, None) => {
+                writeln!(out, "  signed by: {} key {}", signer.algorithm, signer.key_fingerprint)?
+            }
         }
     }
     Ok(())

@@ -90,7 +90,19 @@ impl World {
     /// Gives a command the arguments, this directory and a quiet environment.
     pub(crate) fn prepared(&self, mut command: Command, args: &[&str]) -> Command {
         command.args(args).current_dir(self.path()).stdin(Stdio::null());
-        for variable in ["MODELSEAL_PASSWORD", "COLUMNS", "CLICOLOR_FORCE"] {
+        for variable in [
+            "MODELSEAL_PASSWORD",
+            "MODELSEAL_PIN",
+            "MODELSEAL_IDENTITY_TOKEN",
+            "MODELSEAL_CLIENT_SECRET",
+            "COLUMNS",
+            "CLICOLOR_FORCE",
+            // What gives identity tokens.
+            "GITHUB_ACTIONS",
+            "GITLAB_CI",
+            "BUILDKITE",
+            "CIRCLECI",
+        ] {
             command.env_remove(variable);
         }
         command

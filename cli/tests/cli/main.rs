@@ -15,6 +15,7 @@ mod differences;
 mod effort;
 mod help;
 mod ignoring;
+mod keyless;
 mod parts;
 mod precomputed;
 mod schema;
@@ -34,6 +35,8 @@ mod certificates;
 mod keys;
 #[cfg(target_os = "linux")]
 mod outputs;
+#[cfg(target_os = "linux")]
+mod pkcs11;
 #[cfg(target_os = "linux")]
 mod pki;
 #[cfg(target_os = "linux")]

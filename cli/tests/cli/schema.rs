@@ -48,6 +48,11 @@ fn faults(root: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> 
                     wrong.extend(faults(root, wanted, item, &format!("{at}/{n}")));
                 }
             }
+            "additionalProperties" if wanted.is_object() => {
+                for (name, member) in value.as_object().into_iter().flatten() {
+                    wrong.extend(faults(root, wanted, member, &format!("{at}/{name}")));
+                }
+            }
             "type" | "const" | "enum" | "minimum" | "$schema" | "$defs" | "title" | "description"
             | "format" => {}
             other => panic!("the schema has a rule that this test does not know: {other}"),

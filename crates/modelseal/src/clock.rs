@@ -3,7 +3,8 @@
 use jiff::{Timestamp, TimestampRound, Unit};
 
 /// Now, in whole seconds as certificates count time.
-pub(crate) fn now() -> Timestamp {
+#[must_use]
+pub fn now() -> Timestamp {
     let now = Timestamp::now();
     now.round(TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Trunc)).unwrap_or(now)
 }

@@ -7,7 +7,11 @@ use modelseal_core::{
     predicate::StatementError,
 };
 use modelseal_model::{ErrorKind, MeasureError};
-use modelseal_verify::{verifier::VerifyError, x509::PathError};
+use modelseal_verify::{
+    sigstore::{EvidenceError, KeylessError},
+    verifier::VerifyError,
+    x509::PathError,
+};
 
 pub(crate) fn bundle(_: &BundleError) -> &'static str {
     "signature.malformed"
@@ -21,6 +25,8 @@ pub(crate) fn signature(error: &VerifyError) -> &'static str {
         VerifyError::Signature => "signature.crypto-invalid",
         VerifyError::Identity { .. } => "identity.subject-mismatch",
         VerifyError::Path(error) => path(error),
+        VerifyError::Evidence(error) => evidence(error),
+        VerifyError::Keyless(error) => keyless(error),
         _ => "signature.malformed",
     }
 }
@@ -33,6 +39,51 @@ fn path(error: &PathError) -> &'static str {
         | PathError::LeafIsAuthority { .. }
         | PathError::LeafWithoutUsage { .. } => "identity.eku",
         _ => "identity.chain-untrusted",
+    }
+}
+
+fn evidence(error: &EvidenceError) -> &'static str {
+    use EvidenceError as E;
+    match error {
+        E::UnsupportedEntry { .. } => "log.unsupported-entry",
+        E::UnknownLog { .. } | E::CheckpointForeign { .. } | E::LogKeyOutsideWindow { .. } => {
+            "log.unknown-log"
+        }
+        E::NoInclusionProof { .. } | E::LogEntryRequired => "log.missing",
+        E::OtherEnvelope { .. } => "log.entry-mismatch",
+        E::InclusionProof { .. }
+        | E::CheckpointMalformed { .. }
+        | E::CheckpointForged { .. }
+        | E::CheckpointOtherTree { .. }
+        | E::InclusionPromise { .. }
+        | E::Body { .. } => "log.proof-invalid",
+        E::TimestampMalformed { .. }
+        | E::TimestampOtherBytes { .. }
+        | E::TimestampUntrusted { .. }
+        | E::TimestampAuthorityExpired { .. }
+        | E::TimestampOutsideWindow { .. } => "time.timestamp-invalid",
+        E::TimeInFuture { .. } => "time.clock-implausible",
+        E::TrustedTimeRequired | E::RootRequired => "time.no-trusted-time",
+        _ => "signature.malformed",
+    }
+}
+
+fn keyless(error: &KeylessError) -> &'static str {
+    use KeylessError as E;
+    match error {
+        E::NoTrustedTime => "time.no-trusted-time",
+        E::NoLogEntry => "log.missing",
+        E::Chain(_) | E::NoAuthority { .. } => "identity.chain-untrusted",
+        E::NotValidAt { .. } => "identity.certificate-expired",
+        E::NoSct | E::Sct(_) => "identity.sct-invalid",
+        E::Identities(_) | E::Identity { .. } => "identity.subject-mismatch",
+        E::NoIssuer | E::Issuer { .. } => "identity.issuer-mismatch",
+        E::Signature => "signature.crypto-invalid",
+        E::Log(_) => "log.proof-invalid",
+        E::Timestamp(_) => "time.timestamp-invalid",
+        E::Clock(_) => "time.clock-implausible",
+        E::TrustedRoot(_) => "identity.chain-untrusted",
+        _ => "signature.malformed",
     }
 }
 
@@ -98,11 +149,14 @@ mod tests {
             include_str!("../../../cli/src/files.rs"),
             include_str!("../../../cli/src/password.rs"),
             include_str!("../../../cli/src/usage.rs"),
-            include_str!("../../../cli/src/commands/sign.rs"),
+            include_str!("../../../cli/src/pin.rs"),
+            include_str!("../../../cli/src/services.rs"),
+            include_str!("../../../cli/src/commands/sign/keyless.rs"),
+            include_str!("../../../cli/src/commands/sign/signers.rs"),
             include_str!("../../../cli/src/commands/verify.rs"),
             include_str!("../../../cli/src/commands/key.rs"),
         ];
-        let domains = ["signature.", "identity.", "integrity.", "usage.", "error."];
+        let domains = ["signature.", "identity.", "log.", "time.", "integrity.", "usage.", "error."];
         let is_code = |text: &&str| {
             *text != "error.rs"
                 && domains.iter().any(|d| {

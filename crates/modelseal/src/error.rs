@@ -1,8 +1,11 @@
 //! [`Error`]: why an operation could not be done. A model that is refused is not an error but a
 //! [`Refusal`](crate::Refusal).
 
-use crate::{codes, digests::DocumentError, parts::MergeError};
-use modelseal_attest::private_key::SignError;
+use crate::{codes, digests::DocumentError, parts::MergeError, trust::TrustError};
+use modelseal_attest::{
+    private_key::SignError,
+    sigstore::{SigningError, TokenError},
+};
 use modelseal_model::MeasureError;
 use std::{fmt, path::PathBuf};
 
@@ -55,6 +58,12 @@ pub enum Error {
     SelfCheck(String),
     /// The signing certificate would make a signature that no verifier accepts.
     Certificate(String),
+    /// A service that signing needs did not do its part.
+    Service(SigningError),
+    /// The identity token cannot be used.
+    Token(TokenError),
+    /// Trust material could not be had.
+    Trust(TrustError),
 }
 
 /// What stands between a new signature, or a document, and its file.
@@ -101,13 +110,17 @@ impl Error {
             Self::Output { reason: OutputError::Io(_), .. }
             | Self::Document { reason: OutputError::Io(_), .. }
             | Self::Sign(_)
-            | Self::SelfCheck(_) => Kind::Undecided,
+            | Self::SelfCheck(_)
+            | Self::Trust(_) => Kind::Undecided,
+            Self::Service(SigningError::Token(_) | SigningError::Services(_)) => Kind::Usage,
+            Self::Service(_) => Kind::Undecided,
             Self::IgnorePath { .. }
             | Self::Output { .. }
             | Self::Document { .. }
             | Self::Digests { .. }
             | Self::Reuse { .. }
             | Self::Merge(_)
+            | Self::Token(_)
             | Self::Certificate(_) => Kind::Usage,
         }
     }
@@ -125,6 +138,10 @@ impl Error {
             Self::Merge(_) => "usage.part",
             Self::IgnorePath { .. } => "usage.ignore-path",
             Self::Certificate(_) => "usage.certificate",
+            Self::Token(_) | Self::Service(SigningError::Token(_)) => "usage.identity-token",
+            Self::Service(SigningError::Services(_)) => "usage.signing-config",
+            Self::Service(_) => "error.service",
+            Self::Trust(_) => "error.trust-root-unavailable",
             Self::Sign(_) | Self::SelfCheck(_) => "error.internal",
         }
     }
@@ -162,6 +179,9 @@ impl fmt::Display for Error {
             Self::Sign(e) => e.fmt(f),
             Self::SelfCheck(e) => write!(f, "the new signature does not verify and was not written: {e}"),
             Self::Certificate(e) => write!(f, "the signing certificate cannot be used: {e}"),
+            Self::Service(e) => e.fmt(f),
+            Self::Token(e) => write!(f, "the identity token cannot be used: {e}"),
+            Self::Trust(e) => e.fmt(f),
         }
     }
 }
@@ -189,6 +209,12 @@ impl fmt::Display for OutputError {
             }
             Self::Io(e) => e.fmt(f),
         }
+    }
+}
+
+impl From<TrustError> for Error {
+    fn from(e: TrustError) -> Self {
+        Self::Trust(e)
     }
 }
 

@@ -29,20 +29,37 @@ mod digest;
 mod digests;
 mod error;
 mod explained;
+mod keyless;
 mod output;
 mod parts;
+mod private;
 pub mod report;
 mod reuse;
 mod scope;
+mod show;
 mod sign;
+mod trust;
 mod verify;
 
+pub use clock::now;
 pub use digest::{DigestRequest, MeasuredModel, digest};
 pub use digests::DocumentError;
 pub use error::{Error, Kind, OutputError};
+pub use jiff::Timestamp;
+pub use keyless::{KeylessRequest, KeylessSigning};
 pub use modelseal_attest::{
+    http::{Client as HttpClient, HttpError, Options as HttpOptions, Secret},
+    kms::{Environment as KmsEnvironment, KmsError, KmsKey, KmsUri, KmsUriError},
+    pkcs11::{ModuleSearch, Pin, PinError, PinPrompt, Pkcs11Error, Pkcs11Key, Uri as Pkcs11Uri},
     private_key::{Password, PasswordError, PrivateKey, PrivateKeyError, SignError},
-    signer::{CertificateSigner, CertificateSignerError, KeySigner, Signer},
+    signer::{CertificateSigner, CertificateSignerError, KeySigner, Signer, SigningKey},
+    sigstore::{
+        ConfigError, IdentityToken, PublicIdentity, RekorPreference, RekorVersion, Services, SigningConfig,
+        SigningError, TokenError,
+        ambient::{Environment, detect as detect_ambient},
+        artifact::PreparedArtifact,
+        oauth::{Flow, Interaction, OAuth, TokenSourceError, authenticate, open_browser},
+    },
 };
 pub use modelseal_core::{
     digest::Algorithm,
@@ -59,9 +76,14 @@ pub use modelseal_model::{
 pub use modelseal_verify::{
     public_key::{PublicKey, PublicKeyError},
     signer::{CertificateIdentity, Signer as VerifiedSigner},
+    sigstore::{IdentityMatch, Keyless, PatternError, Requirement, TrustedRoot, TrustedRootError, artifact},
     verifier::Verifier,
     x509::{Certificate, CertificateError, Roots, RootsError},
 };
 pub use parts::{MergeError, MergeRequest, PartRequest, merge};
-pub use sign::{Prepared, SignRequest, SignedFile, sign};
+pub use show::{ShowError, ShowTrust, bundle_method, show};
+pub use sign::{EvidenceServices, Prepared, SignRequest, SignedFile, sign};
+pub use trust::{
+    Instance, STALE_AFTER, Trust, TrustError, TrustRepository, UpdatedTrust, write_trusted_root,
+};
 pub use verify::{Refusal, VerifiedModel, VerifyRequest, verify};

@@ -33,6 +33,16 @@ pub(crate) struct Document {
     schema: &'static str,
 }
 
+/// Replaces a file by a temporary one beside it, with the permissions of any new file.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
+    let directory = directory(path)?;
+    let mut file = temporary_file(&directory).map_err(reason)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(reason)?;
+    file.persist(path).map_err(|e| reason(e.error))?;
+    sync_directory(&directory);
+    Ok(())
+}
+
 /// What is at the target path now.
 enum Present {
     Nothing,

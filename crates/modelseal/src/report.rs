@@ -1,5 +1,11 @@
 //! The documents that doors print: plain data with a schema id, the same from every door.
 
+mod bundle;
+mod sigstore;
+
+pub use bundle::*;
+pub use sigstore::*;
+
 use modelseal_core::{
     digest::Digest,
     manifest::{Change, Comparison, Manifest, Method, Serialization},
@@ -25,7 +31,7 @@ pub struct VerifyReport {
     pub code: Option<String>,
     /// What happened, in one sentence.
     pub message: String,
-    /// The time at which certificates had to be valid (RFC 3339, UTC).
+    /// The time of the verification (RFC 3339, UTC). Without verified times, certificates had to be valid then.
     pub now: String,
     /// The signature file.
     pub signature: String,
@@ -34,6 +40,12 @@ pub struct VerifyReport {
     /// Who signed. Absent unless the signature was verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signer: Option<SignerReport>,
+    /// The log entries and times that were verified. Absent when none were looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceReport>,
+    /// Against which trust material. Absent when none was needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted_root: Option<TrustedRootReport>,
     /// What was signed. Absent unless the signature was verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signed: Option<SignedReport>,
@@ -103,7 +115,7 @@ pub enum Status {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct SignerReport {
-    /// `key` or `certificate`.
+    /// `key`, `certificate` or `sigstore`.
     pub method: String,
     /// Signature algorithm: `Ed25519`, `ECDSA P-256`, `ECDSA P-384` or `ECDSA P-521`.
     pub algorithm: String,
@@ -112,6 +124,9 @@ pub struct SignerReport {
     /// The certificate, for method `certificate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<CertificateReport>,
+    /// The identity, for method `sigstore`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<IdentityReport>,
 }
 
 /// A signing certificate.
@@ -245,6 +260,12 @@ pub struct SignReport {
     pub signature: String,
     /// Who signed.
     pub signer: SignerReport,
+    /// The log entries and times that were added and verified. Absent when there are none, or none were verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceReport>,
+    /// Against which trust material. Absent when none was needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted_root: Option<TrustedRootReport>,
     /// What was signed.
     pub model: ModelReport,
     /// What names it.
@@ -463,21 +484,27 @@ impl SignerReport {
             algorithm: key.algorithm().to_string(),
             key_fingerprint: key.fingerprint(),
             certificate: None,
+            identity: None,
         }
     }
 
     pub(crate) fn of_leaf(leaf: &Certificate, key: &PublicKey) -> Self {
-        let certificate = CertificateReport {
-            subject: leaf.subject(),
-            issuer: leaf.issuer(),
-            alternative_names: leaf.subject_alt_names().iter().map(name).collect(),
-            serial: leaf.serial_hex(),
-            fingerprint: leaf.fingerprint(),
-            not_before: leaf.not_before().to_string(),
-            not_after: leaf.not_after().to_string(),
+        Self { certificate: Some(CertificateReport::of(leaf)), ..Self::of_key("certificate", key) }
+    }
+}
+
+impl CertificateReport {
+    pub(crate) fn of(certificate: &Certificate) -> Self {
+        Self {
+            subject: certificate.subject(),
+            issuer: certificate.issuer(),
+            alternative_names: certificate.subject_alt_names().iter().map(name).collect(),
+            serial: certificate.serial_hex(),
+            fingerprint: certificate.fingerprint(),
+            not_before: certificate.not_before().to_string(),
+            not_after: certificate.not_after().to_string(),
             root_fingerprint: None,
-        };
-        Self { certificate: Some(certificate), ..Self::of_key("certificate", key) }
+        }
     }
 }
 
@@ -494,6 +521,10 @@ impl From<&Signer> for SignerReport {
                 }
                 report
             }
+            Signer::Sigstore(keyless) => Self {
+                identity: Some((&**keyless).into()),
+                ..Self::of_key(signer.method(), signer.public_key())
+            },
             other => Self::of_key(other.method(), other.public_key()),
         }
     }

@@ -7,6 +7,7 @@
 use crate::{
     digest::{MeasuredModel, Subject},
     error::Error,
+    private,
 };
 use modelseal_core::{
     bundle::Bundle,
@@ -24,8 +25,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::HashMap,
-    fs,
-    io::{self, Read, Write},
+    fs, io,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -133,15 +133,7 @@ impl Remembered {
         };
         let files = self.identities.iter().map(entry).map(Object).collect();
         let written = Written { schema: SCHEMA.into(), statement: digest_of(statement), files };
-        // Made with mode 0600.
-        let mut file =
-            tempfile::Builder::new().prefix(".modelseal-").suffix(".tmp").tempfile_in(directory)?;
-        let mut buffered = io::BufWriter::new(&mut file);
-        serde_json::to_writer(&mut buffered, &written)?;
-        buffered.flush()?;
-        drop(buffered);
-        file.persist(&self.file).map_err(|e| e.error)?;
-        Ok(())
+        private::replace(&self.file, |out| Ok(serde_json::to_writer(out, &written)?))
     }
 }
 
@@ -153,7 +145,7 @@ struct OldSignature {
 fn read_signature(path: &Path, key: Option<&PublicKey>, subject: &Subject) -> Result<OldSignature, Error> {
     let refuse = |reason: String| Error::Reuse { path: path.to_owned(), reason };
     let key = key.ok_or_else(|| refuse("there is no key to check it with".into()))?;
-    let text = read_bounded(path).map_err(|e| refuse(e.to_string()))?;
+    let text = private::read_bounded(path, MAX_BUNDLE_BYTES).map_err(|e| refuse(e.to_string()))?;
     let bundle = Bundle::parse(&text).map_err(|e| refuse(e.to_string()))?;
     let envelope = bundle.envelope();
     key.verify(&envelope.pae(), envelope.signature())
@@ -174,8 +166,8 @@ fn read_cache(file: &Path, statement: &str) -> Result<HashMap<ModelPath, Identit
         io::ErrorKind::NotFound => "this model was not signed with --remember on this machine".to_owned(),
         _ => format!("the cache '{}' cannot be read: {e}", file.display()),
     };
-    check_private(file).map_err(unreadable)?;
-    let text = read_bounded(file).map_err(unreadable)?;
+    private::check(file).map_err(unreadable)?;
+    let text = private::read_bounded(file, MAX_BUNDLE_BYTES).map_err(unreadable)?;
     let bad = |e: &dyn std::fmt::Display| format!("the cache '{}' cannot be used: {e}", file.display());
     let written: Written = json::read(&text, MAX_BUNDLE_BYTES).map_err(|e| bad(&e))?;
     if written.schema != SCHEMA {
@@ -190,34 +182,6 @@ fn read_cache(file: &Path, statement: &str) -> Result<HashMap<ModelPath, Identit
         Ok((path, Identity { device, inode, size, modified, changed }))
     };
     written.files.into_iter().map(identity).collect()
-}
-
-/// Only what nobody else can write may say that a file is unchanged: a regular file and its directory, no links.
-fn check_private(file: &Path) -> io::Result<()> {
-    let refuse = |why: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, why.to_owned()));
-    let (own, directory) =
-        (file.symlink_metadata()?, file.parent().unwrap_or(Path::new(".")).symlink_metadata()?);
-    if !own.is_file() || !directory.is_dir() {
-        return refuse("it is not a regular file in a directory");
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        const OTHERS_MAY_WRITE: u32 = 0o022;
-        if (own.mode() | directory.mode()) & OTHERS_MAY_WRITE != 0 || own.uid() != directory.uid() {
-            return refuse("others can write to it");
-        }
-    }
-    Ok(())
-}
-
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    fs::File::open(path)?.take(MAX_BUNDLE_BYTES + 1).read_to_end(&mut text)?;
-    Ok(text)
 }
 
 fn digest_of(statement: &[u8]) -> String {

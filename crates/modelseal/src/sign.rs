@@ -6,11 +6,17 @@ use crate::{
     digests::vouched_for,
     error::Error,
     output::Output,
-    report::{Digests, ModelReport, SignReport, SignerReport},
+    report::{Digests, EvidenceReport, ModelReport, SignReport, SignerReport},
     reuse::{Cache, Remembered, measure_changed},
+    trust::Trust,
 };
 use jiff::Timestamp;
-use modelseal_attest::{signer::Signer, statement::Statement};
+use modelseal_attest::{
+    http::Client,
+    signer::Signer,
+    sigstore::{Services, evidence as adding},
+    statement::Statement,
+};
 use modelseal_core::{
     bundle::{Bundle, VerificationMaterial},
     digest::Algorithm,
@@ -20,6 +26,7 @@ use modelseal_core::{
 use modelseal_model::Progress;
 use modelseal_verify::{
     public_key::PublicKey,
+    verifier::Verifier,
     x509::{Certificate, check_signing_leaf},
 };
 use std::{
@@ -38,7 +45,7 @@ use std::{
 /// ```
 pub fn sign(path: impl Into<PathBuf>) -> SignRequest {
     let output = Output { path: PathBuf::from("model.sig"), force: false };
-    SignRequest { measure: digest(path), output, now: None, digests: None, cache: None }
+    SignRequest { measure: digest(path), output, now: None, digests: None, cache: None, evidence: None }
 }
 
 /// What to sign, how, and where the signature goes.
@@ -50,17 +57,30 @@ pub struct SignRequest {
     now: Option<Timestamp>,
     digests: Option<PathBuf>,
     cache: Option<Cache>,
+    evidence: Option<EvidenceServices>,
 }
 
 /// A model that was measured and the statement about it, before any key is used.
 #[derive(Debug)]
 #[must_use]
 pub struct Prepared {
-    model: MeasuredModel,
-    statement: Statement,
-    remembered: Option<Remembered>,
-    output: Output,
-    now: Timestamp,
+    pub(crate) model: MeasuredModel,
+    pub(crate) statement: Statement,
+    pub(crate) remembered: Option<Remembered>,
+    pub(crate) output: Output,
+    pub(crate) now: Timestamp,
+    evidence: Option<EvidenceServices>,
+}
+
+/// Who adds evidence of when a signature was made, to signatures that do without.
+#[derive(Debug, Clone)]
+pub struct EvidenceServices {
+    /// The transparency logs and time-stamping authorities.
+    pub services: Services,
+    /// How to reach them.
+    pub client: Client,
+    /// Against what their answers are verified before the signature is written; nothing leaves that to verifiers.
+    pub trust: Option<Trust>,
 }
 
 /// A signature that was written.
@@ -153,6 +173,12 @@ impl SignRequest {
         self
     }
 
+    /// Adds log entries and timestamps, for keys and certificates.
+    pub fn evidence(mut self, evidence: EvidenceServices) -> Self {
+        self.evidence = Some(evidence);
+        self
+    }
+
     /// The time at which the signing certificate must be valid; now unless set.
     pub fn at(mut self, now: Timestamp) -> Self {
         self.now = Some(now);
@@ -184,7 +210,7 @@ impl SignRequest {
         let statement = Statement::of_model(&model.observed, model.name())
             .map_err(|e| Error::SelfCheck(e.to_string()))?;
         let now = self.now.unwrap_or_else(clock::now);
-        Ok(Prepared { model, statement, remembered, output: self.output, now })
+        Ok(Prepared { model, statement, remembered, output: self.output, now, evidence: self.evidence })
     }
 
     /// Measures, signs and writes.
@@ -197,6 +223,9 @@ impl SignRequest {
         check_material(signer, now)?;
         let key = PublicKey::from_spki_der(&signer.public_key_spki_der())
             .map_err(|e| Error::SelfCheck(e.to_string()))?;
+        if let Some(evidence) = &self.evidence {
+            adding::check(&evidence.services, key.algorithm()).map_err(Error::Service)?;
+        }
         self.prepare_for(Some(&key), progress)?.sign(signer)
     }
 }
@@ -220,25 +249,74 @@ impl Prepared {
     /// [`Error`]; nothing was written then.
     pub fn sign(self, signer: &dyn Signer) -> Result<SignedFile, Error> {
         let signer_report = check_material(signer, self.now)?;
-        let statement = self.statement.as_bytes().to_vec();
-        let bundle = self.statement.sign(signer).map_err(Error::Sign)?;
-        let manifest = self.model.manifest();
-        check_as_a_reader_would(&bundle, signer, manifest).map_err(Error::SelfCheck)?;
-        self.output.write(&bundle)?;
-        let mut notes = self.model.notes().to_vec();
-        if let Some(Err(e)) = self.remembered.map(|remembered| remembered.write(&statement)) {
-            notes.push(format!("the signature is good, but nothing could be remembered: {e}"));
+        let Self { model, statement, remembered, output, evidence, now } = self;
+        let said = statement.as_bytes().to_vec();
+        let mut bundle = statement.sign(signer).map_err(Error::Sign)?;
+        let mut verified = None;
+        if let Some(evidence) = &evidence {
+            let key = signer.public_key_spki_der();
+            bundle = adding::log_and_timestamp(bundle, &key, &evidence.services, &evidence.client)
+                .map_err(Error::Service)?;
+            verified = evidence.verify(&bundle, signer, now)?;
         }
-        let report = SignReport {
-            schema: SignReport::SCHEMA.into(),
-            signature: self.output.path.display().to_string(),
-            signer: signer_report,
-            model: ModelReport::new(self.model.name(), manifest, self.model.bytes()),
-            digests: Digests::of(manifest),
-            serialization: manifest.serialization().into(),
-            notes,
-        };
-        Ok(SignedFile { path: self.output.path, report })
+        check_as_a_reader_would(&bundle, signer, model.manifest()).map_err(Error::SelfCheck)?;
+        let mut report = written(&output, &bundle, &model, remembered, &said, signer_report)?;
+        if let Some(evidence) = &evidence {
+            report.evidence = verified;
+            report.trusted_root = evidence.trust.as_ref().map(|trust| trust.report.clone());
+            if evidence.trust.is_none() {
+                report.notes.push(
+                    "the log entries and timestamps were not verified, because no --trusted-root was given"
+                        .into(),
+                );
+            }
+        }
+        Ok(SignedFile { path: output.path, report })
+    }
+}
+
+/// Writes the bundle and says so.
+pub(crate) fn written(
+    output: &Output,
+    bundle: &Bundle,
+    model: &MeasuredModel,
+    remembered: Option<Remembered>,
+    statement: &[u8],
+    signer: SignerReport,
+) -> Result<SignReport, Error> {
+    output.write(bundle)?;
+    let manifest = model.manifest();
+    let mut notes = model.notes().to_vec();
+    if let Some(Err(e)) = remembered.map(|remembered| remembered.write(statement)) {
+        notes.push(format!("the signature is good, but nothing could be remembered: {e}"));
+    }
+    Ok(SignReport {
+        schema: SignReport::SCHEMA.into(),
+        signature: output.path.display().to_string(),
+        signer,
+        evidence: None,
+        trusted_root: None,
+        model: ModelReport::new(model.name(), manifest, model.bytes()),
+        digests: Digests::of(manifest),
+        serialization: manifest.serialization().into(),
+        notes,
+    })
+}
+
+impl EvidenceServices {
+    /// What of the evidence verifies, where there is something to verify it against.
+    fn verify(
+        &self,
+        bundle: &Bundle,
+        signer: &dyn Signer,
+        now: Timestamp,
+    ) -> Result<Option<EvidenceReport>, Error> {
+        let Some(trust) = &self.trust else { return Ok(None) };
+        let key = PublicKey::from_spki_der(&signer.public_key_spki_der())
+            .map_err(|e| Error::SelfCheck(e.to_string()))?;
+        let evidence = Verifier::evidence_of(bundle, &key, &trust.root, now)
+            .map_err(|e| Error::SelfCheck(e.to_string()))?;
+        Ok(Some((&evidence).into()))
     }
 }
 

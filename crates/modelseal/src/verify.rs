@@ -5,8 +5,12 @@ use crate::{
     digest::Effort,
     error::Kind,
     explained,
-    report::{Check, Differences, Digests, ModelReport, SignedReport, Status, Verdict, VerifyReport},
+    report::{
+        Check, Differences, Digests, EvidenceReport, ModelReport, SignedReport, Status, TrustedRootReport,
+        Verdict, VerifyReport,
+    },
     scope,
+    trust::Trust,
 };
 use jiff::Timestamp;
 use modelseal_core::{
@@ -22,6 +26,7 @@ use modelseal_model::{MeasureError, Note, Options, Progress, Source, measure};
 use modelseal_verify::{
     public_key::PublicKey,
     signer::{CertificateIdentity, Signer},
+    sigstore::{Evidence, Keyless, Requirement},
     verified::Verified,
     verifier::Verifier,
     x509::Roots,
@@ -54,6 +59,8 @@ pub fn verify(path: impl Into<PathBuf>) -> VerifyRequest<()> {
             ignore_unsigned_files: false,
             now: None,
             reading: Reading::Field,
+            trusted_root: None,
+            notes: Vec::new(),
             effort: Effort::default(),
         },
     }
@@ -80,6 +87,8 @@ struct Settings {
     ignore_unsigned_files: bool,
     now: Option<Timestamp>,
     reading: Reading,
+    trusted_root: Option<TrustedRootReport>,
+    notes: Vec<String>,
     effort: Effort,
 }
 
@@ -163,12 +172,31 @@ impl<T> VerifyRequest<T> {
         self.with(Verifier::with_certificates(roots, identity))
     }
 
+    /// Trusts an identity under the authorities and logs of `trust` (method `sigstore`). Needs no network.
+    pub fn with_sigstore(self, trust: Trust, signer: Keyless) -> VerifyRequest<Verifier> {
+        let verifier = Verifier::with_sigstore(trust.root.clone(), signer);
+        self.with(verifier).noting(&trust)
+    }
+
     fn with(self, trust: Verifier) -> VerifyRequest<Verifier> {
         VerifyRequest { trust, settings: self.settings }
     }
 }
 
 impl VerifyRequest<Verifier> {
+    /// Verifies log entries and timestamps, which keys and certificates do without, against `trust`. A certificate must
+    /// then have been valid at every verified time instead of now. `requirement` says what must be there.
+    pub fn with_evidence(self, trust: Trust, requirement: Requirement) -> Self {
+        let request = self.noting(&trust);
+        Self { trust: request.trust.with_trusted_root(trust.root).requiring(requirement), ..request }
+    }
+
+    fn noting(mut self, trust: &Trust) -> Self {
+        self.settings.trusted_root = Some(trust.report.clone());
+        self.settings.notes.extend(trust.notes.iter().cloned());
+        self
+    }
+
     /// Verifies. `progress` is told of every byte that is measured; `&()` tells nobody.
     ///
     /// # Errors
@@ -185,7 +213,8 @@ impl VerifyRequest<Verifier> {
             .map_err(|e| Failure::deny(codes::signature(&e), e.to_string()).fix(signature_fix(&e)));
         let signed = trail.check("signature", signed)?;
         trail.report.signer = Some(signed.signer().into());
-        trail.note_unchecked_evidence(&bundle);
+        trail.report.evidence = EvidenceReport::of(signed.evidence());
+        trail.note_unchecked_evidence(signed.evidence());
         drop(bundle);
         let signed = signed.into_model(settings.reading);
         let signed = trail
@@ -345,10 +374,10 @@ impl std::error::Error for Refusal {}
 const CHECKS: [&str; 4] = ["bundle", "signature", "statement", "integrity"];
 
 /// One check that did not pass.
-struct Failure {
-    kind: Kind,
-    code: &'static str,
-    message: String,
+pub(crate) struct Failure {
+    pub(crate) kind: Kind,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
     fix: Option<String>,
 }
 
@@ -393,12 +422,14 @@ impl Trail {
             signature: settings.signature.display().to_string(),
             model: settings.model.display().to_string(),
             signer: None,
+            evidence: None,
+            trusted_root: settings.trusted_root.clone(),
             signed: None,
             measured: None,
             differences: None,
             overlooked: Vec::new(),
             checks: Vec::new(),
-            notes: Vec::new(),
+            notes: settings.notes.clone(),
         };
         Self { report }
     }
@@ -443,15 +474,16 @@ impl Trail {
         Err(Refusal { kind: failure.kind, report: Box::new(self.report.clone()) })
     }
 
-    /// Evidence that nothing here checks must not be mistaken for evidence.
-    fn note_unchecked_evidence(&mut self, bundle: &Bundle) {
+    /// Evidence that was not checked must not be mistaken for evidence.
+    fn note_unchecked_evidence(&mut self, evidence: &Evidence) {
         for (count, what) in [
-            (bundle.log_entry_count(), "transparency log entries"),
-            (bundle.timestamp_count(), "signed timestamps"),
+            (evidence.unchecked_log_entries(), "transparency log entries"),
+            (evidence.unchecked_timestamps(), "signed timestamps"),
         ] {
             if count > 0 {
                 let note = format!(
-                    "the bundle carries {count} {what}, which were not checked and count for nothing"
+                    "the bundle carries {count} {what}, which were not checked and count for nothing; check them with \
+                     --trusted-root"
                 );
                 self.report.notes.push(note);
             }
@@ -465,7 +497,7 @@ impl Trail {
     }
 }
 
-fn read_bundle(path: &Path) -> Result<Bundle, Failure> {
+pub(crate) fn read_bundle(path: &Path) -> Result<Bundle, Failure> {
     let io = |e: std::io::Error| Failure {
         kind: Kind::Undecided,
         code: "error.io",
@@ -505,6 +537,9 @@ fn signature_fix(error: &modelseal_verify::verifier::VerifyError) -> &'static st
     use modelseal_verify::verifier::VerifyError as E;
     match error {
         E::Method { found: "key", .. } => "verify it with: modelseal verify key --public-key KEY",
+        E::Method { found: "sigstore", .. } => {
+            "verify it with: modelseal verify sigstore --identity IDENTITY --identity-provider ISSUER"
+        }
         E::Method { found: "certificate", .. } => {
             "verify it with: modelseal verify certificate --certificate-chain ROOT"
         }
@@ -517,7 +552,7 @@ fn signature_fix(error: &modelseal_verify::verifier::VerifyError) -> &'static st
     }
 }
 
-fn signed_report(model: &SignedModel) -> SignedReport {
+pub(crate) fn signed_report(model: &SignedModel) -> SignedReport {
     SignedReport {
         name: model.name.clone(),
         predicate_type: model.predicate_type.into(),

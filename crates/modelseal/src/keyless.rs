@@ -1,0 +1,116 @@
+//! `sign` with an identity instead of a key (method `sigstore`).
+//!
+//! The order is the point: the model is measured first, which may take hours; then comes the token, which lives for
+//! minutes; then the certificate, which lives for ten; and the bundle is verified before it is written.
+
+use crate::{
+    clock,
+    error::Error,
+    sign::{Prepared, SignedFile, written},
+    trust::Trust,
+};
+use modelseal_attest::{
+    http::Client,
+    sigstore::{Identified, IdentityToken, Prepared as PreparedKeyless, PublicIdentity, Services},
+};
+use modelseal_core::{bundle::Bundle, predicate::Reading, text::Printable};
+use modelseal_verify::{
+    signer::Signer,
+    sigstore::{IdentityMatch, Keyless, TrustedRoot},
+    verifier::Verifier,
+};
+
+/// A measured model on its way to a keyless signature: next comes the identity token.
+#[derive(Debug)]
+#[must_use]
+pub struct KeylessRequest {
+    prepared: Prepared,
+    keyless: PreparedKeyless,
+    trust: Trust,
+}
+
+/// A keyless signature that is about to be made: nothing has been asked of any service yet.
+#[derive(Debug)]
+#[must_use]
+pub struct KeylessSigning {
+    prepared: Prepared,
+    identified: Identified,
+    trust: Trust,
+}
+
+impl Prepared {
+    /// Signs with an identity: `services` issue the certificate, log the signature and say when, and `trust` is what
+    /// the result must verify under.
+    ///
+    /// # Errors
+    /// [`Error::Service`] when these services cannot make a bundle that verifies.
+    pub fn keyless(self, services: Services, client: Client, trust: Trust) -> Result<KeylessRequest, Error> {
+        let keyless =
+            PreparedKeyless::new(self.statement.clone(), services, client).map_err(Error::Service)?;
+        Ok(KeylessRequest { prepared: self, keyless, trust })
+    }
+}
+
+impl KeylessRequest {
+    /// Checks everything about the token that can be checked before it is shown to a service.
+    ///
+    /// # Errors
+    /// [`Error::Service`] with the token's fault.
+    pub fn identify(self, token: IdentityToken, audience: &str) -> Result<KeylessSigning, Error> {
+        let identified = self.keyless.identify(token, audience, clock::now()).map_err(Error::Service)?;
+        Ok(KeylessSigning { prepared: self.prepared, identified, trust: self.trust })
+    }
+}
+
+impl KeylessSigning {
+    /// The identity that becomes public, for ever, with the signature.
+    #[must_use]
+    pub fn identity(&self) -> &PublicIdentity {
+        self.identified.identity()
+    }
+
+    /// Gets the certificate, signs, logs, verifies the bundle, and writes it.
+    ///
+    /// # Errors
+    /// [`Error`]; nothing was written then.
+    pub fn sign(self) -> Result<SignedFile, Error> {
+        let Self { prepared, identified, trust } = self;
+        let announced = identified.identity().clone();
+        let verifier = verifier_for(&announced, trust.root.clone());
+        let bundle = identified.sign().map_err(Error::Service)?;
+        let refuse = |e: &dyn std::fmt::Display| Error::SelfCheck(e.to_string());
+        let json = bundle.to_json().map_err(|e| refuse(&e))?;
+        let read = Bundle::parse(&json).map_err(|e| refuse(&e))?;
+        let verified = verifier.verify(&read, clock::now()).map_err(|e| refuse(&e))?;
+        if let Signer::Sigstore(found) = verified.signer()
+            && found.issuer() != announced.issuer
+        {
+            let (found, announced) = (Printable(found.issuer()), Printable(&announced.issuer));
+            return Err(refuse(&format_args!(
+                "its certificate says that '{found}' vouches for the signer, not '{announced}'"
+            )));
+        }
+        let signer = verified.signer().into();
+        let evidence = verified.evidence().into();
+        let said = verified.into_model(Reading::Field).map_err(|e| refuse(&e))?;
+        if !said.matches(&prepared.model.observed).is_match() {
+            return Err(refuse(&"it says something else"));
+        }
+        let Prepared { model, statement, remembered, output, .. } = prepared;
+        let mut report = written(&output, &bundle, &model, remembered, statement.as_bytes(), signer)?;
+        report.evidence = Some(evidence);
+        report.trusted_root = Some(trust.report);
+        report.notes.extend(trust.notes);
+        Ok(SignedFile { path: output.path, report })
+    }
+}
+
+/// Whom the certificate must be for: where the issuer's rules are known, exactly the identity that was announced.
+fn verifier_for(identity: &PublicIdentity, root: TrustedRoot) -> Verifier {
+    if !identity.exact {
+        return Verifier::with_any_identity(root);
+    }
+    let expected =
+        Keyless { identity: IdentityMatch::exactly(&identity.value), issuer: identity.issuer.clone() };
+    Verifier::with_sigstore(root, expected)
+}
