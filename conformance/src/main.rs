@@ -7,7 +7,9 @@
 use clap::{Args, Parser, ValueEnum};
 use jiff::Timestamp;
 use modelseal::{
-    Certificate, CertificateSigner, KeySigner, PasswordError, PrivateKey, PublicKey, Reading, Roots,
+    Certificate, CertificateSigner, HttpClient, HttpOptions, IdentityToken, Instance, KeySigner, Keyless,
+    PasswordError, PrivateKey, PublicKey, Reading, RekorPreference, Roots, Secret, Services, SignRequest,
+    SigningConfig, Trust, TrustedRoot,
 };
 use std::{
     error::Error,
@@ -96,23 +98,40 @@ fn main() -> ExitCode {
 }
 
 fn sign(args: &Sign) -> Result<(), Box<dyn Error>> {
-    let path = args.private_key.as_ref().ok_or("--private-key is missing")?;
-    let key = PrivateKey::from_pem(&fs::read(path)?, || Err(PasswordError::NotGiven))?;
     let mut request = modelseal::sign(&args.model_path).output(&args.output_bundle).force(true);
     for path in &args.ignore_paths {
         request = request.ignore(path);
     }
     match args.method {
-        Method::Key => request.run(&KeySigner::new(key), &())?,
+        Method::Key => request.run(&KeySigner::new(private_key(args)?), &())?,
         Method::Certificate => {
             let leaf = args.signing_cert.as_ref().ok_or("--signing-cert is missing")?;
             let leaf = certificates([leaf])?.into_iter().next().ok_or("no certificate")?;
             let issuers = certificates(&args.cert_chain)?;
             let issuers = issuers.iter().map(|c| c.der().to_vec()).collect();
-            request.run(&CertificateSigner::new(key, leaf.der().to_vec(), issuers)?, &())?
+            request.run(&CertificateSigner::new(private_key(args)?, leaf.der().to_vec(), issuers)?, &())?
         }
-        Method::Sigstore => return Err("the sigstore method is not supported".into()),
+        Method::Sigstore => return sign_keyless(args, request),
     };
+    Ok(())
+}
+
+fn private_key(args: &Sign) -> Result<PrivateKey, Box<dyn Error>> {
+    let path = args.private_key.as_ref().ok_or("--private-key is missing")?;
+    Ok(PrivateKey::from_pem(&fs::read(path)?, || Err(PasswordError::NotGiven))?)
+}
+
+fn sign_keyless(args: &Sign, request: SignRequest) -> Result<(), Box<dyn Error>> {
+    let token = args.identity_token.clone().ok_or("--identity-token is missing")?;
+    let token = IdentityToken::parse(&Secret::new(token))?;
+    let config = if args.use_staging { SigningConfig::staging() } else { SigningConfig::public_good() }?;
+    let services = Services::from_config(&config, RekorPreference::Newest, modelseal::now())?;
+    let client = HttpClient::new(HttpOptions::default())?;
+    request
+        .prepare(&())?
+        .keyless(services, client, trust(None, args.use_staging)?)?
+        .identify(token, "sigstore")?
+        .sign()?;
     Ok(())
 }
 
@@ -137,9 +156,23 @@ fn verify(args: &Verify) -> Result<(), Box<dyn Error>> {
             request.with_key(key)
         }
         Method::Certificate => request.with_certificates(Roots::new(certificates(&args.cert_chain)?)?, None),
-        Method::Sigstore => return Err("the sigstore method is not supported".into()),
+        Method::Sigstore => {
+            let identity = args.identity.as_ref().ok_or("--identity is missing")?;
+            let issuer = args.identity_provider.as_ref().ok_or("--identity-provider is missing")?;
+            let trust = trust(args.trusted_root.as_deref(), args.use_staging)?;
+            request.with_sigstore(trust, Keyless::exactly(identity, issuer))
+        }
     };
     request.run(&()).map(drop).map_err(Into::into)
+}
+
+/// A trusted root given as a file, or that of this release.
+fn trust(file: Option<&Path>, staging: bool) -> Result<Trust, Box<dyn Error>> {
+    let instance = if staging { Instance::Staging } else { Instance::PublicGood };
+    Ok(match file {
+        Some(path) => Trust::given(TrustedRoot::from_json(&fs::read(path)?)?, &path.display().to_string()),
+        None => Trust::of(instance, None, modelseal::now())?,
+    })
 }
 
 fn certificates<P: AsRef<Path>>(
