@@ -12,6 +12,21 @@ TESTDATA = FUZZ.parent / "testdata"
 MAX_SEED = 64 * 1024
 BLOCK = re.compile(rb"-----BEGIN [A-Z0-9 ]+-----([A-Za-z0-9+/=\s]+)-----END")
 
+PATTERNS = [
+    ("hf://huggingface.co/acme/*", "hf://huggingface.co/acme/x"),
+    ("oci://r.example/a/**/z", "oci://r.example/a/b/c/z"),
+    ("**/leaked/**", "s3://b/leaked/x"),
+    ("*-v*.x", "a-v1.x"),
+    ("a)|(?:b", "b"),
+    ("(?i)a", "A"),
+    ("refs/tags/v[0-9]+(\\.[0-9]+){2}", "refs/tags/v1.2.3"),
+    ("(a+)+b", "aaaaaaaaaaaaaaaaaaaaaaaa"),
+    ("OCI://R.example:5000/a/b:v1", ""),
+    ("hf://huggingface.co/a/b@refs/pr/1", ""),
+    ("file:///srv/models/my model", ""),
+    ("ngc://nvcr.io/nim/meta/x:1.2", ""),
+]
+
 
 def seeds():
     """Pairs of target and bytes."""
@@ -19,13 +34,16 @@ def seeds():
         text = bundle.read_bytes()
         yield "bundle", text
         yield "json", text
+        yield "value", text
         try:
             document = json.loads(text)
             payload = base64.b64decode(document["dsseEnvelope"]["payload"])
         except (ValueError, KeyError, TypeError, RecursionError):
             continue
         yield "statement", payload
+        yield "attestation", payload
         yield "json", payload
+        yield "value", payload
         try:
             for resource in json.loads(payload)["predicate"]["resources"]:
                 yield "path", resource["name"].encode("utf-8", "surrogatepass")
@@ -61,6 +79,22 @@ def seeds():
             # Cut in the middle of something, at many places.
             for cut in range(7, len(der), len(der) // 8):
                 yield "timestamp", der[:cut]
+    for predicate_type, predicate in predicates():
+        for version in ("v1", "v0.1"):
+            subjects = [{"name": "a", "digest": {"sha256": "ab" * 32}}, {"uri": "x:y", "digest": {"dirHash": "cd" * 32}}]
+            statement = {"_type": f"https://in-toto.io/Statement/{version}", "subject": subjects}
+            statement |= {"predicateType": predicate_type, "predicate": predicate}
+            yield "attestation", json.dumps(statement).encode()
+            yield "value", json.dumps(predicate).encode()
+    for text in ("/a/*/name", "/a~1b/~0/0", "pkg:oci/m@sha256%3Aab?repository_url=r.example/x/m&tag=1", "[1e400, -0.0]"):
+        yield "value", text.encode()
+    for document in feeds():
+        yield "feed", json.dumps(document).encode()
+    for policy in sorted(TESTDATA.glob("policy/*/*.toml")):
+        yield "policy", policy.read_bytes()
+    yield "policy", b'{"schema": "modelseal.policy/v1", "id": "p", "version": 1, "expires": "2031-01-01T00:00:00Z"}'
+    for pattern, name in PATTERNS:
+        yield "matching", f"{pattern}\n{name}".encode()
     # Manifests are made from random bytes; some of them, to have a start.
     for n in range(64):
         yield "manifest", b"".join(hashlib.sha256(bytes([n, i])).digest() for i in range(1 + n % 8))
@@ -99,6 +133,48 @@ def changed_bundles(text):
     bundle = json.loads(text)
     bundle["verificationMaterial"]["tlogEntries"] *= 2
     yield json.dumps(bundle).encode()
+
+
+def predicates():
+    """Pairs of predicate type and predicate, one good one of each kind."""
+    digest = {"sha256": "ab" * 32}
+    build = {"buildType": "https://t.example/v1", "externalParameters": {"source": "git+https://g.example/a@v1", "seed": 2**53 + 1}}
+    build["resolvedDependencies"] = [{"name": "baseModel", "uri": "pkg:huggingface/a/b@1", "digest": digest}]
+    metadata = {"invocationId": 412, "startedOn": "2026-03-01T00:00:00Z", "finishedOn": "2026-03-01T00:00:00.5Z"}
+    run = {"builder": {"id": "https://b.example", "version": {"x": "1"}}, "metadata": metadata, "byproducts": None}
+    yield "https://slsa.dev/provenance/v1", {"buildDefinition": build, "runDetails": run}
+    invocation = {"configSource": {"uri": "git+https://g.example/a@v1"}, "parameters": {"x": 1}}
+    old = {"builder": {"id": "https://b.example"}, "buildType": "https://t.example", "invocation": invocation}
+    yield "https://slsa.dev/provenance/v0.2", old | {"materials": [{"uri": "x:y", "digest": {"sha1": "ab" * 20}}]}
+    verifier = {"id": "https://v.example", "version": {"x": "1"}}
+    vsa = {"verifier": verifier, "resourceUri": "file:///m", "policy": {"uri": "p", "digest": digest}}
+    vsa |= {"verificationResult": "PASSED", "verifiedLevels": ["SLSA_BUILD_LEVEL_2"], "dependencyLevels": {}}
+    yield "https://slsa.dev/verification_summary/v1", vsa | {"inputAttestations": [{"digest": digest}]}
+    svr = {"verifier": verifier | {"policies": []}, "timeCreated": "2026-03-01T00:00:00Z", "properties": ["A"]}
+    yield "https://in-toto.io/attestation/svr/v0.2", svr
+    yield "https://in-toto.io/attestation/svr/v0.1", svr
+    yield "https://in-toto.io/attestation/release/v0.1", {"purl": "pkg:oci/m@1", "releaseId": 7}
+    yield "https://in-toto.io/attestation/release/v0.2", {"purl": "pkg:huggingface/a/b@1", "packageId": "7"}
+    tests = {"result": "PASSED", "configuration": [{"name": "suite", "uri": "x:y"}], "passedTests": ["a"]}
+    yield "https://in-toto.io/attestation/test-result/v0.1", tests
+    yield "https://example.com/any/v1", {"a": [1.0, {"b": None}]}
+
+
+def feeds():
+    """Deny feeds and rollback states, one of each kind of entry."""
+    entries = [
+        {"digests": ["manifest-sha256:" + "ab" * 32]},
+        {"file-digests": ["sha256:" + "ab" * 32, "blake3:" + "ab" * 32, "blake2b:" + "ab" * 64]},
+        {"keys": ["spki-sha256:" + "ab" * 32], "compromised-at": "2026-10-02T09:00:00Z"},
+        {"identities": ["mallory@example.com"]},
+    ]
+    for count in range(len(entries) + 1):
+        named = [{"id": f"D-{n}", "reason": "r"} | entry for n, entry in enumerate(entries[:count])]
+        feed = {"schema": "modelseal.deny-feed/v1", "id": "f", "version": count, "issued": "2026-11-01T00:00:00Z"}
+        yield feed | {"entries": named}
+        yield feed | {"entries": named * 2}
+        accepted = {str(n): {"version": n, "sha256": "ab" * 32} for n in range(count)}
+        yield {"schema": "modelseal.rollback/v1", "policies": accepted, "feeds": accepted}
 
 
 def framed(ders):

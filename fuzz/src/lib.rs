@@ -1,30 +1,39 @@
 //! What each fuzz target checks. A target in `fuzz_targets/` hands its bytes to the function of the same name here, so
 //! that the committed test data can also be run through them without a fuzzer (`tests/seeds.rs`).
 
+mod attestations;
 mod documents;
 mod keys;
 mod manifest;
+mod policies;
 mod sigstore;
 
+pub use attestations::{attestation, feed, value};
 pub use documents::{bundle, json, path, statement};
 pub use keys::{der, pem};
 pub use manifest::manifest;
+pub use policies::{matching, policy};
 pub use sigstore::{log_entry, sigstore, timestamp, trusted_root};
 
 /// A check of arbitrary bytes; it panics when they break a promise.
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 16] = [
+    ("attestation", attestation),
     ("bundle", bundle),
     ("der", der),
+    ("feed", feed),
     ("json", json),
     ("log_entry", log_entry),
     ("manifest", manifest),
+    ("matching", matching),
     ("path", path),
     ("pem", pem),
+    ("policy", policy),
     ("sigstore", sigstore),
     ("statement", statement),
     ("timestamp", timestamp),
     ("trusted_root", trusted_root),
+    ("value", value),
 ];

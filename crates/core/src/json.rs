@@ -1,6 +1,9 @@
 //! The one strict JSON reader: UTF-8 without a byte order mark, no duplicate member at any level, bounded depth and
 //! size, nothing after the value. Two parsers that could read one document differently are an attack, not a nuisance.
 
+pub mod pointer;
+pub mod value;
+
 use crate::{
     limits::{MAX_JSON_DEPTH, MAX_JSON_MEMBERS},
     text::Printable,

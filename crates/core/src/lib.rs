@@ -8,7 +8,13 @@
 //! | [`digest`] | [`Algorithm`](digest::Algorithm), [`Digest`](digest::Digest) |
 //! | [`manifest`] | [`Manifest`](manifest::Manifest): what a model consists of; [`Comparison`](manifest::Comparison) of two |
 //! | [`statement`] | the in-toto Statement v1 around a predicate |
+//! | [`attestation`] | [`Attestation`](attestation::Attestation): a statement of any predicate type, read in full |
 //! | [`predicate`] | one file per predicate type |
+//! | [`cover`] | whether a statement's subjects are this model, all of it |
+//! | [`purl`] | [`Purl`](purl::Purl): a package URL of a release |
+//! | [`payload`] | payload types of signed documents that are no statements |
+//! | [`rollback`] | [`RollbackState`](rollback::RollbackState): the newest versions that were accepted |
+//! | [`deny_feed`] | [`DenyFeed`](deny_feed::DenyFeed): what must not be used any more, as somebody publishes it |
 //! | [`dsse`] | [`Envelope`](dsse::Envelope) and its pre-authentication encoding |
 //! | [`bundle`] | [`Bundle`](bundle::Bundle): the Sigstore bundle that travels beside a model |
 //! | [`log_entry`] | [`LogEntry`](log_entry::LogEntry): a transparency log's record of one signature |
@@ -18,7 +24,10 @@
 //! | [`text`] | foreign text made safe to print |
 //! | [`limits`] | every bound on hostile input, with its reason |
 
+pub mod attestation;
 pub mod bundle;
+pub mod cover;
+pub mod deny_feed;
 pub mod digest;
 pub mod dsse;
 pub mod json;
@@ -28,6 +37,9 @@ pub mod log_entry;
 pub mod manifest;
 pub mod observed;
 pub mod path;
+pub mod payload;
 pub mod predicate;
+pub mod purl;
+pub mod rollback;
 pub mod statement;
 pub mod text;

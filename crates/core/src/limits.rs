@@ -12,6 +12,32 @@ pub const MAX_JSON_DEPTH: usize = 64;
 /// to find duplicates.
 pub const MAX_JSON_MEMBERS: usize = 10_000;
 
+/// Largest statement, other than a model's signature, that is read as an attestation, in bytes. Two hundred bytes a subject
+/// make a quarter of a million subjects, which is more than any registry stores.
+pub const MAX_ATTESTATION_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Attestations in one file. Each costs a signature check or more; a model has one for each step of its making.
+pub const MAX_ATTESTATION_LINES: usize = 256;
+
+/// Largest deny feed that is read, in bytes: room for every entry at its usual size of some hundred bytes.
+pub const MAX_DENY_FEED_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Entries of one deny feed. All public advisories on models of a decade are far fewer.
+pub const MAX_DENY_ENTRIES: usize = 100_000;
+
+/// Digests, keys or identities in one list of a deny feed's entry.
+pub const MAX_DENY_NAMES: usize = 10_000;
+
+/// Largest policy, file of trust, or file of remembered versions that is read, in bytes: some thousand entries.
+pub const MAX_STATE_BYTES: u64 = 1024 * 1024;
+
+/// Bundles that are looked at for one policy: more than anybody asks to sign it.
+pub const MAX_POLICY_BUNDLES: usize = 32;
+
+/// Values in one JSON document that is kept as a tree, where each costs about a hundred bytes of memory. Provenance of a
+/// large training run lists some thousand dependencies of five values each.
+pub const MAX_JSON_VALUES: usize = 1_000_000;
+
 /// Ignore paths in one signature: far more than anybody lists by hand.
 pub const MAX_IGNORE_PATHS: usize = 10_000;
 

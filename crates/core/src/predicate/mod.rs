@@ -1,12 +1,20 @@
 //! Predicates: one file per predicate type, each with its wire shape and the way to its meaning.
 
+pub mod descriptor;
 pub mod digests_v0_1;
+pub mod error;
+pub mod field;
+pub mod release;
 pub mod signature_v1;
+pub mod slsa_provenance;
+pub mod svr_v0_2;
+pub mod test_result_v0_1;
+pub mod vsa_v1;
 
 use crate::{
     digest::DigestError,
     dsse::IN_TOTO_PAYLOAD_TYPE,
-    json::{self, JsonError},
+    json::{self, JsonError, value::Value},
     limits,
     manifest::{Manifest, ManifestError},
     path::PathError,
@@ -37,6 +45,51 @@ pub struct SignedModel {
     pub manifest: Manifest,
     /// The predicate type it was read from.
     pub predicate_type: &'static str,
+}
+
+/// What an attestation says, for the predicate types that are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Predicate {
+    /// How the subjects were built.
+    Provenance(Box<slsa_provenance::Provenance>),
+    /// Somebody's verdict on the subjects.
+    Vsa(Box<vsa_v1::Vsa>),
+    /// Properties that somebody verified of the subjects.
+    Svr(Box<svr_v0_2::Svr>),
+    /// The release that the subjects make up.
+    Release(Box<release::Release>),
+    /// What a test of the subjects found.
+    TestResult(Box<test_result_v0_1::TestResult>),
+    /// Anything else: there is only the exact JSON.
+    Other,
+}
+
+impl Predicate {
+    /// Reads the predicate that `predicate_type`, compared letter for letter, names.
+    ///
+    /// # Errors
+    /// [`PredicateError`](error::PredicateError) when it is not what its type says.
+    pub fn read(predicate_type: &str, predicate: &Value) -> Result<Self, error::PredicateError> {
+        Ok(match predicate_type {
+            slsa_provenance::PREDICATE_TYPE_V1 => {
+                Self::Provenance(Box::new(slsa_provenance::Provenance::read_v1(predicate)?))
+            }
+            slsa_provenance::PREDICATE_TYPE_V0_2 => {
+                Self::Provenance(Box::new(slsa_provenance::Provenance::read_v0_2(predicate)?))
+            }
+            vsa_v1::PREDICATE_TYPE => Self::Vsa(Box::new(vsa_v1::Vsa::read(predicate)?)),
+            svr_v0_2::PREDICATE_TYPE => Self::Svr(Box::new(svr_v0_2::Svr::read(predicate)?)),
+            svr_v0_2::PREDICATE_TYPE_V0_1 => Self::Svr(Box::new(svr_v0_2::Svr::read_v0_1(predicate)?)),
+            release::PREDICATE_TYPE_V0_1 | release::PREDICATE_TYPE_V0_2 => {
+                Self::Release(Box::new(release::Release::read(predicate)?))
+            }
+            test_result_v0_1::PREDICATE_TYPE => {
+                Self::TestResult(Box::new(test_result_v0_1::TestResult::read(predicate)?))
+            }
+            _ => Self::Other,
+        })
+    }
 }
 
 /// Why a signed payload is no model signature.

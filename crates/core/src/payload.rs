@@ -1,0 +1,6 @@
+//! Payload types of signed documents that are no in-toto statements.
+
+/// A trust policy: its exact bytes, as TOML.
+pub const POLICY: &str = "application/vnd.modelseal.policy.v1+toml";
+
+pub use crate::deny_feed::PAYLOAD_TYPE as DENY_FEED;

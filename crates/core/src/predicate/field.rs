@@ -1,0 +1,223 @@
+//! Reads the fields of a predicate, with the place of each in what goes wrong. Unset, `null` and empty mean the same, and
+//! fields that nobody knows are ignored (in-toto/attestation `spec/v1/README.md`, parsing rules).
+
+use super::error::PredicateError;
+use crate::json::value::Value;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// The members of a JSON object, by name.
+pub type Members = BTreeMap<Box<str>, Value>;
+
+/// A place in a predicate, whether or not anything stands there.
+#[derive(Clone)]
+pub(super) struct Field<'a> {
+    value: Option<&'a Value>,
+    at: String,
+}
+
+impl<'a> Field<'a> {
+    pub(super) fn root(value: &'a Value) -> Self {
+        Self { value: Some(value).filter(|v| !v.is_null()), at: String::new() }
+    }
+
+    /// A member of the object here. Nothing has no members, and anything else than an object is an error.
+    pub(super) fn member(&self, name: &str) -> Result<Self, PredicateError> {
+        let value = self.members()?.and_then(|members| members.get(name)).filter(|v| !v.is_null());
+        Ok(Self { value, at: format!("{}/{name}", self.at) })
+    }
+
+    pub(super) fn is_absent(&self) -> bool {
+        self.value.is_none()
+    }
+
+    pub(super) fn members(&self) -> Result<Option<&'a Members>, PredicateError> {
+        match self.value {
+            None => Ok(None),
+            Some(Value::Object(members)) => Ok(Some(members)),
+            Some(other) => Err(self.wrong("an object", other)),
+        }
+    }
+
+    /// The object's members with their places; none when it is absent.
+    pub(super) fn each_member(&self) -> Result<Vec<(&'a str, Self)>, PredicateError> {
+        let members = self.members()?.into_iter().flatten();
+        Ok(members
+            .map(|(name, value)| {
+                let at = format!("{}/{}", self.at, name.replace('~', "~0").replace('/', "~1"));
+                (&**name, Self { value: Some(value).filter(|v| !v.is_null()), at })
+            })
+            .collect())
+    }
+
+    pub(super) fn values(&self) -> Result<Members, PredicateError> {
+        Ok(self.members()?.cloned().unwrap_or_default())
+    }
+
+    pub(super) fn required_values(&self) -> Result<Members, PredicateError> {
+        self.members()?.cloned().ok_or_else(|| self.missing())
+    }
+
+    pub(super) fn text(&self) -> Result<Option<String>, PredicateError> {
+        match self.value {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.to_string()).filter(|text| !text.is_empty())),
+            Some(other) => Err(self.wrong("a string", other)),
+        }
+    }
+
+    pub(super) fn required_text(&self) -> Result<String, PredicateError> {
+        self.text()?.ok_or_else(|| self.missing())
+    }
+
+    /// A string, or a number that some producer writes where a string belongs, as it was written.
+    pub(super) fn text_or_number(&self) -> Result<Option<String>, PredicateError> {
+        match self.value {
+            Some(Value::Number(number)) => Ok(Some(number.as_str().to_owned())),
+            _ => self.text(),
+        }
+    }
+
+    /// A URI by its form: a scheme, a colon, and something behind it without white space.
+    pub(super) fn required_uri(&self) -> Result<String, PredicateError> {
+        let text = self.required_text()?;
+        if is_uri(&text) { Ok(text) } else { Err(PredicateError::Uri { at: self.at.clone(), found: text }) }
+    }
+
+    pub(super) fn time(&self) -> Result<Option<Timestamp>, PredicateError> {
+        let Some(text) = self.text()? else { return Ok(None) };
+        parse_time(&text).map(Some).ok_or_else(|| PredicateError::Time { at: self.at.clone(), found: text })
+    }
+
+    pub(super) fn required_time(&self) -> Result<Timestamp, PredicateError> {
+        self.time()?.ok_or_else(|| self.missing())
+    }
+
+    pub(super) fn count(&self) -> Result<u64, PredicateError> {
+        match self.value {
+            None => Err(self.missing()),
+            Some(value) => value
+                .as_number()
+                .and_then(|number| number.as_u64())
+                .ok_or_else(|| self.wrong("a whole number from 0", value)),
+        }
+    }
+
+    /// The elements of the array here; none when it is absent.
+    pub(super) fn list(&self) -> Result<Vec<Self>, PredicateError> {
+        match self.value {
+            None => Ok(Vec::new()),
+            Some(Value::Array(items)) => Ok(items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| Self {
+                    value: Some(item).filter(|v| !v.is_null()),
+                    at: format!("{}/{index}", self.at),
+                })
+                .collect()),
+            Some(other) => Err(self.wrong("an array", other)),
+        }
+    }
+
+    pub(super) fn texts(&self) -> Result<Vec<String>, PredicateError> {
+        self.list()?.iter().map(Self::required_text).collect()
+    }
+
+    pub(super) fn text_map(&self) -> Result<BTreeMap<String, String>, PredicateError> {
+        let members = self.each_member()?.into_iter();
+        members.map(|(name, field)| Ok((name.to_owned(), field.text()?.unwrap_or_default()))).collect()
+    }
+
+    pub(super) fn one_of<T: Copy>(&self, known: &[(&'static str, T)]) -> Result<T, PredicateError> {
+        let found = self.required_text()?;
+        known.iter().find(|(name, _)| *name == found).map(|(_, value)| *value).ok_or_else(|| {
+            PredicateError::NotOneOf {
+                at: self.at.clone(),
+                found,
+                known: known.iter().map(|(name, _)| *name).collect(),
+            }
+        })
+    }
+
+    pub(super) fn missing(&self) -> PredicateError {
+        PredicateError::Missing { at: self.at.clone() }
+    }
+
+    pub(super) fn at(&self) -> &str {
+        &self.at
+    }
+
+    fn wrong(&self, expected: &'static str, found: &Value) -> PredicateError {
+        PredicateError::Kind { at: self.at.clone(), expected, found: found.kind() }
+    }
+}
+
+/// RFC 3339 in UTC, written with `T` and `Z` (in-toto/attestation `spec/v1/field_types.md`, Timestamp).
+#[must_use]
+pub fn parse_time(text: &str) -> Option<Timestamp> {
+    let (whole, fraction) = text.strip_suffix('Z')?.split_at_checked(19)?;
+    let shape = whole.bytes().enumerate().all(|(at, byte)| match at {
+        4 | 7 => byte == b'-',
+        10 => byte == b'T',
+        13 | 16 => byte == b':',
+        _ => byte.is_ascii_digit(),
+    });
+    let digits = fraction.strip_prefix('.').unwrap_or("0");
+    let exact = (1..=9).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    let plain = fraction.is_empty() || fraction.starts_with('.');
+    (shape && exact && plain).then(|| text.parse().ok())?
+}
+
+/// Whether `text` has the form of an absolute URI.
+#[must_use]
+pub fn is_uri(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(scheme, rest)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+            && !rest.is_empty()
+            && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_utc_and_nothing_else() {
+        for good in ["2026-03-01T00:00:00Z", "1985-04-12T23:20:50.52Z", "2026-03-01T00:00:00.123456789Z"] {
+            assert!(parse_time(good).is_some(), "{good}");
+        }
+        for bad in [
+            "",
+            "Z",
+            "2026-03-01",
+            "2026-03-01T00:00:00",
+            "2026-03-01T00:00:00+00:00",
+            "2026-03-01T01:00:00+01:00",
+            "2026-03-01 00:00:00Z",
+            "2026-03-01t00:00:00Z",
+            "2026-03-01T00:00:00z",
+            "2026-03-01T00:00:00.Z",
+            "2026-03-01T00:00:00.1234567890Z",
+            "2026-03-01T00:00:00,5Z",
+            "2026-02-30T00:00:00Z",
+            "2026-03-01T24:00:00Z",
+            "+02026-03-01T00:00:00Z",
+            "2026-03-01T00:00:00[UTC]Z",
+            "2026-03-01T00:00:0é0Z",
+        ] {
+            assert!(parse_time(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_uri_has_a_scheme() {
+        for good in ["https://a", "urn:x", "pkg:a/b@1", "git+https://x@y"] {
+            assert!(is_uri(good), "{good}");
+        }
+        for bad in ["", "a", ":x", "https:", "1a:b", "a b:c", "https://a b", "x:\u{0}"] {
+            assert!(!is_uri(bad), "{bad}");
+        }
+    }
+}

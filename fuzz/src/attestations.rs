@@ -1,0 +1,101 @@
+//! Attestations, exact JSON and deny feeds.
+
+use modelseal_core::{
+    attestation::{Subject, read_attestation},
+    cover::Target,
+    deny_feed::DenyFeed,
+    digest::{Algorithm, Digest},
+    dsse::IN_TOTO_PAYLOAD_TYPE,
+    json::{pointer::Pointer, value::Value},
+    manifest::{Manifest, Resource, Serialization},
+    path::ModelPath,
+    predicate::{Predicate, svr_v0_2::Svr, vsa_v1::Vsa},
+    purl::Purl,
+    rollback::RollbackState,
+};
+
+/// What reads keeps its predicate exactly, what we write of it reads back as the same, and its subjects cover no model that
+/// they do not name.
+pub fn attestation(data: &[u8]) {
+    let read = match read_attestation(IN_TOTO_PAYLOAD_TYPE, data) {
+        Ok(read) => read,
+        Err(e) => return assert!(!e.to_string().is_empty()),
+    };
+    assert!(!read.subjects.is_empty() && !read.predicate_type.is_empty());
+    let again = Value::parse(read.raw.to_string().as_bytes(), 1 << 30).expect("what we write, we read");
+    assert_eq!(again, read.raw);
+    match &read.predicate {
+        Predicate::Vsa(vsa) => assert_eq!(Vsa::read(&vsa.to_value()).as_ref(), Ok(&**vsa)),
+        Predicate::Svr(svr) => assert_eq!(Svr::read(&svr.to_value()).as_ref(), Ok(&**svr)),
+        Predicate::Provenance(provenance) => drop(provenance.source()),
+        _ => {}
+    }
+    covers(&read.subjects);
+}
+
+/// The same JSON as `serde_json` sees, and every pointer into it gives something or says that there is nothing.
+pub fn value(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let pointer = Pointer::parse(&text);
+    drop(Purl::parse(&text).map(|purl| purl.reference()));
+    // `serde_json` gives this member name a meaning of its own when it builds a `Value`.
+    if text.contains("serde_json::private") {
+        return;
+    }
+    let Ok(value) = Value::parse(data, 1 << 20) else { return };
+    let theirs: serde_json::Value = serde_json::from_slice(data).expect("what we read is JSON");
+    let ours: serde_json::Value = serde_json::from_str(&value.to_string()).expect("what we write is JSON");
+    assert_eq!(ours, theirs);
+    for text in ["", "/a", "/*", "/*/*", "/0/*/name", "/predicate/buildDefinition/resolvedDependencies/*/uri"]
+    {
+        let pointer = Pointer::parse(text).expect("a pointer");
+        let places = pointer.select(&value);
+        assert!(!places.is_empty() && (pointer.is_many() || places.len() == 1));
+    }
+    if let Ok(pointer) = pointer {
+        assert!(!pointer.select(&value).is_empty());
+    }
+}
+
+/// Deny feeds and remembered versions: what reads can be written and means the same.
+pub fn feed(data: &[u8]) {
+    match DenyFeed::parse(data) {
+        Ok(feed) => {
+            let written = feed.to_json().expect("a feed can be written");
+            assert_eq!(DenyFeed::parse(&written).expect("what we write, we read"), feed);
+        }
+        Err(e) => assert!(!e.to_string().is_empty()),
+    }
+    match RollbackState::parse(data) {
+        Ok(state) => {
+            let written = state.to_json().expect("a state can be written");
+            assert_eq!(RollbackState::parse(&written).expect("what we write, we read"), state);
+        }
+        Err(e) => assert!(!e.to_string().is_empty()),
+    }
+}
+
+/// A model of the files that subjects name, and the same model with one more file.
+fn covers(subjects: &[Subject]) {
+    let file = |subject: &Subject| {
+        let digest = Digest::from_hex(Algorithm::Sha256, subject.digest.get("sha256")?).ok()?;
+        Some(Resource { path: ModelPath::parse(subject.name.as_deref()?).ok()?, range: None, digest })
+    };
+    let mut files: Vec<Resource> = subjects.iter().take(64).filter_map(file).collect();
+    for extra in [false, true] {
+        if extra {
+            let path = ModelPath::parse("no-subject-has-this-name").expect("a name");
+            files.push(Resource { path, range: None, digest: Digest::sha256([0; 32]) });
+        }
+        let Ok(manifest) = Manifest::sorted(Serialization::default(), files.clone()) else { return };
+        let cover = Target::of(&manifest).cover(subjects);
+        assert!(!cover.to_string().is_empty());
+        let named = |subject: &Subject| {
+            let whole = manifest.manifest_digest().to_hex();
+            subject.name.as_deref() == Some("no-subject-has-this-name")
+                || ["dirHash", "manifest-sha256"].iter().any(|name| subject.digest.get(name) == Some(&whole))
+        };
+        assert!(!(extra && cover.is_full() && !subjects.iter().any(named)));
+        assert!(!Target::of(&manifest).cover(&[]).is_full());
+    }
+}
