@@ -20,7 +20,12 @@
 //! # Ok(()) }
 //! ```
 
+pub mod attestation;
+pub mod decision;
+pub mod facts;
 pub mod legacy;
+pub mod policy;
+pub mod policy_trust;
 pub mod public_key;
 pub mod signer;
 pub mod sigstore;

@@ -2,6 +2,7 @@
 
 use crate::{signer::Signer, sigstore::Evidence};
 use modelseal_core::{
+    attestation::{Attestation, AttestationError, read_attestation},
     manifest::{Comparison, Manifest},
     observed::Observed,
     predicate::{Reading, SignedModel, StatementError, read_signed_model},
@@ -66,7 +67,30 @@ impl<T> Verified<T> {
     }
 }
 
+impl Payload {
+    /// The media type that was signed with the bytes.
+    #[must_use]
+    pub fn payload_type(&self) -> &str {
+        &self.payload_type
+    }
+
+    /// The bytes that were signed.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl Verified<Payload> {
+    /// Reads the signed statement as an attestation of any predicate type.
+    ///
+    /// # Errors
+    /// [`AttestationError`] when it is none, or a malformed one.
+    pub fn into_attestation(self) -> Result<Verified<Attestation>, AttestationError> {
+        let attestation = read_attestation(&self.value.payload_type, &self.value.bytes)?;
+        Ok(Verified { value: attestation, signer: self.signer, evidence: self.evidence })
+    }
+
     /// Reads the signed statement as that of a model.
     ///
     /// # Errors

@@ -43,6 +43,13 @@ enum Trust {
 pub enum VerifyError {
     /// The envelope's payload is not an in-toto statement.
     PayloadType(String),
+    /// The envelope's payload is of another type than the document that was expected.
+    OtherPayloadType {
+        /// Its type.
+        found: String,
+        /// The type that was expected.
+        expected: String,
+    },
     /// The bundle was made with another signing method than the one it is verified with.
     Method {
         /// The bundle's method.
@@ -145,9 +152,27 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`], the most specific reason that was found.
     pub fn verify(&self, bundle: &Bundle, now: Timestamp) -> Result<Verified<Payload>, VerifyError> {
+        if bundle.envelope().payload_type() != IN_TOTO_PAYLOAD_TYPE {
+            return Err(VerifyError::PayloadType(bundle.envelope().payload_type().to_owned()));
+        }
+        self.verify_payload(bundle, IN_TOTO_PAYLOAD_TYPE, now)
+    }
+
+    /// The same for a signed document that is no in-toto statement, such as a policy: the envelope's payload must be of
+    /// exactly the `expected` type, which the signature covers.
+    ///
+    /// # Errors
+    /// [`VerifyError`], the most specific reason that was found.
+    pub fn verify_payload(
+        &self,
+        bundle: &Bundle,
+        expected: &str,
+        now: Timestamp,
+    ) -> Result<Verified<Payload>, VerifyError> {
         let envelope = bundle.envelope();
-        if envelope.payload_type() != IN_TOTO_PAYLOAD_TYPE {
-            return Err(VerifyError::PayloadType(envelope.payload_type().to_owned()));
+        if envelope.payload_type() != expected {
+            let (found, expected) = (envelope.payload_type().to_owned(), expected.to_owned());
+            return Err(VerifyError::OtherPayloadType { found, expected });
         }
         let (signer, evidence) = match (&self.trust, bundle.material()) {
             (Trust::Key(key), VerificationMaterial::PublicKey(identifier)) => {
@@ -315,6 +340,9 @@ impl fmt::Display for VerifyError {
         match self {
             Self::PayloadType(found) => {
                 write!(f, "payloadType is '{}', expected '{IN_TOTO_PAYLOAD_TYPE}'", P(found))
+            }
+            Self::OtherPayloadType { found, expected } => {
+                write!(f, "payloadType is '{}', expected '{}'", P(found), P(expected))
             }
             Self::Method { found, expected } => write!(
                 f,

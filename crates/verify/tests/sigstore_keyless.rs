@@ -78,7 +78,7 @@ fn claims_are_exposed_by_their_names() {
     };
     let good = pattern(r"https://github\.com/acme/[^@]+@refs/heads/(main|dev)");
     assert!(check(&Verifier::with_sigstore(root(&double), good), &bundle).is_ok());
-    for part in [r"https://github\.com/acme", r"://github.com/acme/.*", r"email:https://.*"] {
+    for part in [r"https://github\.com/acme", r"URI:://github.com/acme/.*", r"email:https://.*"] {
         let verifier = Verifier::with_sigstore(root(&double), pattern(part));
         assert!(refusal(&verifier, &bundle).contains("Identity {"), "{part}");
     }

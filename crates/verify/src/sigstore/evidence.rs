@@ -10,6 +10,7 @@ use super::{
 use crate::public_key::hex;
 use jiff::{SignedDuration, Timestamp};
 use modelseal_core::{limits::MAX_LOG_ENTRIES, log_entry::LogEntry, text::Printable};
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 
 /// How far a trusted time may lie in the future of the verifier's: two machines' clocks differ by seconds, and five
@@ -45,6 +46,8 @@ pub struct VerifiedLogEntry {
     pub checkpoint_origin: String,
     /// How many entries the tree had; 0 for an entry with a promise only.
     pub tree_size: u64,
+    /// SHA-256 of the body: what is the same entry, whatever number it is given.
+    leaf: [u8; 32],
 }
 
 /// A time at which the signature existed, and who says so.
@@ -146,8 +149,7 @@ pub(crate) fn verify(
         body::check_binding(index, entry, subject)?;
         let (log, verified) = verify_entry(index, entry, every_entry_proven, root)?;
         // The same entry under another checkpoint is still one entry, and one time.
-        let same =
-            |other: &VerifiedLogEntry| other.log_id == verified.log_id && other.index == verified.index;
+        let same = |other: &VerifiedLogEntry| other.log_id == verified.log_id && other.leaf == verified.leaf;
         if !evidence.log_entries.iter().any(same) {
             if let Some(at) = verified.integrated_time {
                 let source = TimeSource::TransparencyLog(log.url.clone());
@@ -209,12 +211,17 @@ fn verify_entry<'r>(
     let verified = |log: &Log, time, origin: String, tree_size| VerifiedLogEntry {
         log_url: log.url.clone(),
         log_id: hex(&log.id),
-        index: entry.log_index,
+        // Only the log's promise vouches for the number over all of its shards; the proof has that in its tree.
+        index: match &entry.inclusion_proof {
+            Some(proof) if entry.inclusion_promise.is_none() && !body::is_rekor_v2(entry) => proof.log_index,
+            _ => entry.log_index,
+        },
         kind: entry.kind.clone(),
         version: entry.version.clone(),
         integrated_time: time,
         checkpoint_origin: origin,
         tree_size,
+        leaf: Sha256::digest(&entry.canonicalized_body).into(),
     };
     if body::is_rekor_v2(entry) {
         // Rekor v2 entries name their log only by the checkpoint, and carry no time.

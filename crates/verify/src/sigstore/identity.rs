@@ -1,13 +1,9 @@
 //! [`IdentityMatch`]: whose keyless signature is expected.
 
+use crate::policy::pattern::{self, Pattern};
 use modelseal_core::text::Printable;
-use regex_automata::{meta::Regex, util::syntax};
-use std::{fmt, sync::Arc};
-
-/// Longest pattern, in bytes.
-const MAX_PATTERN_BYTES: usize = 8 * 1024;
-/// Largest compiled pattern, in bytes: repetitions of repetitions grow fast.
-const MAX_COMPILED_BYTES: usize = 2 * 1024 * 1024;
+use regex_syntax::ast::{Ast, parse::Parser};
+use std::fmt;
 
 /// The kind of name that a keyless certificate gives its holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +19,8 @@ pub enum IdentityKind {
 /// otherwise choose one that reads like somebody's e-mail address.
 ///
 /// The kind is what is written before the value, `email:` or `URI:`. Without it, text with `://` is a URI and other text
-/// with `@` an e-mail address.
+/// with `@` an e-mail address. A pattern for URIs begins, in each of its alternatives, with the scheme: of
+/// `.*@example\.com|https://.*` nobody knows what it is about.
 ///
 /// ```
 /// use modelseal_verify::sigstore::{IdentityKind, IdentityMatch};
@@ -38,7 +35,7 @@ pub enum IdentityKind {
 pub struct IdentityMatch {
     kind: IdentityKind,
     text: String,
-    pattern: Option<Arc<Regex>>,
+    pattern: Option<Pattern>,
 }
 
 /// Why text is no identity pattern.
@@ -67,28 +64,26 @@ impl IdentityMatch {
         Self { kind: kind.unwrap_or(IdentityKind::Uri), text: text.to_owned(), pattern: None }
     }
 
-    /// Every identity that `pattern` matches as a whole. The syntax is that of the `regex` crate; the pattern is anchored
-    /// at both ends, and matching takes linear time.
+    /// Every identity that `pattern` matches as a whole; see [`Pattern`] for the syntax.
     ///
     /// # Errors
     /// [`PatternError`] when it is not one regular expression, is too large, or does not say which kind it is about.
     pub fn pattern(pattern: &str) -> Result<Self, PatternError> {
-        if pattern.len() > MAX_PATTERN_BYTES {
-            return Err(PatternError::TooLong { found: pattern.len(), limit: MAX_PATTERN_BYTES });
-        }
-        let (kind, text) = split(pattern);
-        let kind = kind.ok_or_else(|| PatternError::Kind(text.to_owned()))?;
-        // Alone first: `a)|(?:b` is no pattern, but becomes one between parentheses.
-        compile(text)?;
-        let anchored = compile(&format!(r"\A(?:{text})\z"))?;
-        Ok(Self { kind, text: text.to_owned(), pattern: Some(Arc::new(anchored)) })
+        let (named, text) = prefixed(pattern);
+        let compiled = Pattern::new(text).map_err(|e| match e {
+            pattern::PatternError::TooLong { found, limit } => PatternError::TooLong { found, limit },
+            other => PatternError::Syntax(other.to_string()),
+        })?;
+        let kind =
+            named.or_else(|| kind_of_pattern(text)).ok_or_else(|| PatternError::Kind(text.to_owned()))?;
+        Ok(Self { kind, text: text.to_owned(), pattern: Some(compiled) })
     }
 
     /// Whether `value`, a name of kind `kind`, is expected.
     #[must_use]
     pub fn matches(&self, kind: IdentityKind, value: &str) -> bool {
         let fits = match &self.pattern {
-            Some(pattern) => pattern.is_match(value),
+            Some(pattern) => pattern.matches(value),
             None => self.text == value,
         };
         kind == self.kind && !value.is_empty() && fits
@@ -107,36 +102,57 @@ impl IdentityMatch {
     }
 }
 
-fn compile(pattern: &str) -> Result<Regex, PatternError> {
-    Regex::builder()
-        .configure(
-            Regex::config()
-                .nfa_size_limit(Some(MAX_COMPILED_BYTES))
-                .onepass_size_limit(Some(MAX_COMPILED_BYTES)),
-        )
-        .syntax(syntax::Config::new().nest_limit(64))
-        .build(pattern)
-        .map_err(|e| {
-            PatternError::Syntax(e.syntax_error().map_or_else(|| e.to_string(), ToString::to_string))
-        })
-}
-
 /// The kind that `text` is of, and the text without the word for it.
 fn split(text: &str) -> (Option<IdentityKind>, &str) {
-    if let Some(rest) = text.strip_prefix("email:") {
-        return (Some(IdentityKind::Email), rest);
-    }
-    if let Some(rest) = text.strip_prefix("URI:") {
-        return (Some(IdentityKind::Uri), rest);
-    }
-    let kind = if text.contains("://") {
+    let (named, text) = prefixed(text);
+    let looks = if text.contains("://") {
         Some(IdentityKind::Uri)
     } else if text.contains('@') {
         Some(IdentityKind::Email)
     } else {
         None
     };
-    (kind, text)
+    (named.or(looks), text)
+}
+
+/// The kind that is written before `text`.
+fn prefixed(text: &str) -> (Option<IdentityKind>, &str) {
+    if let Some(rest) = text.strip_prefix("email:") {
+        (Some(IdentityKind::Email), rest)
+    } else if let Some(rest) = text.strip_prefix("URI:") {
+        (Some(IdentityKind::Uri), rest)
+    } else {
+        (None, text)
+    }
+}
+
+/// The kind of names that a regular expression is about, where each of its alternatives says so by itself: it begins with
+/// a scheme and `://`, or has an `@` and no `://`. Whoever can choose the end of a URI, such as a branch's name, could
+/// otherwise satisfy the alternative that was meant for e-mail addresses.
+pub(crate) fn kind_of_pattern(pattern: &str) -> Option<IdentityKind> {
+    let ast = Parser::new().parse(pattern).ok()?;
+    let kind = |branch: &str| {
+        let branch = branch.trim_start_matches('^');
+        let scheme = branch.split_once("://").map(|(scheme, _)| scheme);
+        let is_scheme = |s: &str| {
+            s.starts_with(|c: char| c.is_ascii_alphabetic())
+                && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'-')
+        };
+        match scheme {
+            Some(scheme) => is_scheme(scheme).then_some(IdentityKind::Uri),
+            None => branch.contains('@').then_some(IdentityKind::Email),
+        }
+    };
+    let text = |ast: &Ast| pattern.get(ast.span().start.offset..ast.span().end.offset).and_then(kind);
+    let mut kinds = match &ast {
+        Ast::Alternation(all) => all.asts.iter().map(text).collect::<Vec<_>>(),
+        one => vec![text(one)],
+    };
+    kinds.dedup();
+    match kinds[..] {
+        [kind] => kind,
+        _ => None,
+    }
 }
 
 impl fmt::Display for IdentityKind {
@@ -164,7 +180,8 @@ impl fmt::Display for PatternError {
             }
             Self::Kind(text) => write!(
                 f,
-                "the pattern '{}' does not say what it is about: write 'email:' or 'URI:' before it",
+                "the pattern '{}' does not say whether it is about e-mail addresses or URIs: write 'email:' or 'URI:' before \
+                 it, or begin each of its alternatives with a scheme such as 'https://'",
                 Printable(text)
             ),
         }
@@ -221,14 +238,31 @@ mod tests {
 
     #[test]
     fn a_pattern_cannot_escape_its_anchors_or_grow_without_bound() {
-        for bad in ["email:a)|(?:b", "email:(", "email:(?x)a@b #", "email:(?x)a # (", r"email:\"] {
+        for bad in ["email:a)|(?:b", "email:(", r"email:\"] {
             assert!(matches!(IdentityMatch::pattern(bad), Err(PatternError::Syntax(_))), "{bad}");
         }
         assert!(matches!(IdentityMatch::pattern("email:((a{200}){200}){200}"), Err(PatternError::Syntax(_))));
         let deep = format!("email:{}a{}", "(".repeat(500), ")".repeat(500));
         assert!(matches!(IdentityMatch::pattern(&deep), Err(PatternError::Syntax(_))));
-        let long = "a".repeat(MAX_PATTERN_BYTES + 1);
+        let long = "a".repeat(pattern::MAX_PATTERN_BYTES + 1);
         assert!(matches!(IdentityMatch::pattern(&long), Err(PatternError::TooLong { .. })));
         assert!(matches!(IdentityMatch::pattern(".*"), Err(PatternError::Kind(_))));
+    }
+
+    #[test]
+    fn a_pattern_for_both_kinds_is_for_none() {
+        for mixed in [
+            r".*@example\.com|https://github\.com/good/.*",
+            r"https://github\.com/good/.*|.*@example\.com",
+            r"(https://a|.*@example\.com)",
+            r".*@example\.com.*://x",
+            "https://a|b",
+        ] {
+            assert!(matches!(IdentityMatch::pattern(mixed), Err(PatternError::Kind(_))), "{mixed}");
+        }
+        let workflows = IdentityMatch::pattern(r"https://a/x@refs/.*|https://b/y@.*").unwrap();
+        assert!(workflows.matches(Uri, "https://b/y@refs") && !workflows.matches(Email, "https://b/y@refs"));
+        assert_eq!(IdentityMatch::pattern("(alice|bob)@example").unwrap().kind(), Email);
+        assert_eq!(IdentityMatch::pattern("URI:.*@example").unwrap().kind(), Uri);
     }
 }

@@ -1,0 +1,155 @@
+//! The `content` block. What the files are inside is not looked at by this version: those fields deny.
+
+use super::{
+    check::Found,
+    code::Code,
+    context::{Block, Candidate, Context},
+    integrity::shown,
+};
+use crate::policy::{document::Content, words::Permission};
+use modelseal_core::path::ModelPath;
+use serde_json::json;
+
+/// Checks the block over one candidate.
+pub(super) fn check(
+    context: &Context<'_>,
+    block: &Block<'_>,
+    wanted: &Content,
+    candidate: &Candidate,
+) -> Vec<Found> {
+    let id = |what: &str| block.id(&format!("content.{what}"));
+    let mut found = Vec::new();
+    if !wanted.allow_formats.is_empty() {
+        found.push(Found::unsupported(id("allow-formats"), "content.allow-formats").never_relaxed());
+    }
+    if !wanted.deny_formats.is_empty() {
+        found.push(Found::unsupported(id("deny-formats"), "content.deny-formats").never_relaxed());
+    }
+    if wanted.remote_code == Some(Permission::Deny) {
+        found.push(Found::unsupported(id("remote-code"), "content.remote-code = \"deny\"").never_relaxed());
+    }
+    let Some(manifest) = context.manifest(candidate) else {
+        found.push(Found::unmeasured(id("files")));
+        return found;
+    };
+    if wanted.unsigned_files == Some(Permission::Deny) {
+        found.push(unsigned(context, id("unsigned-files"), candidate));
+    }
+    if wanted.symlinks == Some(Permission::Deny) {
+        found.push(symlinks(context, id("symlinks"), candidate));
+    }
+    if let Some(allowed) = &wanted.ignore_paths {
+        found.push(ignored(context, id("ignore-paths"), allowed, candidate));
+    }
+    if let Some(limit) = wanted.max_files {
+        let count = manifest.file_count() as u64;
+        found.push(if count <= limit {
+            Found::pass(id("max-files"), format!("{count} files"))
+        } else {
+            let message = format!("{count} files, max-files is {limit}");
+            Found::fail(id("max-files"), Code::ContentTooManyFiles, message).expected(limit).actual(count)
+        });
+    }
+    if let Some(limit) = wanted.max_bytes {
+        let bytes =
+            context.data.measured.iter().filter_map(|m| m.outcome.as_ref().ok()).map(|m| m.bytes).max();
+        found.push(match bytes {
+            None => Found::unmeasured(id("max-bytes")),
+            Some(bytes) if bytes <= limit => Found::pass(id("max-bytes"), format!("{bytes} bytes")),
+            Some(bytes) => {
+                let message = format!("{bytes} bytes, max-bytes is {limit}");
+                Found::fail(id("max-bytes"), Code::ContentTooLarge, message).expected(limit).actual(bytes)
+            }
+        });
+    }
+    found
+}
+
+fn unsigned(context: &Context<'_>, id: String, candidate: &Candidate) -> Found {
+    match candidate {
+        Candidate::Signed { .. } => {
+            let compared = context.best_manifest(candidate, true).and_then(|fact| fact.compared.as_ref());
+            match compared {
+                Some(Ok(comparison)) if comparison.unsigned.is_empty() => {
+                    Found::pass(id, "every file is signed")
+                }
+                Some(Ok(comparison)) => {
+                    let paths: Vec<&ModelPath> = comparison.unsigned.iter().collect();
+                    let message = format!("{} files are not signed", paths.len());
+                    Found::fail(id, Code::IntegrityFileUnsigned, message).actual(shown(&paths))
+                }
+                _ => Found::skip(id, "integrity", Code::IntegrityFileUnsigned),
+            }
+        }
+        // No signature lists files: then somebody trusted must have attested every one of them.
+        _ => {
+            let attested = context.facts.attested.iter().any(|fact| {
+                let attestation = &context.data.attestations[fact.attestation];
+                super::denied::signer(context, &fact.by).is_none()
+                    && context
+                        .cover(candidate, attestation)
+                        .is_some_and(modelseal_core::cover::Cover::is_full)
+            });
+            if attested {
+                return Found::pass(id, "every file is covered by an attestation");
+            }
+            Found::fail(id, Code::IntegrityFileUnsigned, "no file is signed").fix("have the model signed")
+        }
+    }
+}
+
+/// Links are refused by measuring unless the signer allowed them; then what was followed counts.
+fn symlinks(context: &Context<'_>, id: String, candidate: &Candidate) -> Found {
+    let allowed = context.manifest(candidate).is_some_and(|m| m.serialization().allow_symlinks);
+    if !allowed {
+        return Found::pass(id, "the model was measured without following links");
+    }
+    let measured = context.data.measured.iter().filter(|m| m.serialization.allow_symlinks);
+    let links: Option<Vec<&ModelPath>> = measured
+        .filter_map(|m| m.outcome.as_ref().ok())
+        .map(|m| m.links.as_deref())
+        .try_fold(Vec::new(), |mut all, links| {
+            all.extend(links?);
+            Some(all)
+        });
+    match links {
+        Some(links) if links.is_empty() => Found::pass(id, "no link was followed"),
+        Some(links) => {
+            let message = format!("{} symbolic links were followed", links.len());
+            Found::fail(id, Code::IntegritySymlink, message).actual(shown(&links))
+        }
+        None => Found::fail(
+            id,
+            Code::IntegritySymlink,
+            "the signer allowed symbolic links, and nobody says that none was followed",
+        ),
+    }
+}
+
+/// What the signer left out must be what the policy lets it leave out. A signature cannot cover itself.
+fn ignored(context: &Context<'_>, id: String, allowed: &[String], candidate: &Candidate) -> Found {
+    let Some(manifest) = context.best_manifest(candidate, true).map(|fact| &fact.model.manifest) else {
+        let measured = context.manifest(candidate).map(|m| m.serialization().ignore_paths.clone());
+        return judge_ignored(id, allowed, &measured.unwrap_or_default(), &[]);
+    };
+    judge_ignored(id, allowed, &manifest.serialization().ignore_paths, &context.data.evidence_paths)
+}
+
+fn judge_ignored(id: String, allowed: &[String], ignored: &[ModelPath], evidence: &[ModelPath]) -> Found {
+    let within = |path: &ModelPath| {
+        allowed.iter().any(|a| ModelPath::parse(a.trim_end_matches('/')).is_ok_and(|a| path.is_within(&a)))
+    };
+    let mut outside: Vec<&ModelPath> =
+        ignored.iter().filter(|path| !within(path) && !evidence.contains(path)).collect();
+    outside.sort_unstable();
+    match outside.first() {
+        None => Found::pass(id, "nothing was left out that must not be").expected(json!(allowed)),
+        Some(first) => {
+            let message = format!("'{first}' was left out by the signer");
+            Found::fail(id, Code::IntegrityIgnoredPathNotAllowed, message)
+                .expected(json!(allowed))
+                .actual(shown(&outside))
+                .fix("have the publisher sign the whole model")
+        }
+    }
+}

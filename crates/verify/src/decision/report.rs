@@ -1,0 +1,212 @@
+//! [`Decision`] and the document that says it. A decision that came from recorded facts is a [`Replayed`] one, which can be
+//! read and compared but never opens a door.
+
+use super::{
+    check::{Check, Status},
+    code::Code,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The schema id of [`DecisionReport`].
+pub const RESULT_SCHEMA: &str = "modelseal.result/v1";
+
+/// A verdict. The order is from good to bad: of several policies the worst holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Every requirement is met.
+    Allow,
+    /// The rule asks for no evidence (`insecure-allow-unverified`); baseline and deny lists found nothing.
+    AllowUnverified,
+    /// A requirement is not met.
+    Deny,
+    /// It could not be decided, which is never an allow.
+    Error,
+}
+
+/// What was decided, why, and until when it holds. Only [`decide`](super::decide) makes one.
+///
+/// ```compile_fail
+/// use modelseal_verify::decision::{Decision, DecisionReport};
+/// fn forge(report: DecisionReport) -> Decision {
+///     Decision { report } // private field
+/// }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a decision that nobody looks at lets everything pass"]
+pub struct Decision {
+    pub(super) report: DecisionReport,
+}
+
+/// Proof that a [`Decision`] was an allow: what a door asks for. Not to be had from a report, nor from a replay.
+///
+/// ```compile_fail
+/// use modelseal_verify::decision::{Decision, Replayed, Allowed};
+/// fn cheat(replayed: &Replayed<Decision>) -> Option<Allowed<'_>> {
+///     replayed.allowed() // no such method
+/// }
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Allowed<'a> {
+    decision: &'a Decision,
+}
+
+/// A `T` that was decided over facts read back from a file: for comparing policies, never for letting a model load.
+///
+/// ```compile_fail
+/// use modelseal_verify::decision::{Decision, Replayed};
+/// fn cheat(replayed: Replayed<Decision>) -> Decision {
+///     replayed.into() // no way back
+/// }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Replayed<T>(pub(super) T);
+
+/// A decision as a document, `modelseal.result/v1`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DecisionReport {
+    /// Always `modelseal.result/v1`.
+    pub schema: String,
+    /// The worst verdict of all policies.
+    pub verdict: Verdict,
+    /// The code of the first check that decided; absent when none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
+    /// What happened, in one sentence.
+    pub message: String,
+    /// The caller's name for the model.
+    pub reference: String,
+    /// The tag or revision that the caller asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_version: Option<String>,
+    /// `manifest-sha256:<hex>` of the model as measured; absent before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
+    /// Every policy and what it says.
+    pub policies: Vec<PolicyVerdict>,
+    /// The rule that decided: of the first policy with the worst verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// `enforce` or `audit`, of that rule at `now`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// The time of the decision (RFC 3339, UTC).
+    pub now: String,
+    /// Until when the same inputs give the same verdict (RFC 3339, UTC); absent for an error, which is not to be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<String>,
+    /// Every check, in the order of evaluation.
+    pub checks: Vec<Check>,
+    /// Evidence that helps nobody, each with the reason.
+    pub rejected: Vec<RejectedEvidence>,
+    /// What the user should know besides.
+    pub notes: Vec<String>,
+}
+
+/// What one policy says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PolicyVerdict {
+    /// Its id.
+    pub id: String,
+    /// Its version.
+    pub version: u64,
+    /// Hex SHA-256 of its bytes.
+    pub sha256: String,
+    /// The rule that was selected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// `enforce` or `audit`, at the time of the decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// What it says.
+    pub verdict: Verdict,
+}
+
+/// A bundle, or a part of what it says, that was set aside. It never helps.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RejectedEvidence {
+    /// `sha256:<hex>` of the document.
+    pub evidence: String,
+    /// The caller's names for it.
+    pub names: Vec<String>,
+    /// Why.
+    pub code: Code,
+    /// Why, in a sentence.
+    pub message: String,
+}
+
+impl Decision {
+    /// The verdict.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.report.verdict
+    }
+
+    /// The proof that the model may be used, when it may. `allow-unverified` is none unless the caller says in so many words
+    /// that it accepts one.
+    #[must_use]
+    pub fn allowed(&self, accept_unverified: bool) -> Option<Allowed<'_>> {
+        match self.report.verdict {
+            Verdict::Allow => Some(Allowed { decision: self }),
+            Verdict::AllowUnverified if accept_unverified => Some(Allowed { decision: self }),
+            _ => None,
+        }
+    }
+
+    /// The decision as a document.
+    #[must_use]
+    pub fn report(&self) -> &DecisionReport {
+        &self.report
+    }
+
+    /// Every check, in the order of evaluation.
+    #[must_use]
+    pub fn checks(&self) -> &[Check] {
+        &self.report.checks
+    }
+}
+
+impl<'a> Allowed<'a> {
+    /// The decision it proves.
+    pub fn decision(self) -> &'a Decision {
+        self.decision
+    }
+}
+
+impl Replayed<Decision> {
+    /// The decision as a document.
+    #[must_use]
+    pub fn report(&self) -> &DecisionReport {
+        &self.0.report
+    }
+}
+
+impl DecisionReport {
+    /// The checks of one status.
+    pub fn with(&self, status: Status) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(move |check| check.status == status)
+    }
+
+    /// Whether a check was waived: then nothing may say PASSED without saying that too.
+    #[must_use]
+    pub fn is_waived(&self) -> bool {
+        self.with(Status::Waived).next().is_some()
+    }
+
+    /// The exit status of the command line: 0 allowed, 1 denied, 2 a wrong input document, 3 undecided.
+    #[must_use]
+    pub fn exit_status(&self) -> u8 {
+        use super::code::CodeKind;
+        match (self.verdict, self.code.map(Code::kind)) {
+            (Verdict::Allow | Verdict::AllowUnverified, _) => 0,
+            (Verdict::Deny, Some(CodeKind::Usage)) => 2,
+            (Verdict::Deny, _) => 1,
+            (Verdict::Error, _) => 3,
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The `signature` block: enough different people signed the same manifest, each in a way that counts.
+
+use super::{
+    check::{Found, earliest},
+    code::Code,
+    context::{Block, Candidate, Context},
+    denied,
+};
+use crate::{
+    facts::{By, NearMiss, SignerIdentity},
+    policy::{
+        document::Signature,
+        words::{HashAlgorithm, Requirement},
+    },
+};
+use jiff::{SignedDuration, Timestamp};
+use modelseal_core::text::Printable;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// How far the clocks of this machine and of a time's source may differ.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// One signature of the block's signers, with all that keeps it from counting.
+struct Counted<'a> {
+    by: &'a By,
+    faults: Vec<Fault>,
+    until: Option<Timestamp>,
+}
+
+struct Fault {
+    id: &'static str,
+    code: Code,
+    message: String,
+    expected: Value,
+    actual: Value,
+}
+
+/// Checks the block over one candidate.
+pub(super) fn check(
+    context: &Context<'_>,
+    block: &Block<'_>,
+    wanted: &Signature,
+    candidate: &Candidate,
+    unsigned_allowed: bool,
+) -> Vec<Found> {
+    let needed = wanted.threshold.map_or(1, |t| t.get() as usize);
+    let people = context.principals(&wanted.signers);
+    // Where the model is what some of the signatures say, the others are about something else.
+    let intact = context.signatures(candidate).any(|s| context.is_intact(s.manifest, unsigned_allowed));
+    let relevant = context.signatures(candidate).filter(|signature| {
+        wanted.signers.contains(&signature.by.signer)
+            && (!intact || context.is_intact(signature.manifest, unsigned_allowed))
+    });
+    // Of each person the signature that lacks least.
+    let mut best: BTreeMap<&str, Counted<'_>> = BTreeMap::new();
+    let mut ignored = Vec::new();
+    for signature in relevant {
+        let counted = weigh(context, wanted, &signature.by);
+        let person = signature.by.principal.as_str();
+        let loser = match best.get(person) {
+            Some(known) if rank(known) <= rank(&counted) => Some(counted),
+            _ => best.insert(person, counted),
+        };
+        ignored.extend(loser.map(|loser| note(loser.by, "same principal")));
+    }
+    let mut order: Vec<Counted<'_>> = best.into_values().collect();
+    order.sort_by_key(|counted| (counted.faults.len(), rank(counted)));
+    let valid = order.iter().filter(|counted| counted.faults.is_empty()).count();
+
+    let id = block.id("signature.threshold");
+    let expected = json!({ "threshold": needed, "principals": people });
+    let mut names: Vec<&str> = order.iter().map(|counted| counted.by.principal.as_str()).collect();
+    names.sort_unstable();
+    let evidence = order.iter().map(|counted| counted.by.document.clone());
+    let mut found = Vec::new();
+    if order.len() >= needed {
+        // It holds as long as the last of those who are needed counts.
+        let mut untils: Vec<Option<Timestamp>> =
+            order.iter().take(valid.max(needed)).map(|c| c.until).collect();
+        untils.sort_by_key(|until| std::cmp::Reverse(until.unwrap_or(Timestamp::MAX)));
+        let until = untils.get(needed - 1).copied().flatten();
+        let message = format!("{} of {needed} required people signed: {}", order.len(), names.join(", "));
+        let pass = Found::pass(id, message).expected(expected).evidence(evidence).until(until);
+        found.push(pass.actual(json!({ "principals": names, "ignored": sorted(ignored) })));
+        if valid < needed {
+            found.extend(order.iter().take(needed).flat_map(|counted| faults(block, counted)));
+        } else {
+            found.push(
+                Found::pass(block.id("signature.time"), "times and logs are as required")
+                    .evidence(order.iter().filter(|c| c.faults.is_empty()).map(|c| c.by.document.clone())),
+            );
+        }
+    } else {
+        let near = near_misses(context, wanted);
+        let nothing = context.data.bundles.is_empty();
+        let code = match (order.len(), nothing) {
+            (0, true) => Code::SignatureMissing,
+            (0, false) => Code::SignatureNoTrustedSigner,
+            _ => Code::SignatureThresholdNotMet,
+        };
+        let message = match code {
+            Code::SignatureMissing => "there is no signature".to_owned(),
+            Code::SignatureNoTrustedSigner => format!("nobody of {} signed this model", people.join(", ")),
+            _ => format!("{} of {needed} required people signed: {}", order.len(), names.join(", ")),
+        };
+        ignored.extend(near.iter().map(|miss| {
+            json!({ "signer": miss.signer, "evidence": miss.document, "code": miss.code, "why": miss.message })
+        }));
+        let missing: Vec<&str> =
+            people.iter().map(String::as_str).filter(|person| !names.contains(person)).collect();
+        let fix = format!("ask {} to sign this model: modelseal sign", missing.join(" or "));
+        found.push(
+            Found::fail(id, code, message)
+                .expected(expected)
+                .actual(json!({ "principals": names, "ignored": sorted(ignored) }))
+                .evidence(evidence)
+                .fix(fix),
+        );
+        found.extend(order.iter().flat_map(|counted| faults(block, counted)));
+        found.extend(near.iter().filter(|miss| is_worth_a_check(miss.code)).map(|miss| {
+            let id = block.id(&format!("identity/{}", miss.signer));
+            Found::fail(id, miss.code, miss.message.clone()).evidence([miss.document.clone()])
+        }));
+    }
+    found.push(hash(context, block, wanted, candidate, unsigned_allowed));
+    found
+}
+
+/// The people whose signature over the candidate counts fully: those who may bind its name.
+pub(super) fn people_who_count(context: &Context<'_>, wanted: &Signature, by: &By) -> bool {
+    wanted.signers.contains(&by.signer) && denied::signer(context, by).is_none()
+}
+
+fn weigh<'a>(context: &Context<'_>, wanted: &Signature, by: &'a By) -> Counted<'a> {
+    let mut faults = Vec::new();
+    let mut until = by.valid_until;
+    let mut fault = |id, code, message: String, expected, actual| {
+        faults.push(Fault { id, code, message, expected, actual });
+    };
+    let who = Printable(&by.signer);
+    if let Some(denied) = denied::signer(context, by) {
+        fault("deny.signer", denied.code, denied.message, Value::Null, json!(by.identity));
+    }
+    let keyless = matches!(by.identity, SignerIdentity::Keyless(_));
+    let usual = if keyless { Requirement::Required } else { Requirement::Off };
+    if wanted.transparency.unwrap_or(usual) == Requirement::Required && by.corroboration.logs.is_empty() {
+        let message = format!("no transparency log vouches for the signature by '{who}'");
+        fault("signature.transparency", Code::LogMissing, message, json!("required"), Value::Null);
+    }
+    let stamped = by.corroboration.times.iter().any(|time| time.is_timestamp);
+    if wanted.timestamp == Some(Requirement::Required) && !stamped {
+        let message = format!("no timestamp authority vouches for the signature by '{who}'");
+        fault("signature.time", Code::TimeNoTrustedTime, message, json!("timestamp"), Value::Null);
+    }
+    if let Some(latest) = by.latest()
+        && latest.duration_since(context.now) > CLOCK_SKEW
+    {
+        let message = format!("'{who}' signed at {latest}, but it is {} here", context.now);
+        fault("signature.time", Code::TimeClockImplausible, message, Value::Null, json!(latest.to_string()));
+    }
+    if wanted.max_age.is_some() || wanted.signed_after.is_some() {
+        match by.earliest() {
+            None => {
+                let message = format!("the rule asks when '{who}' signed, and nobody vouches for a time");
+                fault("signature.time", Code::TimeNoTrustedTime, message, json!("trusted time"), Value::Null);
+            }
+            Some(at) => {
+                if let Some(age) = wanted.max_age
+                    && let Ok(end) = at.checked_add(age.duration())
+                {
+                    if context.now > end {
+                        let message = format!("'{who}' signed at {at}; max-age is {age}");
+                        let expected = json!({ "max-age": age.to_string() });
+                        let actual = json!(at.to_string());
+                        fault("signature.time", Code::TimeSignatureTooOld, message, expected, actual);
+                    } else {
+                        until = earliest(until, Some(end));
+                    }
+                }
+                if let Some(after) = wanted.signed_after.map(|t| t.0)
+                    && at <= after
+                {
+                    let message = format!("'{who}' signed at {at}, which must be after {after}");
+                    let (expected, actual) =
+                        (json!({ "signed-after": after.to_string() }), json!(at.to_string()));
+                    fault("signature.time", Code::TimeSignedBeforeMinimum, message, expected, actual);
+                }
+            }
+        }
+    }
+    Counted { by, faults, until }
+}
+
+/// Fewer faults, faults that could be waived, then an order that depends on contents only.
+fn rank<'a>(counted: &Counted<'a>) -> (usize, usize, std::cmp::Reverse<Timestamp>, &'a str, &'a str) {
+    let hard = counted.faults.iter().filter(|fault| !fault.code.is_waivable()).count();
+    let until = std::cmp::Reverse(counted.until.unwrap_or(Timestamp::MAX));
+    (hard, counted.faults.len(), until, &counted.by.document, &counted.by.signer)
+}
+
+fn faults<'a>(block: &'a Block<'_>, counted: &'a Counted<'_>) -> impl Iterator<Item = Found> + 'a {
+    counted.faults.iter().map(|fault| {
+        Found::fail(block.id(fault.id), fault.code, fault.message.clone())
+            .expected(fault.expected.clone())
+            .actual(fault.actual.clone())
+            .evidence([counted.by.document.clone()])
+    })
+}
+
+/// Bundles that did not convince, of this block's signers.
+fn near_misses<'a>(context: &Context<'a>, wanted: &Signature) -> Vec<&'a NearMiss> {
+    let all = context.facts.near_misses.iter();
+    let near = |miss: &&NearMiss| {
+        let other = [Code::SignatureNoTrustedSigner, Code::SignatureMethodMismatch];
+        wanted.signers.contains(&miss.signer) && !other.contains(&miss.code)
+    };
+    all.filter(near).collect()
+}
+
+/// Reasons that a reader wants as a line of their own. They stand beside the failed threshold, never instead of it: no
+/// waiver of theirs can make up for a missing signature.
+fn is_worth_a_check(code: Code) -> bool {
+    matches!(code.domain(), "identity" | "revocation" | "log" | "time" | "error")
+}
+
+fn hash(
+    context: &Context<'_>,
+    block: &Block<'_>,
+    wanted: &Signature,
+    candidate: &Candidate,
+    unsigned_allowed: bool,
+) -> Found {
+    let id = block.id("integrity.hash-algorithm");
+    let Some(fact) = context.best_manifest(candidate, unsigned_allowed) else {
+        return Found::skip(id, block.id("signature.threshold"), Code::IntegrityAlgorithmNotAllowed);
+    };
+    let algorithm = fact.model.manifest.serialization().algorithm;
+    let allowed = &wanted.hash_algorithms;
+    let is_allowed = |a: &HashAlgorithm| a.name() == algorithm.name();
+    if allowed.is_empty() || allowed.iter().any(is_allowed) {
+        return Found::pass(id, format!("hashed with {algorithm}"));
+    }
+    let names: Vec<&str> = allowed.iter().map(|a| a.name()).collect();
+    let message = format!("the model was signed under {algorithm}, allowed are {}", names.join(", "));
+    Found::fail(id, Code::IntegrityAlgorithmNotAllowed, message)
+        .expected(json!(names))
+        .actual(algorithm.name())
+}
+
+fn note(by: &By, why: &str) -> Value {
+    json!({ "signer": by.signer, "evidence": by.document, "why": format!("{why}, {}", by.principal) })
+}
+
+fn sorted(mut values: Vec<Value>) -> Vec<Value> {
+    values.sort_by_key(ToString::to_string);
+    values.dedup();
+    values
+}
