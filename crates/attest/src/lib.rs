@@ -12,6 +12,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod document;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "kms")]
@@ -24,3 +25,4 @@ pub mod signer;
 #[cfg(feature = "sigstore")]
 pub mod sigstore;
 pub mod statement;
+pub mod summary;

@@ -3,11 +3,18 @@
 use crate::{private_key::SignError, signer::Signer};
 use modelseal_core::{
     bundle::Bundle,
+    cover::{PART_OF_DIRECTORY, Target, digest_method, has_dir_hash},
     dsse::{Envelope, IN_TOTO_PAYLOAD_TYPE, pae},
-    manifest::Manifest,
+    json::value::Value,
+    manifest::{Manifest, Method},
     observed::Observed,
-    predicate::signature_v1,
+    predicate::{descriptor::MANIFEST_DIGEST, signature_v1},
+    statement::STATEMENT_TYPE,
 };
+
+/// Most files that a statement other than a model's signature lists one by one. Larger models are named as a whole only;
+/// 1,024 subjects are what the largest registry of attestations takes.
+pub const MAX_FILE_SUBJECTS: usize = 1024;
 
 /// An in-toto statement, serialised. It can be shown before a private key is touched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +27,27 @@ impl Statement {
     /// Only what `serde_json` cannot write, which a manifest cannot hold.
     pub fn of_model(manifest: &Observed<Manifest>, name: &str) -> Result<Self, serde_json::Error> {
         signature_v1::write(manifest.get(), name).map(Self)
+    }
+
+    /// A statement of another type about a measured model: its subjects are the model as a whole, by its root digest and by
+    /// digests that also cover names, and then, for whoever looks for a file, every file as a part of it unless there are more than [`MAX_FILE_SUBJECTS`]. `name` is
+    /// the base name of the model's path.
+    ///
+    /// # Errors
+    /// Only what `serde_json` cannot write, which these types cannot hold.
+    pub fn about_model(
+        manifest: &Observed<Manifest>,
+        name: &str,
+        predicate_type: &str,
+        predicate: &Value,
+    ) -> Result<Self, serde_json::Error> {
+        let statement = object([
+            ("_type", STATEMENT_TYPE.into()),
+            ("subject", subjects(manifest.get(), name).into_iter().collect()),
+            ("predicateType", predicate_type.into()),
+            ("predicate", predicate.clone()),
+        ]);
+        serde_json::to_vec(&statement).map(Self)
     }
 
     /// The bytes that will be the envelope's payload.
@@ -37,4 +65,41 @@ impl Statement {
         let envelope = Envelope::new(IN_TOTO_PAYLOAD_TYPE, self.0, signature);
         Ok(Bundle::new(signer.material(), envelope))
     }
+}
+
+fn subjects(manifest: &Manifest, name: &str) -> Vec<Value> {
+    let serialization = manifest.serialization();
+    let target = Target::of(manifest);
+    let by_file = serialization.method == Method::Files;
+    let annotated = |method: &str| ("annotations", object([("digestMethod", method.into())]));
+    let algorithm = serialization.algorithm.name();
+    if let ([only], true, true) = (manifest.resources(), target.is_single_file(), by_file) {
+        // A digest of a directory would not be a digest of this file.
+        let digest = object([(algorithm, only.digest.to_hex().into())]);
+        return vec![object([("name", name.into()), ("digest", digest)])];
+    }
+    let manifest_digest = target.manifest_digest().to_hex();
+    let mut digests = vec![
+        ("sha256", manifest.root_digest().to_hex().into()),
+        (MANIFEST_DIGEST, manifest_digest.as_str().into()),
+    ];
+    if has_dir_hash(serialization) {
+        digests.push(("dirHash", manifest_digest.into()));
+    }
+    let whole = object([
+        ("name", name.into()),
+        ("digest", object(digests)),
+        annotated(&digest_method(serialization)),
+    ]);
+    let each =
+        manifest.resources().iter().filter(|_| by_file && manifest.resources().len() <= MAX_FILE_SUBJECTS);
+    let each = each.map(|resource| {
+        let digest = object([(algorithm, resource.digest.to_hex().into())]);
+        object([("name", resource.path.as_str().into()), ("digest", digest), annotated(PART_OF_DIRECTORY)])
+    });
+    std::iter::once(whole).chain(each).collect()
+}
+
+fn object(members: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    Value::Object(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
 }
