@@ -1,9 +1,11 @@
 //! The flags. Those of the reference tool `model_signing` keep their names, with hyphens or underscores.
 
+mod policy;
 mod sign;
 mod sigstore;
 mod verify;
 
+pub use policy::*;
 pub use sign::*;
 pub use sigstore::*;
 pub use verify::*;
@@ -51,7 +53,8 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Output for people, or one JSON document on standard output
+    /// Output for people, or one JSON document on standard output; of `verify --policy` and `policy lint` also SARIF,
+    /// JUnit's XML, or annotations for GitHub's workflows
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, help_heading = OUTPUT)]
     pub format: Format,
 
@@ -64,6 +67,9 @@ pub struct Cli {
 pub enum Format {
     Text,
     Json,
+    Sarif,
+    Junit,
+    Github,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -99,6 +105,12 @@ pub enum Command {
     Trust {
         #[command(subcommand)]
         command: TrustCommand,
+    },
+    /// Write, check and sign trust policies
+    #[command(arg_required_else_help = true)]
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
     },
     /// Make keys
     #[command(arg_required_else_help = true)]
@@ -141,6 +153,20 @@ pub enum SchemaName {
     Trust,
     /// modelseal.error/v1, printed when a command could not be carried out
     Error,
+    /// modelseal.lint/v1, printed by `policy lint`
+    Lint,
+    /// modelseal.explain/v1, printed by `policy explain`
+    Explain,
+    /// modelseal.policy-test/v1, printed by `policy test`
+    PolicyTest,
+    /// modelseal.policy-diff/v1, printed by `policy diff`
+    PolicyDiff,
+    /// modelseal.policy-signature/v1, printed by `policy sign`
+    PolicySignature,
+    /// modelseal.policy-verification/v1, printed by `policy verify`
+    PolicyVerification,
+    /// modelseal.import/v1, printed by `policy import`
+    Import,
 }
 
 #[derive(Debug, Args)]

@@ -24,16 +24,21 @@ fn main() -> ExitCode {
     };
     let output = output::Output::new(cli.format, cli.log_level);
     interrupt::listen(output);
-    let exit = match &cli.command {
-        Command::Digest(args) => commands::digest::run(args, &output),
-        Command::Sign { method } => commands::sign::run(method, &output),
-        Command::Verify { method } => commands::verify::run(method, &output),
-        Command::Show(args) => commands::show::run(args, &output),
-        Command::Trust { command } => commands::trust::run(command, &output),
-        Command::Key { command } => commands::key::run(command, &output),
-        Command::Completions { shell } => commands::generated::completions(*shell, &output),
-        Command::Man { directory } => commands::generated::man(directory, &output),
-        Command::Schema { document } => commands::generated::schema(*document, &output),
-    };
+    let exit = output.check(&cli.command).and_then(|()| run(&cli.command, &output));
     exit.unwrap_or_else(|failure| output.failure(&failure)).into()
+}
+
+fn run(command: &Command, output: &output::Output) -> Result<exit::Exit, exit::Failure> {
+    match command {
+        Command::Digest(args) => commands::digest::run(args, output),
+        Command::Sign { method } => commands::sign::run(method, output),
+        Command::Verify { method } => commands::verify::run(method, output),
+        Command::Show(args) => commands::show::run(args, output),
+        Command::Trust { command } => commands::trust::run(command, output),
+        Command::Policy { command } => commands::policy::run(command, output),
+        Command::Key { command } => commands::key::run(command, output),
+        Command::Completions { shell } => commands::generated::completions(*shell, output),
+        Command::Man { directory } => commands::generated::man(directory, output),
+        Command::Schema { document } => commands::generated::schema(*document, output),
+    }
 }

@@ -1,9 +1,12 @@
 //! Printing: results on standard output, everything else on standard error. A reader that went away is no failure.
 
+pub mod findings;
+
 use crate::{
-    args::{Format, LogLevel},
+    args::{Command, Format, LogLevel, PolicyCommand, VerifyMethod},
     exit::{Exit, Failure},
 };
+use findings::Findings;
 use modelseal::report::ErrorReport;
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
@@ -24,6 +27,39 @@ impl Output {
         self.format == Format::Json
     }
 
+    /// Refuses a command that has nothing to say in the format that was asked for.
+    pub fn check(&self, command: &Command) -> Result<(), Failure> {
+        let finds = matches!(
+            command,
+            Command::Verify { method: VerifyMethod::Policy(_) }
+                | Command::Policy { command: PolicyCommand::Lint(_) }
+        );
+        if finds || matches!(self.format, Format::Text | Format::Json) {
+            return Ok(());
+        }
+        let message =
+            "only `verify --policy` and `policy lint` print sarif, junit and github; use text or json";
+        Err(Failure::usage("usage.flags", message))
+    }
+
+    /// Whether [`findings`](Self::findings) are asked for.
+    pub fn wants_findings(&self) -> bool {
+        !matches!(self.format, Format::Text | Format::Json)
+    }
+
+    /// Prints findings for another program.
+    pub fn findings(&self, findings: &Findings) -> Result<(), Failure> {
+        match self.format {
+            Format::Sarif => self.result(&findings.sarif(), |out| {
+                let json = serde_json::to_string_pretty(&findings.sarif()).map_err(io::Error::from)?;
+                writeln!(out, "{}", escaped(json))
+            }),
+            Format::Junit => self.raw(findings.junit().as_bytes()),
+            Format::Github => self.raw(findings.github().as_bytes()),
+            Format::Text | Format::Json => Ok(()),
+        }
+    }
+
     /// Prints a result: `document` as JSON, or what `text` writes.
     pub fn result(
         &self,
@@ -35,7 +71,7 @@ impl Output {
             Format::Json => serde_json::to_string_pretty(document)
                 .map_err(io::Error::from)
                 .and_then(|json| writeln!(stdout, "{}", escaped(json))),
-            Format::Text => text(&mut stdout),
+            Format::Text | Format::Sarif | Format::Junit | Format::Github => text(&mut stdout),
         };
         forgive_closed_pipe(written.and_then(|()| stdout.flush()))
     }

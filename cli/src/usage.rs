@@ -63,11 +63,18 @@ fn with_default_method(given: &[OsString]) -> Vec<OsString> {
     if first.is_none() || first.is_some_and(asks_for_help) || named {
         return words;
     }
-    words.insert(at + 1, DEFAULT_METHOD.into());
+    let of_policy = |word: &OsString| {
+        word == "--policy" || word.to_str().is_some_and(|word| word.starts_with("--policy="))
+    };
+    let by_policy = given[at] == *"verify" && given[at + 1..].iter().any(of_policy);
+    words.insert(at + 1, if by_policy { POLICY_METHOD } else { DEFAULT_METHOD }.into());
     words
 }
 
 const DEFAULT_METHOD: &str = "sigstore";
+
+/// What `verify` means where a policy is named.
+const POLICY_METHOD: &str = "policy";
 
 /// Where the first word is from `start` on that is no global flag and not the value of one.
 fn next_word(root: &Command, given: &[OsString], start: usize) -> Option<usize> {
@@ -121,6 +128,9 @@ mod tests {
                 "m --format=json verify --log_level info model",
                 "m --format=json verify sigstore --log_level info model",
             ),
+            ("m verify model --policy p", "m verify policy model --policy p"),
+            ("m verify --policy=p --format json model", "m verify policy --policy=p --format json model"),
+            ("m sign model --policy p", "m sign sigstore model --policy p"),
         ] {
             assert_eq!(defaulted(given), meant);
         }

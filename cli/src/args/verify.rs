@@ -1,6 +1,6 @@
 //! The flags of `verify`.
 
-use super::{EffortArgs, InstanceArgs, ModelArgs, ScopeArgs};
+use super::{EffortArgs, InstanceArgs, ModelArgs, ScopeArgs, VerifyPolicyArgs};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -15,6 +15,8 @@ pub enum VerifyMethod {
     Key(VerifyKeyArgs),
     /// Against a certificate under a root that you trust
     Certificate(VerifyCertificateArgs),
+    /// Under trust policies, which say whose signatures and what else it takes: the same as `verify --policy ..`
+    Policy(Box<VerifyPolicyArgs>),
 }
 
 #[derive(Debug, Args)]

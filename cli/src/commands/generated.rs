@@ -8,7 +8,9 @@ use crate::{
 };
 use clap::CommandFactory;
 use modelseal::report::{
-    BundleReport, DigestReport, ErrorReport, PartReport, SignReport, TrustReport, VerifyReport,
+    BundleReport, CasesReport, DiffReport, DigestReport, ErrorReport, ExplainReport, ImportReport,
+    LintReport, PartReport, PolicySignatureReport, PolicyVerificationReport, SignReport, TrustReport,
+    VerifyReport,
 };
 use schemars::schema_for;
 use std::path::Path;
@@ -41,6 +43,13 @@ pub fn schema(document: SchemaName, output: &Output) -> Result<Exit, Failure> {
         SchemaName::Bundle => schema_for!(BundleReport),
         SchemaName::Trust => schema_for!(TrustReport),
         SchemaName::Error => schema_for!(ErrorReport),
+        SchemaName::Lint => schema_for!(LintReport),
+        SchemaName::Explain => schema_for!(ExplainReport),
+        SchemaName::PolicyTest => schema_for!(CasesReport),
+        SchemaName::PolicyDiff => schema_for!(DiffReport),
+        SchemaName::PolicySignature => schema_for!(PolicySignatureReport),
+        SchemaName::PolicyVerification => schema_for!(PolicyVerificationReport),
+        SchemaName::Import => schema_for!(ImportReport),
     };
     let mut text = serde_json::to_vec_pretty(&schema).map_err(Failure::io)?;
     text.push(b'\n');

@@ -1,8 +1,10 @@
 //! One file for each command: flags in, front room, result out.
 
+pub mod decide;
 pub mod digest;
 pub mod generated;
 pub mod key;
+pub mod policy;
 pub mod show;
 pub mod sign;
 pub mod trust;

@@ -32,6 +32,7 @@ pub fn run(method: &VerifyMethod, output: &Output) -> Result<Exit, Failure> {
             with_evidence(request, &args.evidence)?
         }
         VerifyMethod::Certificate(args) => with_evidence(with_certificates(args)?, &args.evidence)?,
+        VerifyMethod::Policy(args) => return super::decide::run(args, output),
     };
     match request.run(&Bar::start()) {
         Ok(model) => {

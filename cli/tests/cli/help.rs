@@ -4,7 +4,7 @@ use crate::common::World;
 use snapbox::{Data, assert_data_eq};
 use std::{fs, path::Path};
 
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 31] = [
     &[],
     &["digest"],
     &["sign"],
@@ -25,6 +25,17 @@ const COMMANDS: [&[&str]; 20] = [
     &["key", "generate"],
     &["man"],
     &["schema"],
+    &["verify", "policy"],
+    &["policy"],
+    &["policy", "lint"],
+    &["policy", "fmt"],
+    &["policy", "schema"],
+    &["policy", "explain"],
+    &["policy", "test"],
+    &["policy", "diff"],
+    &["policy", "sign"],
+    &["policy", "verify"],
+    &["policy", "import"],
 ];
 
 fn same_as_snapshot(name: &str, text: &str) {

@@ -40,6 +40,8 @@ mod pkcs11;
 #[cfg(target_os = "linux")]
 mod pki;
 #[cfg(target_os = "linux")]
+mod policy;
+#[cfg(target_os = "linux")]
 mod reusing;
 #[cfg(target_os = "linux")]
 mod signals;

@@ -5,6 +5,10 @@ use jiff::{Timestamp, TimestampRound, Unit};
 /// Now, in whole seconds as certificates count time.
 #[must_use]
 pub fn now() -> Timestamp {
-    let now = Timestamp::now();
+    whole_seconds(Timestamp::now())
+}
+
+/// The same time without fractions of a second.
+pub(crate) fn whole_seconds(now: Timestamp) -> Timestamp {
     now.round(TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Trunc)).unwrap_or(now)
 }

@@ -1,7 +1,7 @@
 //! [`Error`]: why an operation could not be done. A model that is refused is not an error but a
 //! [`Refusal`](crate::Refusal).
 
-use crate::{codes, digests::DocumentError, parts::MergeError, trust::TrustError};
+use crate::{codes, digests::DocumentError, parts::MergeError, policies::PolicyError, trust::TrustError};
 use modelseal_attest::{
     private_key::SignError,
     sigstore::{SigningError, TokenError},
@@ -60,10 +60,14 @@ pub enum Error {
     Certificate(String),
     /// A service that signing needs did not do its part.
     Service(SigningError),
+    /// The services to sign with and the trusted root to verify with are not of one instance.
+    Mismatch(String),
     /// The identity token cannot be used.
     Token(TokenError),
     /// Trust material could not be had.
     Trust(TrustError),
+    /// Policies cannot be used.
+    Policy(PolicyError),
 }
 
 /// What stands between a new signature, or a document, and its file.
@@ -107,6 +111,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Measure(e) => codes::measure_kind(e),
+            Self::Policy(e) => e.kind(),
             Self::Output { reason: OutputError::Io(_), .. }
             | Self::Document { reason: OutputError::Io(_), .. }
             | Self::Sign(_)
@@ -121,6 +126,7 @@ impl Error {
             | Self::Reuse { .. }
             | Self::Merge(_)
             | Self::Token(_)
+            | Self::Mismatch(_)
             | Self::Certificate(_) => Kind::Usage,
         }
     }
@@ -130,6 +136,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Measure(e) => codes::measure(e),
+            Self::Policy(e) => e.code(),
             Self::Output { reason: OutputError::Io(_), .. }
             | Self::Document { reason: OutputError::Io(_), .. } => "error.io",
             Self::Output { .. } | Self::Document { .. } => "usage.output",
@@ -139,7 +146,7 @@ impl Error {
             Self::IgnorePath { .. } => "usage.ignore-path",
             Self::Certificate(_) => "usage.certificate",
             Self::Token(_) | Self::Service(SigningError::Token(_)) => "usage.identity-token",
-            Self::Service(SigningError::Services(_)) => "usage.signing-config",
+            Self::Mismatch(_) | Self::Service(SigningError::Services(_)) => "usage.signing-config",
             Self::Service(_) => "error.service",
             Self::Trust(_) => "error.trust-root-unavailable",
             Self::Sign(_) | Self::SelfCheck(_) => "error.internal",
@@ -151,6 +158,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Measure(e) => e.fmt(f),
+            Self::Policy(e) => e.fmt(f),
             Self::IgnorePath { given, reason } => write!(f, "cannot ignore '{}': {reason}", given.display()),
             Self::Output { path, reason } => {
                 let path = path.display();
@@ -180,6 +188,7 @@ impl fmt::Display for Error {
             Self::SelfCheck(e) => write!(f, "the new signature does not verify and was not written: {e}"),
             Self::Certificate(e) => write!(f, "the signing certificate cannot be used: {e}"),
             Self::Service(e) => e.fmt(f),
+            Self::Mismatch(e) => f.write_str(e),
             Self::Token(e) => write!(f, "the identity token cannot be used: {e}"),
             Self::Trust(e) => e.fmt(f),
         }

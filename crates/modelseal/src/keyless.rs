@@ -16,7 +16,7 @@ use modelseal_attest::{
 use modelseal_core::{bundle::Bundle, predicate::Reading, text::Printable};
 use modelseal_verify::{
     signer::Signer,
-    sigstore::{IdentityMatch, Keyless, TrustedRoot},
+    sigstore::{AuthoritySummary, IdentityMatch, Keyless, TrustedRoot},
     verifier::Verifier,
 };
 
@@ -45,6 +45,8 @@ impl Prepared {
     /// # Errors
     /// [`Error::Service`] when these services cannot make a bundle that verifies.
     pub fn keyless(self, services: Services, client: Client, trust: Trust) -> Result<KeylessRequest, Error> {
+        self.output.check_before_publishing()?;
+        known_to(&trust.root, &services)?;
         let keyless =
             PreparedKeyless::new(self.statement.clone(), services, client).map_err(Error::Service)?;
         Ok(KeylessRequest { prepared: self, keyless, trust })
@@ -103,6 +105,31 @@ impl KeylessSigning {
         report.notes.extend(trust.notes);
         Ok(SignedFile { path: output.path, report })
     }
+}
+
+/// A trusted root that does not know these services would refuse the bundle, after it has become public.
+fn known_to(root: &TrustedRoot, services: &Services) -> Result<(), Error> {
+    let summary = root.summary();
+    let same = |a: &str, b: &str| a.trim_end_matches('/') == b.trim_end_matches('/');
+    let unknown = |what: &str, url: &dyn std::fmt::Display| {
+        Err(Error::Mismatch(format!(
+            "the trusted root knows no {what} at '{url}': the signature would become public and not verify; give the trusted \
+             root and the services of one instance"
+        )))
+    };
+    if let Some(fulcio) = services.fulcio() {
+        let known = |ca: &AuthoritySummary| ca.uri.as_deref().is_some_and(|uri| same(uri, fulcio.as_str()));
+        let nameless = summary.certificate_authorities.iter().any(|ca| ca.uri.is_none());
+        if !nameless && !summary.certificate_authorities.iter().any(known) {
+            return unknown("certificate authority", fulcio);
+        }
+    }
+    for log in services.logs() {
+        if !summary.logs.iter().any(|known| same(&known.url, log.url.as_str())) {
+            return unknown("transparency log", &log.url);
+        }
+    }
+    Ok(())
 }
 
 /// Whom the certificate must be for: where the issuer's rules are known, exactly the identity that was announced.

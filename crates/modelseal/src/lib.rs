@@ -25,23 +25,30 @@
 
 mod clock;
 mod codes;
+mod decide;
 mod digest;
 mod digests;
 mod error;
+mod evidence_files;
 mod explained;
+pub mod import;
 mod keyless;
 mod output;
 mod parts;
+mod policies;
 mod private;
 pub mod report;
 mod reuse;
 mod scope;
 mod show;
 mod sign;
+mod summary_out;
 mod trust;
+mod verdict_cache;
 mod verify;
 
 pub use clock::now;
+pub use decide::{AllowedModel, DecideRequest, Decided, Denial, check_facts_output, decide};
 pub use digest::{DigestRequest, MeasuredModel, digest};
 pub use digests::DocumentError;
 pub use error::{Error, Kind, OutputError};
@@ -80,10 +87,31 @@ pub use modelseal_verify::{
     verifier::Verifier,
     x509::{Certificate, CertificateError, Roots, RootsError},
 };
+/// The policy language and its reason codes, as far as doors need them.
+pub mod policy {
+    pub use modelseal_verify::{
+        decision::{
+            Allowed, Code, CodeEntry, Decision,
+            cache::{CacheEntry, CacheKey},
+        },
+        policy::{
+            LINTS,
+            complaint::{Complaint, Lint, Severity},
+            reference::{Reference, ReferenceError, Requested},
+            schema::{draft_4, schema},
+        },
+    };
+}
 pub use parts::{MergeError, MergeRequest, PartRequest, merge};
+pub use policies::{
+    Policies, PoliciesRequest, PolicyError, TRUST_FILE, diff_policies, format_policy, lint_policies,
+    policies, sign_policy, test_policies,
+};
 pub use show::{ShowError, ShowTrust, bundle_method, show};
 pub use sign::{EvidenceServices, Prepared, SignRequest, SignedFile, sign};
+pub use summary_out::{NoSummary, SummaryForm, check_summary_output, write_summary};
 pub use trust::{
     Instance, STALE_AFTER, Trust, TrustError, TrustRepository, UpdatedTrust, write_trusted_root,
 };
+pub use verdict_cache::VerdictCache;
 pub use verify::{Refusal, VerifiedModel, VerifyRequest, verify};

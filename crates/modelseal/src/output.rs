@@ -59,6 +59,18 @@ impl Output {
         }
     }
 
+    /// The same for a signature that becomes public before it is written: whatever would stop it is found out now. Such a
+    /// signature is never one that is there already.
+    pub(crate) fn check_before_publishing(&self) -> Result<(), Error> {
+        let may_be_written = || {
+            if matches!(self.present()?, Present::Bundle(_)) && !self.force {
+                return Err(OutputError::OtherBundle);
+            }
+            temporary_file(&self.directory()?).map(drop).map_err(reason)
+        };
+        may_be_written().map_err(|reason| self.error(reason))
+    }
+
     /// Writes `bundle` to a temporary file beside the target and renames it.
     pub(crate) fn write(&self, bundle: &Bundle) -> Result<(), Error> {
         let written = match self.try_write(bundle) {

@@ -27,7 +27,12 @@ pub(crate) fn check(file: &Path) -> io::Result<()> {
     {
         use std::os::unix::fs::MetadataExt;
         const OTHERS_MAY_WRITE: u32 = 0o022;
-        if (own.mode() | directory.mode()) & OTHERS_MAY_WRITE != 0 || own.uid() != directory.uid() {
+        let user = rustix::process::geteuid().as_raw();
+        let theirs = |uid: u32| uid != user && uid != 0;
+        if (own.mode() | directory.mode()) & OTHERS_MAY_WRITE != 0
+            || theirs(own.uid())
+            || theirs(directory.uid())
+        {
             return refuse("others can write to it");
         }
     }

@@ -1,10 +1,14 @@
 //! The documents that doors print: plain data with a schema id, the same from every door.
 
 mod bundle;
+mod policy;
 mod sigstore;
+mod tools;
 
 pub use bundle::*;
+pub use policy::*;
 pub use sigstore::*;
+pub use tools::*;
 
 use modelseal_core::{
     digest::Digest,
@@ -33,7 +37,7 @@ pub struct VerifyReport {
     pub message: String,
     /// The time of the verification (RFC 3339, UTC). Without verified times, certificates had to be valid then.
     pub now: String,
-    /// The signature file.
+    /// The signature file; empty under a policy, which takes evidence from several.
     pub signature: String,
     /// The path of the model, as given.
     pub model: String,
@@ -59,16 +63,21 @@ pub struct VerifyReport {
     pub overlooked: Vec<String>,
     /// Every check, in order.
     pub checks: Vec<Check>,
+    /// What was decided under which policies. Absent when none was given.
+    #[serde(flatten)]
+    pub decided: Option<Box<DecidedReport>>,
     /// What the user should know besides.
     pub notes: Vec<String>,
 }
 
 /// A verdict. `error` means that nothing was decided, and never that the model may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// The model is what a trusted signer signed.
+    /// The model is what a trusted signer signed, and all that a policy wants.
     Allow,
+    /// The policy's rule asks for no evidence: the model may be used only by somebody who said that this is enough.
+    AllowUnverified,
     /// It is not.
     Deny,
     /// It could not be decided.
@@ -79,7 +88,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Check {
-    /// Its name: `bundle`, `signature`, `statement` or `integrity`.
+    /// Its name: `bundle`, `signature`, `statement` or `integrity`; under a policy `domain.what`.
     pub id: String,
     /// How it ended.
     pub status: Status,
@@ -95,6 +104,9 @@ pub struct Check {
     /// The check that would have had to pass first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked_by: Option<String>,
+    /// What a policy has to say about it. Absent when none was given.
+    #[serde(flatten)]
+    pub under_policy: Option<Box<PolicyCheck>>,
 }
 
 /// How a check ended.
@@ -103,6 +115,10 @@ pub struct Check {
 pub enum Status {
     /// It passed.
     Pass,
+    /// It failed, and a rule in `audit` does not mind yet.
+    Warn,
+    /// It failed, and a waiver of the policy excuses it.
+    Waived,
     /// It failed: the model is denied.
     Fail,
     /// It could not be made: nothing is decided.

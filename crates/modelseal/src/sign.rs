@@ -45,7 +45,15 @@ use std::{
 /// ```
 pub fn sign(path: impl Into<PathBuf>) -> SignRequest {
     let output = Output { path: PathBuf::from("model.sig"), force: false };
-    SignRequest { measure: digest(path), output, now: None, digests: None, cache: None, evidence: None }
+    SignRequest {
+        measure: digest(path),
+        output,
+        now: None,
+        digests: None,
+        cache: None,
+        evidence: None,
+        publishes: false,
+    }
 }
 
 /// What to sign, how, and where the signature goes.
@@ -58,6 +66,7 @@ pub struct SignRequest {
     digests: Option<PathBuf>,
     cache: Option<Cache>,
     evidence: Option<EvidenceServices>,
+    publishes: bool,
 }
 
 /// A model that was measured and the statement about it, before any key is used.
@@ -176,6 +185,13 @@ impl SignRequest {
     /// Adds log entries and timestamps, for keys and certificates.
     pub fn evidence(mut self, evidence: EvidenceServices) -> Self {
         self.evidence = Some(evidence);
+        self.publishing()
+    }
+
+    /// Says that the signature becomes public before it is written, as with an identity or a log: what would stop it from
+    /// being written is then an error before the model is measured.
+    pub fn publishing(mut self) -> Self {
+        self.publishes = true;
         self
     }
 
@@ -196,6 +212,9 @@ impl SignRequest {
     /// `key` is that of the signer, where there is one.
     fn prepare_for(mut self, key: Option<&PublicKey>, progress: &dyn Progress) -> Result<Prepared, Error> {
         self.output.check(&self.measure.model)?;
+        if self.publishes {
+            self.output.check_before_publishing()?;
+        }
         self.measure.signature = Some(self.output.path.clone());
         let path = &self.measure.model;
         let (model, remembered) = match (&self.digests, &self.cache) {

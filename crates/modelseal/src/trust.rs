@@ -196,14 +196,23 @@ impl TrustRepository {
         let document =
             match private::check(&file).and_then(|()| private::read_bounded(&file, MAX_UPDATED_BYTES)) {
                 Ok(document) => document,
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+                // Also a home that this process may not look into: there is then no cache of its own.
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound || e.raw_os_error() == Some(EACCES) => {
+                    return Ok(None);
+                }
                 Err(e) => return Err(broken(e.to_string())),
             };
         let updated: json::Object<Updated> =
             json::read(&document, MAX_UPDATED_BYTES).map_err(|e| broken(e.to_string()))?;
         let at: Timestamp = updated.0.at.parse().map_err(|_| broken(format!("'{UPDATED}' has no date")))?;
         let repository = StoreRepository::new(FileStore::new(&directory));
-        self.read(repository, MemoryStore::new(), at).map(Some)
+        self.read(repository, MemoryStore::new(), at).map(Some).map_err(|e| broken(e.to_string()))
+    }
+
+    /// Whether it is the one at `url`.
+    #[must_use]
+    pub fn is_at(&self, url: &str) -> bool {
+        self.url.trim_end_matches('/') == url.trim_end_matches('/')
     }
 
     fn directory(&self, cache: &Path) -> PathBuf {
@@ -305,6 +314,13 @@ impl Trust {
         Ok(Self { report: updated.report(), root: updated.trusted_root, notes })
     }
 
+    /// The date that it is known to be from, where there is one.
+    #[must_use]
+    pub fn as_of(&self) -> Option<Timestamp> {
+        let text = self.report.as_of.as_deref()?;
+        text.parse().or_else(|_| format!("{text}T00:00:00Z").parse()).ok()
+    }
+
     /// The trusted root in a document that the user gave; `name` says where it is from.
     #[must_use]
     pub fn given(root: TrustedRoot, name: &str) -> Self {
@@ -323,6 +339,7 @@ fn embedded_age(as_of: &str, now: Timestamp) -> Option<String> {
 
 /// Keys of the public-good instance live for years; half a year without a look is long enough to say so.
 const EMBEDDED_STALE_AFTER: SignedDuration = SignedDuration::from_hours(180 * 24);
+const EACCES: i32 = 13;
 const UPDATED: &str = "updated.json";
 const MAX_UPDATED_BYTES: u64 = 4096;
 const MAX_TARGET_BYTES: u64 = 4 << 20;

@@ -429,6 +429,7 @@ impl Trail {
             differences: None,
             overlooked: Vec::new(),
             checks: Vec::new(),
+            decided: None,
             notes: settings.notes.clone(),
         };
         Self { report }
@@ -444,6 +445,7 @@ impl Trail {
             message: None,
             fix: None,
             blocked_by: None,
+            under_policy: None,
         };
         let failure = match outcome {
             Ok(value) => {
@@ -466,6 +468,7 @@ impl Trail {
                 message: None,
                 fix: None,
                 blocked_by: Some(id.into()),
+                under_policy: None,
             });
         }
         self.report.verdict = if denied { Verdict::Deny } else { Verdict::Error };

@@ -41,7 +41,7 @@ pub fn sign(request: SignRequest, args: &SignSigstoreArgs, output: &Output) -> R
     } else {
         check_source(&args.identity, &signing)?;
     }
-    let prepared = request.prepare(&Bar::start())?;
+    let prepared = request.publishing().prepare(&Bar::start())?;
     let request = prepared.keyless(signing.clone(), client.clone(), trust)?;
     let (token, asked) = match given {
         Some(token) => (token, true),

@@ -1,0 +1,347 @@
+//! `modelseal verify --policy`.
+
+use crate::{
+    args::{PolicyArgs, ResultArgs, TrustArgs, VerifyPolicyArgs},
+    commands::{policy::signing_key, sign::files_text},
+    exit::{Exit, Failure},
+    files,
+    output::{
+        Output,
+        findings::{Finding, Findings, Outcome},
+    },
+    progress::Bar,
+};
+use modelseal::{
+    Decided, Policies, Printable, Signer, SummaryForm, VerdictCache,
+    policy::Code,
+    report::{Check, Status, Verdict, VerifyReport},
+};
+use serde_json::Value;
+use std::{
+    env,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+pub fn run(args: &VerifyPolicyArgs, output: &Output) -> Result<Exit, Failure> {
+    let model = &args.model.path;
+    let signer = prepare(&args.results, model)?;
+    let policies = load(&args.policies)?;
+    let mut request = modelseal::decide(model)
+        .under(&policies)
+        .memory(args.effort.memory)
+        .high_water(args.remember_version)
+        .complete(args.results.vsa_on_deny);
+    if let Some(threads) = args.effort.threads {
+        request = request.threads(threads);
+    }
+    if let Some(reference) = &args.reference {
+        request = request.named(reference)?;
+    }
+    for bundle in &args.bundle {
+        request = request.bundle(bundle);
+    }
+    for directory in &args.bundle_dir {
+        request = request.bundle_dir(directory);
+    }
+    let decided = request.run(&Bar::start())?;
+    let mut notes = write_results(&args.results, model, &policies, &decided, signer.as_deref())?;
+    let warned = decided.report().with(Status::Warn).count();
+    let (exit, report) = match decided.into_allowed(args.accept_unverified) {
+        Ok(allowed) => (Exit::Done, allowed.report().clone()),
+        Err(denial) => {
+            let interrupted = denial.report().code.as_deref() == Some("error.cancelled");
+            (if interrupted { Exit::Interrupted } else { denial.kind().into() }, denial.report().clone())
+        }
+    };
+    let mut report = report;
+    if report.verdict == Verdict::AllowUnverified && exit != Exit::Done {
+        notes.push("nothing about this model was verified; --accept-unverified lets it through".into());
+    }
+    let exit = if exit == Exit::Done && warned > 0 && args.warnings_as_errors {
+        notes.push(format!("denied because of {warned} warnings and --warnings-as-errors"));
+        Exit::Denied
+    } else {
+        exit
+    };
+    report.notes.extend(notes);
+    if output.wants_findings() {
+        output.findings(&findings(&report))?;
+        return Ok(exit);
+    }
+    if !output.is_json() {
+        let mut text = Vec::new();
+        if print_checks(&mut text, &report, exit).is_ok() && !text.is_empty() {
+            output.diagnostic(String::from_utf8_lossy(&text).trim_end());
+        }
+        output.warnings(&report.notes);
+    }
+    if exit == Exit::Done || output.is_json() {
+        output.result(&report, |out| print_success(out, &report))?;
+    }
+    Ok(exit)
+}
+
+/// Loads the policies that are obeyed.
+/// A request for policies that knows where this user's trust material is.
+pub fn policies() -> modelseal::PoliciesRequest {
+    match files::cache() {
+        Ok(cache) => modelseal::policies().trust_cache(cache),
+        // Without a home, what is embedded does.
+        Err(_) => modelseal::policies(),
+    }
+}
+
+fn load(args: &PolicyArgs) -> Result<Policies, Failure> {
+    let mut request = trusting(&args.trust);
+    for policy in &args.policy {
+        request = request.file(policy);
+    }
+    Ok(request.load()?)
+}
+
+fn trusting(args: &TrustArgs) -> modelseal::PoliciesRequest {
+    let mut request = policies().unsigned(args.policy_unsigned);
+    for bundle in &args.policy_bundle {
+        request = request.bundle(bundle);
+    }
+    if let Some(trust) = &args.policy_trust {
+        request = request.trust(trust);
+    }
+    match args.state_dir.clone().or_else(state_dir) {
+        Some(state) => request.state(state),
+        None => request,
+    }
+}
+
+/// Where this user's programs remember things (XDG Base Directory Specification).
+fn state_dir() -> Option<PathBuf> {
+    #[cfg(unix)]
+    if rustix::process::geteuid().is_root() {
+        return Some(PathBuf::from("/var/lib/modelseal"));
+    }
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
+    base.map(|base| base.join("modelseal"))
+}
+
+/// Finds what is certain to fail before the model is measured, and asks for the password then.
+fn prepare(args: &ResultArgs, model: &Path) -> Result<Option<Box<dyn Signer>>, Failure> {
+    for (path, form) in summaries(args) {
+        modelseal::check_summary_output(form, model, path)?;
+    }
+    if let Some(path) = &args.facts_out {
+        modelseal::check_facts_output(model, path)?;
+    }
+    let Some(key) = &args.vsa_key else { return Ok(None) };
+    if args.vsa.is_none() && args.svr.is_none() {
+        return Err(Failure::usage(
+            "usage.flags",
+            "--vsa-key signs what --vsa or --svr writes; give one of them",
+        ));
+    }
+    signing_key(key, &args.password).map(Some)
+}
+
+fn summaries(args: &ResultArgs) -> impl Iterator<Item = (&PathBuf, SummaryForm)> {
+    let vsa = args.vsa.iter().map(|path| (path, SummaryForm::Vsa));
+    vsa.chain(args.svr.iter().map(|path| (path, SummaryForm::Svr)))
+}
+
+/// Writes what was asked for besides; gives what has to be said about it.
+fn write_results(
+    args: &ResultArgs,
+    model: &Path,
+    policies: &Policies,
+    decided: &Decided,
+    signer: Option<&dyn Signer>,
+) -> Result<Vec<String>, Failure> {
+    let mut notes = Vec::new();
+    let verifier = args.verifier_id.as_deref().unwrap_or_default();
+    for (path, form) in summaries(args) {
+        match decided.summary(form, verifier, args.vsa_on_deny) {
+            Ok(statement) => modelseal::write_summary(form, statement, signer, model, path)?,
+            Err(why) => notes.push(format!("'{}' was not written: {why}", path.display())),
+        }
+    }
+    if let Some(path) = &args.facts_out {
+        decided.write_facts(model, path)?;
+    }
+    if let Some(directory) = &args.verdict_cache {
+        VerdictCache::open(directory)?.keep(policies, decided)?;
+    }
+    Ok(notes)
+}
+
+fn print_success(out: &mut dyn Write, report: &VerifyReport) -> io::Result<()> {
+    writeln!(out, "Verification succeeded")?;
+    let verdict = if report.verdict == Verdict::Allow { "allow" } else { "allow-unverified" };
+    writeln!(out, "verdict:   {verdict}: {}", Printable(&report.message))?;
+    if let Some(measured) = &report.measured {
+        let (name, files, bytes) = (Printable(&measured.name), measured.files, measured.bytes);
+        writeln!(out, "model:     {name}, {}, {bytes} bytes", files_text(files))?;
+    }
+    let Some(decided) = &report.decided else { return Ok(()) };
+    writeln!(out, "reference: {}", Printable(&decided.reference))?;
+    if let Some(manifest) = &decided.manifest {
+        writeln!(out, "manifest:  {manifest}")?;
+    }
+    for policy in &decided.policies {
+        write!(out, "policy:    {} version {}", Printable(&policy.id), policy.version)?;
+        if let Some(rule) = &policy.rule {
+            write!(out, ", rule '{}'", Printable(rule))?;
+        }
+        if let Some(mode) = policy.mode.as_deref().filter(|mode| *mode != "enforce") {
+            write!(out, " ({mode})")?;
+        }
+        writeln!(out)?;
+    }
+    for check in report.with(Status::Pass).filter(|check| check.id.ends_with("signature.threshold")) {
+        writeln!(out, "signed:    {}", Printable(check.message.as_deref().unwrap_or_default()))?;
+    }
+    match &decided.valid_until {
+        Some(until) => writeln!(out, "until:     {until}"),
+        None => Ok(()),
+    }
+}
+
+/// Says which checks did not pass, what there was instead, and what would have to be true.
+fn print_checks(out: &mut dyn Write, report: &VerifyReport, exit: Exit) -> io::Result<()> {
+    if exit != Exit::Done {
+        writeln!(out, "Verification failed with error: {}", Printable(&report.message))?;
+    }
+    let bad: Vec<&Check> =
+        report.checks.iter().filter(|c| matches!(c.status, Status::Fail | Status::Error)).collect();
+    for check in &bad {
+        let word = if check.status == Status::Fail { "failed" } else { "error" };
+        print_check(out, word, check)?;
+    }
+    for check in report.with(Status::Warn) {
+        print_check(out, "warning", check)?;
+    }
+    for check in report.with(Status::Waived) {
+        print_check(out, "waived", check)?;
+    }
+    for rejected in report.decided.iter().flat_map(|decided| &decided.rejected) {
+        let names: Vec<String> = rejected.names.iter().map(|name| Printable(name).to_string()).collect();
+        writeln!(
+            out,
+            "  not used: {}: {} [{}]",
+            names.join(", "),
+            Printable(&rejected.message),
+            rejected.code
+        )?;
+    }
+    let skipped = report.with(Status::Skip).filter(|_| !bad.is_empty());
+    // What could not be asked says nothing about the model.
+    let failed = bad.iter().filter(|check| check.status == Status::Fail);
+    let conditions: Vec<String> = failed.map(|check| condition(check)).collect();
+    let unasked: Vec<String> = skipped
+        .map(|check| {
+            let blocker = check.blocked_by.as_deref().unwrap_or("another check");
+            format!("{} passes, which could not be checked because of {blocker}", check.id)
+        })
+        .collect();
+    if !conditions.is_empty() {
+        writeln!(out, "would pass if:")?;
+        for line in conditions.iter().chain(&unasked) {
+            writeln!(out, "  - {}", Printable(line))?;
+        }
+    }
+    Ok(())
+}
+
+fn print_check(out: &mut dyn Write, word: &str, check: &Check) -> io::Result<()> {
+    let message = check.message.as_deref().unwrap_or_default();
+    let code = check.code.as_deref().unwrap_or_default();
+    writeln!(out, "  {word}: {}: {} [{code}]", Printable(&check.id), Printable(message))?;
+    for line in details(check) {
+        writeln!(out, "    {}", Printable(&line))?;
+    }
+    Ok(())
+}
+
+/// Expected, actual, evidence and what to do, a line each.
+fn details(check: &Check) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(asked) = &check.under_policy {
+        for (what, value) in [("expected", &asked.expected), ("actual", &asked.actual)] {
+            if !value.is_null() {
+                lines.push(format!("{:<11} {}", format!("{what}:"), in_words(value)));
+            }
+        }
+        if !asked.evidence.is_empty() {
+            lines.push(format!("evidence:   {}", asked.evidence.join(", ")));
+        }
+        if let Some(waiver) = &asked.waiver {
+            lines.push(format!(
+                "waiver:     {}, approved by {}, {} days left",
+                waiver.id,
+                waiver.approved_by.join(", "),
+                waiver.days_left
+            ));
+        }
+    }
+    if let Some(fix) = &check.fix {
+        lines.push(format!("what to do: {fix}"));
+    }
+    if let Some(doc) = check.under_policy.as_ref().and_then(|asked| asked.doc.as_ref()) {
+        lines.push(format!("see:        {doc}"));
+    }
+    lines
+}
+
+/// What would have to be true for a check to pass.
+fn condition(check: &Check) -> String {
+    let expected = check.under_policy.as_ref().map(|asked| &asked.expected).filter(|value| !value.is_null());
+    match (expected, &check.fix) {
+        (Some(expected), _) => format!("{}: {}", check.id, in_words(expected)),
+        (None, Some(fix)) => format!("{}: {fix}", check.id),
+        (None, None) => format!("{}: {}", check.id, check.message.as_deref().unwrap_or_default()),
+    }
+}
+
+/// JSON without its punctuation.
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(in_words).collect::<Vec<_>>().join(", "),
+        Value::Object(members) => {
+            let words = members.iter().filter(|(_, value)| !is_empty(value));
+            words.map(|(name, value)| format!("{name} {}", in_words(value))).collect::<Vec<_>>().join("; ")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.as_array().is_some_and(Vec::is_empty)
+}
+
+fn findings(report: &VerifyReport) -> Findings {
+    let finding = |check: &Check| {
+        let outcome = match check.status {
+            Status::Pass => Outcome::Pass,
+            Status::Skip => Outcome::Skip,
+            Status::Warn | Status::Waived => Outcome::Warning,
+            Status::Fail => Outcome::Failure,
+            Status::Error => Outcome::Error,
+        };
+        let rule = check.code.clone().unwrap_or_else(|| check.id.clone());
+        let about = rule.parse::<Code>().map(|code| code.entry().meaning.to_owned()).unwrap_or_default();
+        let policy = check.under_policy.as_ref().map(|asked| asked.policy.as_str()).unwrap_or_default();
+        Finding {
+            rule,
+            about,
+            name: format!("{policy} {}", check.id).trim().to_owned(),
+            outcome,
+            message: check.message.clone().unwrap_or_default(),
+            details: details(check),
+            file: report.model.clone(),
+            place: None,
+        }
+    };
+    let suite =
+        report.decided.as_ref().map_or_else(|| report.model.clone(), |decided| decided.reference.clone());
+    Findings { suite, list: report.checks.iter().map(finding).collect() }
+}

@@ -1,0 +1,99 @@
+//! Where evidence is found, and what becomes of that which is none.
+
+use super::Site;
+use crate::common::with;
+
+const ONE: &str = "signature = { signers = [\"alice\"] }\ncontent = { unsigned-files = \"deny\" }";
+
+#[test]
+fn evidence_is_found_beside_the_model() {
+    let site = Site::new(&["alice"]);
+    site.policy(ONE).sign("alice");
+    let bundle = site.world.read("alice.sig");
+    let run = |more: &[&str], exit: i32| site.world.run(&site.verify(more)).exits(exit);
+    run(&[], 1);
+    for place in ["model/model.sig", "model/alice.sigstore.json", "model/all.intoto.jsonl", "model.sig"] {
+        site.world.file(place, &bundle);
+        run(&[], 0);
+        std::fs::remove_file(site.world.join(place)).unwrap();
+    }
+    site.world.file("more/x.json", &bundle);
+    site.world.file("more/readme.txt", "no evidence");
+    run(&["--bundle-dir", "more"], 0).says_nothing();
+    site.world.file("many.jsonl", format!("{}\n\nno bundle\n", bundle.trim()));
+    run(&["--bundle", "many.jsonl"], 0).says("not used: many.jsonl:3");
+    run(&[], 1);
+}
+
+#[test]
+fn a_single_file_has_its_evidence_beside_it() {
+    let site = Site::new(&["alice"]);
+    site.policy(ONE);
+    site.world.file("one/weights.bin", "weights");
+    site.world
+        .run(&[
+            "sign",
+            "key",
+            "one/weights.bin",
+            "--private-key",
+            "alice.key",
+            "--signature",
+            "one/weights.sigstore.json",
+        ])
+        .exits(0);
+    let mut args = site.verify(&[]);
+    args[1] = "one/weights.bin";
+    site.world.run(&args).exits(0);
+    site.world.file("one/weights.bin", "other");
+    site.world.refused(&args, 1, "integrity.digest-mismatch", "changed");
+}
+
+#[test]
+fn what_is_no_evidence_is_reported_and_changes_nothing() {
+    let site = Site::new(&["alice"]);
+    site.policy(ONE).sign("alice");
+    site.world.file("garbage.sig", "{");
+    site.world.file("empty.sig", "");
+    site.world.file("huge.sig", "");
+    site.world.sparse("huge.sig", 65 * 1024 * 1024);
+    std::fs::create_dir(site.world.join("folder.sig")).unwrap();
+    let bad = [
+        "--bundle",
+        "garbage.sig",
+        "--bundle",
+        "empty.sig",
+        "--bundle",
+        "huge.sig",
+        "--bundle",
+        "folder.sig",
+        "--bundle",
+        "nowhere",
+    ];
+    let ran = site.world.run(&with(&site.verify(&["--bundle", "alice.sig"]), &bad)).exits(0);
+    for name in ["garbage.sig", "empty.sig", "huge.sig", "folder.sig", "nowhere"] {
+        assert!(ran.stderr.contains(&format!("not used: {name}")), "{name}: {}", ran.stderr);
+    }
+    let document = site.world.run(&with(&site.verify(&["--format", "json"]), &bad)).exits(1).json();
+    assert_eq!(document["rejected"].as_array().unwrap().len(), 5);
+    assert_eq!(document["code"], "signature.no-trusted-signer");
+}
+
+#[test]
+fn a_file_that_only_has_the_name_of_evidence_must_be_signed() {
+    let site = Site::new(&["alice"]);
+    site.policy(ONE).sign("alice");
+    let args = site.verify(&["--bundle", "alice.sig"]);
+    site.world.file("model/code.sigstore.json", "import os");
+    site.world.refused(&args, 1, "integrity.file-unsigned", "code.sigstore.json");
+}
+
+#[test]
+fn a_pipe_is_no_evidence_and_nobody_waits_for_it() {
+    let site = Site::new(&["alice"]);
+    site.policy(ONE).sign("alice");
+    site.world.tool("mkfifo", &["pipe.sig"]);
+    site.world
+        .run(&site.verify(&["--bundle", "pipe.sig", "--bundle", "alice.sig"]))
+        .exits(0)
+        .says("not a regular file");
+}

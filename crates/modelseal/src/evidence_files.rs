@@ -1,0 +1,192 @@
+//! Evidence as it lies on disk: bundles that were named, those beside the model, and signed deny feeds. Whatever cannot be
+//! read or understood is reported and never helps.
+
+use crate::{
+    policies::{Policies, PolicyError, bundles_beside, disk, sha256},
+    scope,
+};
+use modelseal_core::{
+    bundle::Bundle,
+    deny_feed::DenyFeed,
+    limits::MAX_DENY_FEED_BYTES,
+    path::ModelPath,
+    rollback::{self, Accepted},
+};
+use modelseal_verify::facts::{Evidence, MAX_BUNDLE_BYTES, MAX_DOCUMENTS};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// Bytes of evidence that are read at most: bounds the memory that hostile evidence can take.
+const MAX_EVIDENCE_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Where evidence is looked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Places {
+    pub(crate) bundles: Vec<PathBuf>,
+    pub(crate) folders: Vec<PathBuf>,
+    /// Not in the working directory.
+    pub(crate) not_here: bool,
+}
+
+/// Evidence, and what of it lies inside the model.
+pub(crate) struct Collected {
+    pub(crate) evidence: Evidence,
+    /// Bundles in the model, which nobody can have signed.
+    pub(crate) inside: Vec<ModelPath>,
+    /// The deny feeds, not yet known to be signed.
+    pub(crate) feeds: Vec<FoundFeed>,
+}
+
+/// A deny feed that lies where a policy says.
+pub(crate) struct FoundFeed {
+    /// As the policy writes it.
+    pub(crate) file: String,
+    pub(crate) id: String,
+    pub(crate) accepted: Accepted,
+}
+
+/// Reads all evidence about the model at `model`.
+pub(crate) fn collect(model: &Path, places: &Places, policies: &Policies) -> Result<Collected, PolicyError> {
+    let mut reader = Reader {
+        model,
+        collected: Collected { evidence: Evidence::new(), inside: Vec::new(), feeds: Vec::new() },
+        left: MAX_EVIDENCE_BYTES,
+        files: 0,
+    };
+    // The order in which files were named must not matter, not even to the bounds.
+    let mut named = places.bundles.clone();
+    named.sort_unstable();
+    named.dedup();
+    for path in &named {
+        reader.bundle(path);
+    }
+    let mut folders = places.folders.clone();
+    folders.sort_unstable();
+    folders.dedup();
+    for folder in &folders {
+        reader.folder(folder, |name| [".sig", ".json", ".jsonl"].iter().any(|end| name.ends_with(end)), true);
+    }
+    let beside = if model.is_dir() { model.to_path_buf() } else { disk::parent(model) };
+    reader.folder(&beside, is_evidence, false);
+    // Where `sign` puts a signature unless told otherwise.
+    let default = Path::new("model.sig");
+    if !places.not_here && default.is_file() {
+        reader.bundle(default);
+    }
+    reader.feeds(policies)?;
+    reader.collected.inside.sort_unstable();
+    reader.collected.inside.dedup();
+    Ok(reader.collected)
+}
+
+/// The names under which evidence lies beside a model.
+fn is_evidence(name: &str) -> bool {
+    name == "model.sig" || name.ends_with(".sigstore.json") || name.ends_with(".intoto.jsonl")
+}
+
+struct Reader<'a> {
+    model: &'a Path,
+    collected: Collected,
+    left: u64,
+    files: usize,
+}
+
+impl Reader<'_> {
+    fn folder(&mut self, folder: &Path, wanted: impl Fn(&str) -> bool, asked_for: bool) {
+        match disk::names(folder, wanted) {
+            Ok(names) => names.iter().for_each(|name| self.bundle(&folder.join(name))),
+            Err(e) if asked_for => {
+                self.collected.evidence.unreadable(&folder.display().to_string(), e.to_string());
+            }
+            // The model itself cannot be read: that is said when it is measured.
+            Err(_) => {}
+        }
+    }
+
+    fn bundle(&mut self, path: &Path) {
+        let name = path.display().to_string();
+        let bytes = match self.read(path, MAX_BUNDLE_BYTES as u64) {
+            Ok(bytes) => bytes,
+            Err(why) => return self.collected.evidence.unreadable(&name, why),
+        };
+        let by_lines = path.extension().is_some_and(|extension| extension == "jsonl");
+        // What is no bundle is no evidence, and whatever else lies in the model has to be signed.
+        let is_bundle = |bytes: &[u8]| Bundle::parse(bytes).is_ok();
+        let counts = if by_lines { bytes.split(|b| *b == b'\n').any(is_bundle) } else { is_bundle(&bytes) };
+        let inside = match scope::place(self.model, path) {
+            scope::Place::Inside(path) if counts => Some(path),
+            _ => None,
+        };
+        self.collected.inside.extend(inside.clone());
+        if by_lines {
+            self.collected.evidence.add_lines(&name, inside.as_ref(), &bytes);
+        } else {
+            self.collected.evidence.add(&name, inside, &bytes);
+        }
+    }
+
+    fn read(&mut self, path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+        if self.files >= MAX_DOCUMENTS {
+            return Err(format!("there are more than {MAX_DOCUMENTS} files of evidence"));
+        }
+        self.files += 1;
+        let bytes = disk::read(path, limit.min(self.left))?;
+        self.left = self.left.saturating_sub(bytes.len() as u64);
+        Ok(bytes)
+    }
+
+    /// The deny feeds that the policies name, each with the bundles that sign it.
+    fn feeds(&mut self, policies: &Policies) -> Result<(), PolicyError> {
+        let mut known: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
+        for (policy, files) in policies.with_files() {
+            for list in &policy.document().denylist {
+                let path = files.path(&list.file);
+                let bytes = match self.read(&path, MAX_DENY_FEED_BYTES) {
+                    Ok(bytes) => bytes,
+                    Err(why) => {
+                        self.collected.evidence.unreadable(&path.display().to_string(), why);
+                        continue;
+                    }
+                };
+                match known.get(&*list.file) {
+                    Some(other) if *other != bytes => {
+                        return Err(PolicyError::FeedClash { file: list.file.clone() });
+                    }
+                    Some(_) => continue,
+                    None => {}
+                }
+                let mut bundles = Vec::new();
+                for bundle in bundles_beside(&path).unwrap_or_default() {
+                    match self.read(&bundle, MAX_BUNDLE_BYTES as u64) {
+                        Ok(bytes) => bundles.push(bytes),
+                        Err(why) => self.collected.evidence.unreadable(&bundle.display().to_string(), why),
+                    }
+                }
+                self.check_current(policies, &list.file, &path, &bytes)?;
+                self.collected.evidence.feed(&list.file, &bytes, bundles.iter().map(Vec::as_slice));
+                known.insert(&list.file, bytes);
+            }
+        }
+        Ok(())
+    }
+    /// Refuses a feed that an accepted one has replaced.
+    fn check_current(
+        &mut self,
+        policies: &Policies,
+        file: &str,
+        path: &Path,
+        bytes: &[u8],
+    ) -> Result<(), PolicyError> {
+        // What cannot be read is told apart where its signatures are looked at.
+        let Ok(feed) = DenyFeed::parse(bytes) else { return Ok(()) };
+        let accepted = Accepted { version: feed.version, sha256: sha256(bytes) };
+        if let Some(state) = &policies.state {
+            rollback::check(&state.rollback().feeds, &feed.id, &accepted)
+                .map_err(|rollback| PolicyError::FeedRollback { path: path.to_owned(), rollback })?;
+        }
+        self.collected.feeds.push(FoundFeed { file: file.to_owned(), id: feed.id, accepted });
+        Ok(())
+    }
+}

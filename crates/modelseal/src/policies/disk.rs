@@ -1,0 +1,133 @@
+//! Small files: read whole and bounded, replaced whole or not at all.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+/// Most names that are looked at in a directory of evidence or revocation lists.
+const MAX_NAMES: usize = 2_000_000;
+
+/// Reads a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// Why not, for people.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+    let bytes = read_past(path, limit)?;
+    if bytes.len() as u64 > limit { Err(format!("it is larger than {limit} bytes")) } else { Ok(bytes) }
+}
+
+/// Reads a regular file, at most a byte past `limit`, so that whoever parses it can refuse it.
+pub(crate) fn read_past(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+    let file = open(path).map_err(|e| e.to_string())?;
+    let metadata = file.metadata().map_err(|e| e.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    Ok(bytes)
+}
+
+/// The names in a directory for which `wanted` holds, in order. Names that are not UTF-8 are none.
+pub(crate) fn names(directory: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(directory)?.take(MAX_NAMES) {
+        if let Ok(name) = entry?.file_name().into_string()
+            && wanted(&name)
+        {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// The directory that a path lies in.
+pub(crate) fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Makes a directory that only its owner may enter, with those above it, where there is none.
+pub(crate) fn make_private(directory: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}
+
+/// Refuses a directory that somebody else can write to.
+pub(crate) fn check_private(directory: &Path) -> io::Result<()> {
+    let metadata = fs::symlink_metadata(directory)?;
+    let refuse = |why: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, why.to_owned()));
+    if !metadata.is_dir() {
+        return refuse("it is not a directory");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        const OTHERS_MAY_WRITE: u32 = 0o022;
+        if metadata.mode() & OTHERS_MAY_WRITE != 0 {
+            return refuse("others can write to it");
+        }
+    }
+    Ok(())
+}
+
+/// Replaces a file, readable by its owner only: the old one or the new one, never half of one.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_with(path, bytes, None)
+}
+
+/// Replaces a file that is there, under the permissions that it has. A link stays one.
+pub(crate) fn replace_as_it_was(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = fs::canonicalize(path)?;
+    let permissions = fs::metadata(&path)?.permissions();
+    replace_with(&path, bytes, Some(permissions))
+}
+
+/// Makes or replaces a file that everybody may read, as far as the umask lets them.
+pub(crate) fn publish(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    #[cfg(unix)]
+    let permissions = Some(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    #[cfg(not(unix))]
+    let permissions = None;
+    replace_with(path, bytes, permissions)
+}
+
+fn replace_with(path: &Path, bytes: &[u8], permissions: Option<fs::Permissions>) -> io::Result<()> {
+    let directory = parent(path);
+    let mut file = tempfile::Builder::new().prefix(".modelseal-").suffix(".tmp").tempfile_in(&directory)?;
+    if let Some(permissions) = permissions {
+        file.as_file().set_permissions(permissions)?;
+    }
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|e| e.error)?;
+    if let Ok(directory) = File::open(directory) {
+        // Makes the rename survive a crash. Not every system lets a directory be synchronised.
+        let _ = directory.sync_all();
+    }
+    Ok(())
+}
+
+/// Opens without waiting for the other end of a named pipe.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, O_NONBLOCK);
+    #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    options.open(path)
+}
+
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+const O_NONBLOCK: i32 = 0o4000;
