@@ -37,6 +37,8 @@ part "OMS cases, the command line" python3 tests/oms_vectors.py testdata/oms --m
 part "model-signing 1.1.1: each signs, the other verifies" .venv/bin/python -B tests/interop.py matrix
 part "model-signing 1.1.1: its command lines" .venv/bin/python -B tests/interop.py commands
 part "Sigstore: everyone with everyone, on real servers" tests/sigstore/interop.py
+part "trust policies: the six examples" python3 tests/policy_examples.py "$MODELSEAL"
+part "trust policies: the commands of docs/policy.md" python3 tests/policy_tutorial.py "$MODELSEAL"
 part "a real model" tests/real_model.sh
 part "the demonstration" env MODELSEAL="$MODELSEAL" scripts/demo.sh
 if [ -n "${MODELSEAL_VECTORS:-}" ]; then
