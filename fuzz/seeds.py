@@ -95,9 +95,32 @@ def seeds():
     yield "policy", b'{"schema": "modelseal.policy/v1", "id": "p", "version": 1, "expires": "2031-01-01T00:00:00Z"}'
     for pattern, name in PATTERNS:
         yield "matching", f"{pattern}\n{name}".encode()
+    for text in service_texts():
+        yield "services", text
     # Manifests are made from random bytes; some of them, to have a start.
     for n in range(64):
         yield "manifest", b"".join(hashlib.sha256(bytes([n, i])).digest() for i in range(1 + n % 8))
+
+
+def service_texts():
+    """A signing configuration, an identity token, and URIs of keys."""
+    service = {"url": "https://x.example", "majorApiVersion": 2, "validFor": {"start": "2024-01-01T00:00:00Z"}, "operator": "x"}
+    config = {"mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json", "caUrls": [{**service, "majorApiVersion": 1}]}
+    config |= {"oidcUrls": [{**service, "majorApiVersion": 1}], "rekorTlogUrls": [service], "tsaUrls": [{**service, "majorApiVersion": 1}]}
+    config |= {"rekorTlogConfig": {"selector": "ANY"}, "tsaConfig": {"selector": "EXACT", "count": 1}}
+    yield json.dumps(config).encode()
+    trust = {"mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json", "trustedRoot": {}, "signingConfig": config}
+    yield json.dumps(trust).encode()
+    claims = {"iss": "https://i.example", "sub": "s", "aud": "sigstore", "exp": 1800000300, "iat": 1800000000, "email": "a@b.example"}
+    claims["email_verified"] = True
+    part = lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
+    yield b".".join([part({"alg": "ES256"}), part(claims), b"c2lnbmF0dXJl"])
+    yield b"pkcs11:token=a%20b;object=k;id=%01?module-name=softhsm2&pin-value=1234"
+    yield b"pkcs11:slot-id=3;type=private?pin-source=file:/x&module-path=/y.so"
+    for uri in ("awskms:///alias/x", "awskms://localhost:4566/arn:aws:kms:us-east-1:1:key/2", "hashivault://k"):
+        yield uri.encode()
+    yield b"gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"
+    yield b"azurekms://v.vault.azure.net/k"
 
 
 def trusted_roots(text):

@@ -6,6 +6,7 @@ mod documents;
 mod keys;
 mod manifest;
 mod policies;
+mod services;
 mod sigstore;
 
 pub use attestations::{attestation, feed, value};
@@ -13,13 +14,14 @@ pub use documents::{bundle, json, path, statement};
 pub use keys::{der, pem};
 pub use manifest::manifest;
 pub use policies::{matching, policy};
+pub use services::services;
 pub use sigstore::{log_entry, sigstore, timestamp, trusted_root};
 
 /// A check of arbitrary bytes; it panics when they break a promise.
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 16] = [
+pub const TARGETS: [(&str, Target); 17] = [
     ("attestation", attestation),
     ("bundle", bundle),
     ("der", der),
@@ -31,6 +33,7 @@ pub const TARGETS: [(&str, Target); 16] = [
     ("path", path),
     ("pem", pem),
     ("policy", policy),
+    ("services", services),
     ("sigstore", sigstore),
     ("statement", statement),
     ("timestamp", timestamp),
