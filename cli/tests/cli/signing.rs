@@ -134,3 +134,20 @@ fn two_signers_at_once_leave_one_whole_signature() {
         assert!(names.iter().all(|name| !name.ends_with(".tmp")), "{names:?}");
     }
 }
+
+#[test]
+fn a_digest_says_when_it_counts_the_signature_as_a_file() {
+    let world = World::signed();
+    world.run(&["digest", "model"]).exits(0).says_nothing();
+    let manifest = |ran: &crate::common::Ran| ran.json()["digests"]["manifest"].clone();
+    let without = manifest(&world.run(&["digest", "model", "--format", "json"]));
+    std::fs::rename(world.join("model.sig"), world.join("model/model.sig")).unwrap();
+    world.run(&["digest", "model"]).exits(0).says("--ignore-paths model/model.sig");
+    let counted = world.run(&["digest", "model", "--format", "json"]);
+    assert_ne!(manifest(&counted), without);
+    let left_out = ["digest", "model", "--ignore-paths", "model/model.sig", "--format", "json"];
+    let ran = world.run(&left_out).exits(0).says_nothing();
+    assert_eq!(manifest(&ran), without);
+    world.file("model/model.sig", "not a signature");
+    world.run(&["digest", "model"]).exits(0).says_nothing();
+}

@@ -1,8 +1,10 @@
 //! `digest`: what a model is, without signing it.
 
-use crate::{error::Error, output::Document, parts::PartRequest, report::DigestReport, scope};
+use crate::{error::Error, output::Document, parts::PartRequest, private, report::DigestReport, scope};
 use modelseal_core::{
+    bundle::looks_like_bundle,
     digest::Algorithm,
+    limits::MAX_BUNDLE_BYTES,
     manifest::{Manifest, Method, Serialization},
     observed::Observed,
     path::ModelPath,
@@ -213,7 +215,8 @@ impl DigestRequest {
         let output = self.document(DigestReport::SCHEMA)?;
         let subject = self.subject()?;
         let (measured, also) = measure_also(&subject.source, &subject.options, &self.also, progress)?;
-        let notes = subject.notes(&measured.notes);
+        let mut notes = subject.notes(&measured.notes);
+        notes.extend(self.counted_signature(&measured.manifest));
         let model = MeasuredModel {
             observed: measured.manifest,
             name: subject.name,
@@ -225,6 +228,25 @@ impl DigestRequest {
             output.write(&DigestReport::of(&model))?;
         }
         Ok(model)
+    }
+
+    /// `sign` and `verify` leave the signature out of the model that it lies in; a digest of everything that is there does
+    /// not, and is then another one.
+    fn counted_signature(&self, manifest: &Observed<Manifest>) -> Option<String> {
+        const NAME: &str = "model.sig";
+        let path = self.model.join(NAME);
+        let counted = manifest.get().resources().iter().any(|resource| resource.path.as_str() == NAME);
+        if self.signature.is_some() || !counted {
+            return None;
+        }
+        let document = private::read_bounded(&path, MAX_BUNDLE_BYTES).ok()?;
+        looks_like_bundle(&document).then(|| {
+            format!(
+                "the signature '{NAME}' in the model was measured as one of its files; `sign` and `verify` leave it out, \
+                 and so does --ignore-paths {}",
+                path.display()
+            )
+        })
     }
 
     /// Opens the model.
