@@ -177,13 +177,13 @@ def vendor(w):
     w.certificate("tls", "vendor-root", "/O=Vendor Inc/CN=Vendor TLS Model Signing", usage="serverAuth")
     w.authority("other-root")
     w.certificate("forged", "other-root", "/O=Vendor Inc/CN=Vendor GPU Model Signing")
-    (w.place / "crl").mkdir()
+    w.revocation_list("vendor-root")
     w.replace["root", 1] = root
     ref = "ngc://nvcr.io/vendor/llm/chat"
     model = w.model("chat")
     signature = w.sign_with_certificate(model, "signing", "vendor-root")
     w.case("the vendor's model", model, ref, [signature], "allow")
-    w.case("as it stands", model, ref, [signature], "deny", "revocation.status-unavailable", whole=True)
+    w.case("as it stands", model, ref, [signature], "deny", "error.unsupported", whole=True)
     sales = w.sign_with_certificate(model, "sales", "vendor-root")
     w.case("another department's certificate", model, ref, [sales], "deny", "identity.subject-mismatch")
     forged = w.sign_with_certificate(model, "forged", "other-root")
@@ -192,6 +192,16 @@ def vendor(w):
     w.case("a certificate for servers", model, ref, [tls], "deny", "identity.eku")
     link = w.model("chat-changed", weights=b"other weights")
     w.case("changed after signing", link, ref, [signature], "deny", "integrity.digest-mismatch")
+    w.revocation_list("vendor-root", revoked=["sales"])
+    w.case("another certificate was revoked", model, ref, [signature], "allow")
+    w.revocation_list("vendor-root", made=NOW - days(8))
+    w.case("an old revocation list", model, ref, [signature], "deny", "revocation.status-stale")
+    w.revocation_list("other-root", name="vendor-root")
+    w.case("somebody else's revocation list", model, ref, [signature], "deny", "revocation.status-unavailable")
+    (w.place / "crl" / "vendor-root.crl").unlink()
+    w.case("no revocation list", model, ref, [signature], "deny", "revocation.status-unavailable")
+    w.revocation_list("vendor-root", revoked=["signing"])
+    w.case("the certificate was revoked", model, ref, [signature], "deny", "revocation.revoked")
 
 
 def provenance(w):

@@ -119,7 +119,8 @@ class World:
         return bundle(material, payload_type, payload, signature, out)
 
     def authority(self, name):
-        self.request(name, f"/CN={name}", "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign", None)
+        extensions = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign"
+        self.request(name, f"/CN={name}", extensions, None)
         der = openssl("x509", "-in", self.place / f"{name}.pem", "-outform", "DER")
         return hashlib.sha256(der).hexdigest()
 
@@ -138,6 +139,23 @@ class World:
             else ["-signkey", key]
         )
         openssl("x509", "-req", "-in", csr, "-days", "2", "-extfile", ext, "-out", self.place / f"{name}.pem", *by)
+
+    def revocation_list(self, issuer, revoked=(), made=NOW - datetime.timedelta(minutes=1), name=None):
+        """Makes or replaces a list in crl/, which openssl signs."""
+        folder = self.place / "crl"
+        folder.mkdir(exist_ok=True)
+        lines = []
+        for certificate in revoked:
+            serial = openssl("x509", "-in", self.place / f"{certificate}.pem", "-noout", "-serial").decode()
+            serial = serial.strip().removeprefix("serial=")
+            dates = f"{made + days(30):%y%m%d%H%M%SZ}\t{made:%y%m%d%H%M%SZ}"
+            lines.append(f"R\t{dates}\t{serial}\tunknown\t/CN={certificate}\n")
+        index, config = self.place / "index.txt", self.place / "ca.conf"
+        index.write_text("".join(lines))
+        config.write_text(f"[ca]\ndefault_ca = a\n[a]\ndatabase = {index}\ndefault_md = sha256\n")
+        dates = ["-crl_lastupdate", f"{made:%Y%m%d%H%M%SZ}", "-crl_nextupdate", f"{made + days(30):%Y%m%d%H%M%SZ}"]
+        pair = ["-cert", self.place / f"{issuer}.pem", "-keyfile", self.place / f"{issuer}.key"]
+        openssl("ca", "-gencrl", "-config", config, *pair, *dates, "-out", folder / f"{name or issuer}.crl")
 
     def sign_with_certificate(self, model, name, root):
         out = self.out()

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use modelseal_attest::private_key::{PasswordError, PrivateKey};
 use modelseal_verify::{
     public_key::PublicKey,
-    x509::{Certificate, MAX_PATH_LENGTH, Roots, verify_path},
+    x509::{Certificate, Crl, MAX_PATH_LENGTH, RevocationLists, RevocationQuestion, Roots, verify_path},
 };
 use std::sync::LazyLock;
 
@@ -14,7 +14,7 @@ static ROOTS: LazyLock<Roots> = LazyLock::new(|| {
     Roots::new(root.expect("a certificate")).expect("a root")
 });
 
-/// The three readers of PEM files. A key that reads can be used and written, and reads again as the same.
+/// The readers of PEM files. A key that reads can be used and written, and reads again as the same.
 ///
 /// No password is given: an encrypted key is read up to its cost bounds, and not derived for seconds.
 pub fn pem(data: &[u8]) {
@@ -25,6 +25,9 @@ pub fn pem(data: &[u8]) {
     match Certificate::from_pem_many(data) {
         Ok(all) => all.iter().for_each(check_certificate),
         Err(e) => assert!(!e.to_string().is_empty()),
+    }
+    for list in Crl::from_file(data).into_iter().flatten() {
+        check_list(&list);
     }
     let key = match PrivateKey::from_pem(data, || Err(PasswordError::NotGiven)) {
         Ok(key) => key,
@@ -40,13 +43,19 @@ pub fn pem(data: &[u8]) {
     assert!(public.verify(b"massage", &signature).is_err());
 }
 
-/// Certificates and keys in DER, and the path from certificates that somebody sent to our root. The input is a list of
+/// Certificates, revocation lists and keys in DER, and the path from certificates that somebody sent to our root. The input is a list of
 /// DER values, each after its length in two bytes; what is left over is the last.
 pub fn der(data: &[u8]) {
     let parts = split(data);
     for part in &parts {
         if let Ok(key) = PublicKey::from_spki_der(part) {
             assert_eq!(key.spki_der(), *part);
+        }
+    }
+    for part in &parts {
+        match Crl::from_der(part) {
+            Ok(list) => check_list(&list),
+            Err(e) => assert!(!e.to_string().is_empty()),
         }
     }
     let chain: Vec<Certificate> = parts.iter().filter_map(|part| Certificate::from_der(part).ok()).collect();
@@ -60,6 +69,13 @@ pub fn der(data: &[u8]) {
             assert_eq!(certificates[0].der(), chain[0].der(), "the leaf is the first certificate");
             assert!(certificates.iter().all(|c| c.not_before() <= now && now <= c.not_after()));
             assert!(certificates.windows(2).all(|pair| pair[0].issuer() == pair[1].subject()));
+            let files = parts.iter().map(|part| ("list".to_owned(), part));
+            let question =
+                RevocationQuestion { now, trusted_times: &[], max_age: None, status_required: true };
+            match RevocationLists::read(files).check(&path, &question) {
+                Ok(until) => assert!(until.is_none_or(|until| until >= now)),
+                Err(e) => assert!(!e.to_string().is_empty()),
+            }
         }
         Err(e) => assert!(!e.to_string().is_empty()),
     }
@@ -70,6 +86,11 @@ fn check_certificate(certificate: &Certificate) {
     assert!(!printed.contains(|c: char| c.is_control()), "{printed:?}");
     let again = Certificate::from_der(certificate.der()).expect("what was read reads again");
     assert_eq!(again.fingerprint(), certificate.fingerprint());
+}
+
+fn check_list(list: &Crl) {
+    assert!(!list.issuer().contains(|c: char| c.is_control()));
+    assert_eq!(list.is_empty(), list.len() == 0);
 }
 
 fn split(mut data: &[u8]) -> Vec<&[u8]> {

@@ -115,7 +115,7 @@ fn only_listed_roots_are_roots() {
     };
     let loaded = load(&policy("both.pem"), &files).expect("a policy");
     let Some(SignerTrust::Certificate { roots, crls }) = loaded.signer("a") else { panic!("no roots") };
-    assert_eq!(crls, &[("crl/a.crl".to_owned(), vec![1, 2, 3])]);
+    assert_eq!(crls.unreadable().map(|(name, _)| name).collect::<Vec<_>>(), ["crl/a.crl"]);
     let shown = format!("{roots:?}");
     assert!(shown.contains("good") && !shown.contains("extra"), "{shown}");
     let (line, id, _) = one_complaint(&policy("extra.pem"), &files);

@@ -59,7 +59,10 @@ impl CacheKey {
         part(&evidence.digests().count().to_string());
         evidence.digests().for_each(&mut part);
         part(&set.policies().count().to_string());
-        set.policies().for_each(|policy| part(policy.digest()));
+        set.policies().for_each(|policy| {
+            part(policy.digest());
+            part(&policy.revocation_digest());
+        });
         part(trust_roots);
         part(&evidence.feeds_digest());
         Self(Digest::sha256(hash.finalize().into()).to_string())

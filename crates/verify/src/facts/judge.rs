@@ -14,7 +14,7 @@ use crate::{
     sigstore::identity::{IdentityKind, kind_of_pattern},
     verified::{Payload, Verified},
     verifier::{Verifier, VerifyError},
-    x509::{Certificate, VerifiedPath},
+    x509::{Certificate, RevocationError, RevocationLists, RevocationQuestion, VerifiedPath},
 };
 use der::Decode;
 use jiff::Timestamp;
@@ -107,7 +107,7 @@ impl Judge<'_> {
         signer: &CertificateSigner,
         candidate: &Candidate<'_>,
     ) -> Result<Judged, Refused> {
-        let Some(SignerTrust::Certificate { roots, .. }) = self.policy.signer(name) else {
+        let Some(SignerTrust::Certificate { roots, crls }) = self.policy.signer(name) else {
             return refuse(
                 Code::ErrorInternal,
                 format!("the roots of '{}' were not loaded", Printable(name)),
@@ -117,34 +117,69 @@ impl Judge<'_> {
         let corroboration = leaf_key(candidate.bundle)
             .map_or_else(Corroboration::default, |key| self.corroborate(candidate, &key));
         // The whole chain at every time that counts: one backdated authority among two must not save an expired chain.
-        let (mut path, mut payload) = (None, None);
+        let (mut paths, mut payload) = (Vec::<VerifiedPath>::new(), None);
         for at in self.times(&corroboration) {
             let verified =
                 verifier.verify_payload(candidate.bundle, self.payload_type, at).map_err(refused)?;
             let Signer::Certificate(found) = verified.signer() else {
                 return refuse(Code::ErrorInternal, "a certificate verifier found another signer".to_owned());
             };
-            path = Some((**found).clone());
+            let same = |known: &VerifiedPath| {
+                known.certificates().map(Certificate::der).eq(found.certificates().map(Certificate::der))
+            };
+            if !paths.iter().any(same) {
+                paths.push((**found).clone());
+            }
             payload = Some(verified);
         }
-        let Some(path) = path else {
+        let Some(path) = paths.last() else {
             return refuse(Code::ErrorInternal, "no time to judge the certificate at".to_owned());
         };
-        check_subject(&signer.subject, &path)?;
-        check_usage(signer, &path)?;
-        if signer.revocation.as_ref().is_some_and(|r| r.mode == RevocationMode::Require) {
-            let message =
-                "revocation lists cannot be checked by this version, and the policy requires a status";
-            return refuse(Code::RevocationStatusUnavailable, message.to_owned());
-        }
+        check_subject(&signer.subject, path)?;
+        check_usage(signer, path)?;
+        let lists_end = self.revocation(signer, crls, &paths, &corroboration)?;
         let judged_now = corroboration.times.is_empty();
         let ends = path.certificates().map(Certificate::not_after).min();
         Ok(Judged {
             payload,
-            identity: SignerIdentity::of_path(&path),
-            valid_until: ends.filter(|_| judged_now),
+            identity: SignerIdentity::of_path(path),
+            valid_until: [ends.filter(|_| judged_now), lists_end].into_iter().flatten().min(),
             corroboration,
         })
+    }
+
+    /// What the policy's revocation lists say of the paths; until when they may be asked, where they were.
+    fn revocation(
+        &self,
+        signer: &CertificateSigner,
+        lists: &RevocationLists,
+        paths: &[VerifiedPath],
+        corroboration: &Corroboration,
+    ) -> Result<Option<Timestamp>, Refused> {
+        let Some(wanted) = signer.revocation.as_ref().filter(|wanted| wanted.mode != RevocationMode::Off)
+        else {
+            return Ok(None);
+        };
+        let trusted_times: Vec<Timestamp> = corroboration.times.iter().map(|time| time.at).collect();
+        let question = RevocationQuestion {
+            now: self.now,
+            trusted_times: &trusted_times,
+            max_age: wanted.max_age.map(crate::policy::values::Period::duration),
+            status_required: wanted.mode == RevocationMode::Require,
+        };
+        let mut until = None;
+        for path in paths {
+            let current = lists.check(path, &question).map_err(|error| {
+                let code = match error {
+                    RevocationError::Revoked { .. } => Code::RevocationRevoked,
+                    RevocationError::Stale { .. } => Code::RevocationStatusStale,
+                    RevocationError::Unavailable { .. } => Code::RevocationStatusUnavailable,
+                };
+                Refused { code, message: error.to_string() }
+            })?;
+            until = [until, current].into_iter().flatten().min();
+        }
+        Ok(until)
     }
 
     fn keyless(

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     public_key::PublicKey,
-    x509::{Certificate, Roots},
+    x509::{Certificate, MAX_CRL_BYTES, RevocationLists, Roots},
 };
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -70,8 +70,8 @@ pub enum SignerTrust {
     Certificate {
         /// Roots with the intermediates beside them.
         roots: Roots,
-        /// Revocation lists by file name, as they were found: nobody has checked them.
-        crls: Vec<(String, Vec<u8>)>,
+        /// The revocation lists that were found. Whose they are is seen when a path is there.
+        crls: RevocationLists,
     },
     /// The name of the trust root.
     Keyless {
@@ -233,6 +233,19 @@ impl Policy {
         self.signers.get(name)
     }
 
+    /// A digest over the revocation lists of all signers, for the key of a cache: they change while the policy stays.
+    #[must_use]
+    pub fn revocation_digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for (name, trust) in &self.signers {
+            if let SignerTrust::Certificate { crls, .. } = trust {
+                hash.update(Sha256::digest(name));
+                hash.update(Sha256::digest(crls.digest()));
+            }
+        }
+        hex(hash.finalize())
+    }
+
     /// The trust root called `name`.
     #[must_use]
     pub fn trust_root(&self, name: &str) -> Option<&TrustRootSource> {
@@ -279,9 +292,6 @@ impl Policy {
 
 /// Largest trusted root file, in bytes. The public one has under 20 kB.
 const MAX_TRUSTED_ROOT_BYTES: u64 = 4 * 1024 * 1024;
-
-/// Largest certificate revocation list, in bytes.
-const MAX_CRL_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Largest file with keys or certificates, in bytes.
 const MAX_PEM_BYTES: u64 = modelseal_core::limits::MAX_PEM_BYTES;
@@ -377,10 +387,10 @@ impl Loader<'_> {
             Ok(roots) => roots,
             Err(error) => return self.complain(&lint::FILE_INVALID, &roots_at, error.to_string(), None),
         };
-        let mut crls = Vec::new();
+        let mut crls = RevocationLists::default();
         if let Some(folder) = signer.revocation.as_ref().and_then(|revocation| revocation.crl_dir.as_ref()) {
-            match self.files.folder(folder, MAX_CRL_BYTES) {
-                Ok(files) => crls = files,
+            match self.files.folder(folder, MAX_CRL_BYTES as u64) {
+                Ok(files) => crls = RevocationLists::read(files),
                 Err(why) => {
                     let at = at.key("revocation");
                     let message = format!("{folder:?} cannot be read: {why}");

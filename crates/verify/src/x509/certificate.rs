@@ -331,7 +331,8 @@ impl fmt::Display for CertificateError {
             ),
             Self::OtherPem { label } if label == "X509 CRL" => write!(
                 f,
-                "there is a revocation list (\"{label}\") among the certificates; revocation is not checked, so take it out"
+                "there is a revocation list (\"{label}\") among the certificates, where it is not looked at; take it out, and give it \
+                 to a trust policy as a file in crl-dir"
             ),
             Self::OtherPem { label } => {
                 write!(f, "there is PEM of another kind (\"{label}\"), and only \"CERTIFICATE\" is expected")
@@ -366,7 +367,7 @@ fn malformed(error: der::Error) -> CertificateError {
     CertificateError::Malformed { detail: error.to_string() }
 }
 
-fn timestamp(time: Time) -> Timestamp {
+pub(super) fn timestamp(time: Time) -> Timestamp {
     let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }

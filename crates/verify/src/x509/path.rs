@@ -66,7 +66,7 @@ pub struct ValidityWindow {
 /// - The leaf's key is a [`PublicKey`]. The leaf may be an authority (`CA:TRUE`), and may bear its issuer's name: the
 ///   historical bundles of OMS section 11 do both.
 ///
-/// Revocation is not checked.
+/// Revocation is not checked here: see [`RevocationLists`](super::RevocationLists).
 ///
 /// # Errors
 /// [`PathError`]: the leaf's own fault, else the one of the path that came furthest, else the bound that was reached.
@@ -185,6 +185,11 @@ impl VerifiedPath {
     /// The path from leaf to root.
     pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
         std::iter::once(&self.leaf).chain(&self.issuers)
+    }
+
+    /// Each certificate with its issuer, from the leaf up. The root stands only as an issuer.
+    pub(super) fn links(&self) -> impl Iterator<Item = (&Certificate, &Certificate)> {
+        self.certificates().zip(&self.issuers)
     }
 
     fn root(&self) -> &Certificate {

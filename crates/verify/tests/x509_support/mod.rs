@@ -182,6 +182,127 @@ impl Spec {
     }
 }
 
+/// A revocation list to be made, field by field. It is encoded here and not by anybody's reader.
+#[derive(Clone)]
+pub(crate) struct CrlSpec {
+    /// 1 is the value for version 2; nothing for version 1.
+    pub(crate) version: Option<u8>,
+    pub(crate) issuer: String,
+    pub(crate) signer: Key,
+    pub(crate) this_update: String,
+    pub(crate) next_update: Option<String>,
+    pub(crate) entries: Vec<CrlEntry>,
+    /// Further entries, DER.
+    pub(crate) more_entries: Vec<u8>,
+    pub(crate) extensions: Vec<Extension>,
+    pub(crate) outer_algorithm: Option<&'static str>,
+    /// Signed with this key, while the list says the signer's algorithm.
+    pub(crate) forger: Option<Key>,
+}
+
+#[derive(Clone)]
+pub(crate) struct CrlEntry {
+    /// The content of the INTEGER.
+    pub(crate) serial: Vec<u8>,
+    pub(crate) at: String,
+    pub(crate) extensions: Vec<Extension>,
+}
+
+impl CrlSpec {
+    /// A list of yesterday for a week, with nothing in it.
+    pub(crate) fn of(authority: &Spec) -> Self {
+        Self {
+            version: Some(1),
+            issuer: authority.subject.clone(),
+            signer: authority.key.clone(),
+            this_update: "2026-05-31T00:00:00Z".to_owned(),
+            next_update: Some("2026-06-07T00:00:00Z".to_owned()),
+            entries: Vec::new(),
+            more_entries: Vec::new(),
+            extensions: vec![extension(ObjectIdentifier::new_unwrap("2.5.29.20"), false, &7u8)],
+            outer_algorithm: None,
+            forger: None,
+        }
+    }
+    /// With `certificate` in it since `at`.
+    pub(crate) fn revoking(mut self, certificate: &Spec, at: &str, extensions: Vec<Extension>) -> Self {
+        let serial = der::asn1::Uint::new(&certificate.serial).unwrap().to_der().unwrap();
+        self.entries.push(CrlEntry { serial: serial[2..].to_vec(), at: at.to_owned(), extensions });
+        self
+    }
+    /// With a reason code (RFC 5280 section 5.3.1).
+    pub(crate) fn for_reason(self, certificate: &Spec, at: &str, code: u8) -> Self {
+        self.revoking(certificate, at, vec![reason(code)])
+    }
+    pub(crate) fn updates(mut self, this: &str, next: Option<&str>) -> Self {
+        (self.this_update, self.next_update) = (this.to_owned(), next.map(str::to_owned));
+        self
+    }
+    pub(crate) fn der(&self) -> Vec<u8> {
+        let sequence = |content: &[u8]| tlv(0x30, content);
+        let extensions =
+            |all: &[Extension]| sequence(&all.iter().flat_map(|e| e.to_der().unwrap()).collect::<Vec<_>>());
+        let mut tbs = self.version.map_or(Vec::new(), |version| tlv(2, &[version]));
+        tbs.extend(self.signer.algorithm.to_der().unwrap());
+        tbs.extend(Name::from_str(&self.issuer).unwrap().to_der().unwrap());
+        tbs.extend(time(&self.this_update).to_der().unwrap());
+        tbs.extend(self.next_update.iter().flat_map(|at| time(at).to_der().unwrap()));
+        let mut entries = Vec::new();
+        for entry in &self.entries {
+            let mut fields = tlv(2, &entry.serial);
+            fields.extend(time(&entry.at).to_der().unwrap());
+            if !entry.extensions.is_empty() {
+                fields.extend(extensions(&entry.extensions));
+            }
+            entries.extend(sequence(&fields));
+        }
+        entries.extend_from_slice(&self.more_entries);
+        if !entries.is_empty() {
+            tbs.extend(sequence(&entries));
+        }
+        if !self.extensions.is_empty() {
+            tbs.extend(tlv(0xa0, &extensions(&self.extensions)));
+        }
+        let tbs = sequence(&tbs);
+        let signature = self.forger.as_ref().unwrap_or(&self.signer).sign(&tbs);
+        let algorithm = self.outer_algorithm.map_or(self.signer.algorithm.clone(), plain).to_der().unwrap();
+        sequence(&[tbs, algorithm, BitString::from_bytes(&signature).unwrap().to_der().unwrap()].concat())
+    }
+    pub(crate) fn pem(&self) -> Vec<u8> {
+        pem::encode(&pem::Pem::new("X509 CRL", self.der())).into_bytes()
+    }
+}
+
+/// An entry's reason code.
+pub(crate) fn reason(code: u8) -> Extension {
+    raw("2.5.29.21", false, &[0x0a, 1, code])
+}
+
+/// An entry's invalidity date.
+pub(crate) fn invalid_since(at: &str) -> Extension {
+    let time = GeneralizedTime::from_date_time(der::DateTime::from_str(at).unwrap());
+    raw("2.5.29.24", false, &time.to_der().unwrap())
+}
+
+/// An extension with any content.
+pub(crate) fn raw(oid: &str, critical: bool, content: &[u8]) -> Extension {
+    let extn_value = OctetString::new(content).unwrap();
+    Extension { extn_id: ObjectIdentifier::new_unwrap(oid), critical, extn_value }
+}
+
+fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(content.len()).unwrap().to_be_bytes();
+    let mut out = vec![tag];
+    match content.len() {
+        0..0x80 => out.push(length[3]),
+        0x80..0x100 => out.extend([0x81, length[3]]),
+        0x100..0x1_0000 => out.extend([&[0x82][..], &length[2..]].concat()),
+        _ => out.extend([&[0x83][..], &length[1..]].concat()),
+    }
+    out.extend_from_slice(content);
+    out
+}
+
 /// The usual chain: a root, an intermediate, a leaf.
 #[derive(Clone)]
 pub(crate) struct Chain {
