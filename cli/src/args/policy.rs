@@ -139,7 +139,7 @@ pub enum PolicyCommand {
     Explain(ExplainArgs),
     /// Run a table of cases
     Test {
-        /// The table (TOML): [[case]] with name, policy, at, as, model or facts, bundles, bundle-dir, verdict and codes
+        /// The table (TOML), cases with name, policy, at, as, model or facts, bundles, bundle-dir, verdict and codes
         cases: PathBuf,
     },
     /// Say which recorded verdicts another policy would change
@@ -214,7 +214,7 @@ pub struct PolicySignArgs {
     #[command(flatten)]
     pub password: PasswordArgs,
 
-    /// Where the bundle is written; POLICY.sig unless given. Several people write POLICY.<name>.sig
+    /// Where the bundle is written; POLICY.sig unless given. Several people write POLICY.NAME.sig
     #[arg(long, value_name = "PATH")]
     pub signature: Option<PathBuf>,
 

@@ -141,7 +141,7 @@ fn a_digest_says_when_it_counts_the_signature_as_a_file() {
     world.run(&["digest", "model"]).exits(0).says_nothing();
     let manifest = |ran: &crate::common::Ran| ran.json()["digests"]["manifest"].clone();
     let without = manifest(&world.run(&["digest", "model", "--format", "json"]));
-    std::fs::rename(world.join("model.sig"), world.join("model/model.sig")).unwrap();
+    fs::rename(world.join("model.sig"), world.join("model/model.sig")).unwrap();
     world.run(&["digest", "model"]).exits(0).says("--ignore-paths model/model.sig");
     let counted = world.run(&["digest", "model", "--format", "json"]);
     assert_ne!(manifest(&counted), without);

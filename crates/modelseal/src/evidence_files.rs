@@ -12,7 +12,7 @@ use modelseal_core::{
     path::ModelPath,
     rollback::{self, Accepted},
 };
-use modelseal_verify::facts::{Evidence, MAX_BUNDLE_BYTES, MAX_DOCUMENTS};
+use modelseal_verify::facts::{Evidence, MAX_BUNDLE_BYTES, MAX_DOCUMENTS, MAX_LINES};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -86,6 +86,17 @@ fn is_evidence(name: &str) -> bool {
     name == "model.sig" || name.ends_with(".sigstore.json") || name.ends_with(".intoto.jsonl")
 }
 
+/// Whether each line is a bundle, and there is one: a single bundle must not excuse whatever else is in the file.
+fn is_bundles(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split(|b| *b == b'\n').take(MAX_LINES + 1).enumerate();
+    let mut found = false;
+    lines.all(|(at, line)| {
+        let empty = line.trim_ascii().is_empty();
+        found |= !empty;
+        at < MAX_LINES && (empty || Bundle::parse(line).is_ok())
+    }) && found
+}
+
 struct Reader<'a> {
     model: &'a Path,
     collected: Collected,
@@ -113,8 +124,9 @@ impl Reader<'_> {
         };
         let by_lines = path.extension().is_some_and(|extension| extension == "jsonl");
         // What is no bundle is no evidence, and whatever else lies in the model has to be signed.
-        let is_bundle = |bytes: &[u8]| Bundle::parse(bytes).is_ok();
-        let counts = if by_lines { bytes.split(|b| *b == b'\n').any(is_bundle) } else { is_bundle(&bytes) };
+        let counts = if by_lines { is_bundles(&bytes) } else { Bundle::parse(&bytes).is_ok() };
+        // Nor is a link evidence of the model's own.
+        let counts = counts && path.symlink_metadata().is_ok_and(|found| found.is_file());
         let inside = match scope::place(self.model, path) {
             scope::Place::Inside(path) if counts => Some(path),
             _ => None,

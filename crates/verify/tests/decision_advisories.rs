@@ -148,7 +148,8 @@ fn cve_2025_29778_every_field_is_enforced_or_refused() {
 
 // 4, 5: certificates.
 
-struct Roots(Vec<(&'static str, String)>);
+/// The files of a policy, and what is in its folders.
+struct Roots(Vec<(&'static str, String)>, Vec<(String, Vec<u8>)>);
 
 impl Files for Roots {
     fn file(&self, name: &str, _: u64) -> Result<Vec<u8>, String> {
@@ -157,20 +158,32 @@ impl Files for Roots {
     }
 
     fn folder(&self, _: &str, _: u64) -> Result<Vec<(String, Vec<u8>)>, String> {
-        Ok(Vec::new())
+        Ok(self.1.clone())
     }
 }
 
 /// A policy that trusts the chain's root, and a bundle of its leaf.
 fn certified(chain: &x509_support::Chain, subject: &str, rule_body: &str) -> Result<Case, Vec<String>> {
+    certified_with(chain, subject, "", &[], rule_body)
+}
+
+/// With more fields of the signer, and revocation lists.
+fn certified_with(
+    chain: &x509_support::Chain,
+    subject: &str,
+    more: &str,
+    lists: &[Vec<u8>],
+    rule_body: &str,
+) -> Result<Case, Vec<String>> {
     let root = chain.root.make();
     let text = head("p")
         + &format!(
-            "signers.vendor = {{ kind = \"certificate\", roots = \"roots.pem\", root-sha256 = [\"{}\"], subject = {subject} }}\n",
+            "signers.vendor = {{ kind = \"certificate\", roots = \"roots.pem\", root-sha256 = [\"{}\"], subject = {subject}{more} }}\n",
             root.fingerprint()
         )
         + &rule(rule_body);
-    let files = Roots(vec![("roots.pem", x509_support::pem(root.der()))]);
+    let lists = lists.iter().enumerate().map(|(at, list)| (format!("{at}.crl"), list.clone()));
+    let files = Roots(vec![("roots.pem", x509_support::pem(root.der()))], lists.collect());
     let policy = UnvalidatedPolicy::from_toml("policy.toml", &text)
         .validate(&files, Some(now()))
         .map_err(|complaints| complaints.iter().map(ToString::to_string).collect::<Vec<_>>())?;
@@ -244,6 +257,65 @@ fn sigstore_rust_160_backdated_authority_among_two() {
     let bundle = case.bundles.remove(0);
     case.stamped(bundle, &["2026-02-01T00:00:00Z", "2026-05-01T00:00:00Z"])
         .denied(Code::IdentityCertificateExpired);
+}
+
+/// Lists that are there and that nobody looks at; a status that is missing and lets through.
+#[test]
+fn revocation_is_checked_as_the_policy_says() {
+    // A root that signs the same way twice, so that the policy is the same.
+    let (root, key) = (x509_support::Key::ed25519(), x509_support::Key::p256());
+    let mut chain = x509_support::Chain::of(&root, &key, &x509_support::Key::p256());
+    (chain.leaf.serial, chain.int.serial) = (vec![3], vec![2]);
+    let no_usage = <x509_cert::ext::pkix::KeyUsage as der::oid::AssociatedOid>::OID;
+    (chain.int, chain.root) = (chain.int.without(no_usage), chain.root.without(no_usage));
+    let (int, root) = (x509_support::CrlSpec::of(&chain.int), x509_support::CrlSpec::of(&chain.root));
+    let march = "2026-03-01T00:00:00Z";
+    let case = |mode: &str, lists: &[&x509_support::CrlSpec]| {
+        let more = format!(", revocation = {{ mode = \"{mode}\", crl-dir = \"crl\", max-age = \"3d\" }}");
+        let lists: Vec<Vec<u8>> = lists.iter().map(|list| list.der()).collect();
+        certified_with(&chain, "{ cn = \"leaf\" }", &more, &lists, VENDOR).unwrap()
+    };
+    let old = |list: &x509_support::CrlSpec| list.clone().updates("2026-05-01T00:00:00Z", None);
+    let revoked = int.clone().revoking(&chain.leaf, march, vec![]);
+    let revoked_above = root.clone().revoking(&chain.int, march, vec![]);
+    let superseded = int.clone().for_reason(&chain.leaf, march, 4);
+
+    // A cached verdict ends with the lists: thisUpdate and max-age.
+    let report = case("require", &[&int, &root]).at("2026-06-02T18:00:00Z").allowed();
+    assert_eq!(report.valid_until.as_deref(), Some("2026-06-03T00:00:00Z"));
+    let report = case("best-effort", &[&int, &root]).at("2026-06-02T18:00:00Z").allowed();
+    assert_eq!(report.valid_until.as_deref(), Some("2026-06-03T00:00:00Z"));
+    let report = case("off", &[&revoked, &revoked_above]).at("2026-06-02T18:00:00Z").allowed();
+    assert_eq!(report.valid_until.as_deref(), Some("2026-06-03T18:00:00Z"), "a day");
+
+    case("require", &[]).denied(Code::RevocationStatusUnavailable);
+    case("require", &[&int]).denied(Code::RevocationStatusUnavailable);
+    case("require", &[&int, &old(&root)]).denied(Code::RevocationStatusStale);
+    case("best-effort", &[]).allowed();
+    case("best-effort", &[&old(&int), &old(&root)]).allowed();
+    for mode in ["require", "best-effort"] {
+        case(mode, &[&revoked, &root]).denied(Code::RevocationRevoked);
+        case(mode, &[&int, &revoked_above]).denied(Code::RevocationRevoked);
+        case(mode, &[&old(&revoked), &int, &root]).denied(Code::RevocationRevoked);
+        let stamped = |times: &[&str]| {
+            let mut case = case(mode, &[&superseded, &root]);
+            let bundle = case.bundles.remove(0);
+            case.stamped(bundle, times)
+        };
+        stamped(&[]).denied(Code::RevocationRevoked);
+        stamped(&["2026-02-01T00:00:00Z"]).allowed();
+        stamped(&["2026-02-01T00:00:00Z", "2026-04-01T00:00:00Z"]).denied(Code::RevocationRevoked);
+    }
+    // Another list is another key of the cache: the policy is the same.
+    use modelseal_verify::decision::cache::CacheKey;
+    let key = |lists: &[&x509_support::CrlSpec]| {
+        let case = case("require", lists);
+        let digest = case.set.policies().next().unwrap().digest().to_owned();
+        let evidence = Evidence::new();
+        (digest, CacheKey::new(&case.set, &case.request, "", &evidence, ""))
+    };
+    let (same, fresh) = (key(&[&int, &root]), key(&[&revoked, &root]));
+    assert!(same.0 == fresh.0 && same.1 != fresh.1);
 }
 
 #[test]
@@ -764,67 +836,6 @@ fn regorus_705_a_missing_field_does_not_satisfy_a_negative_test() {
     with(json!({ "status": "revoked" })).denied(Code::AttestationFieldMismatch);
     with(json!({})).denied(Code::AttestationFieldMissing);
     with(json!({ "status": ["revoked"] })).denied(Code::AttestationFieldType);
-}
-
-// Deny feeds.
-
-fn feed(issued: &str, entries: Value) -> Vec<u8> {
-    let feed = json!({ "schema": "modelseal.deny-feed/v1", "id": "acme.example/deny", "version": 3, "issued": issued, "entries": entries });
-    feed.to_string().into_bytes()
-}
-
-const FEED_TYPE: &str = "application/vnd.modelseal.deny-feed.v1+json";
-
-fn fed(feed: &[u8], signers: &[u8]) -> Case {
-    let list = "denylist = [{ file = \"deny.json\", signers = [\"p1\", \"p2\"], threshold = 2, max-age = \"14d\" }]\n";
-    let text = head("p")
-        + list
-        + &Key::new(1).signer("acme", "")
-        + &Key::new(5).signer("p1", "")
-        + &Key::new(6).signer("p2", "")
-        + &rule(SIGNED);
-    let mut case = Case::new(&text).bundle(signed());
-    let bundles = signers.iter().map(|n| Key::new(*n).sign(FEED_TYPE, feed)).collect();
-    case.feeds.push(("deny.json".to_owned(), feed.to_vec(), bundles));
-    case
-}
-
-#[test]
-fn deny_feed_one_second_stale_denies() {
-    let fresh = feed("2026-11-08T12:00:00Z", json!([]));
-    let report = fed(&fresh, &[5, 6]).allowed();
-    assert_eq!(report.valid_until.as_deref(), Some("2026-11-22T12:00:00Z"));
-    fed(&fresh, &[5, 6]).at("2026-11-22T12:00:01Z").denied(Code::DenyFeedStale);
-    fed(&feed("2026-11-22T12:00:01Z", json!([])), &[5, 6]).denied(Code::DenyFeedInvalid);
-}
-
-#[test]
-fn deny_feed_needs_its_signers_and_its_very_bytes() {
-    let good = feed("2026-11-20T00:00:00Z", json!([]));
-    fed(&good, &[5]).denied(Code::DenyFeedInvalid);
-    fed(&good, &[5, 5]).denied(Code::DenyFeedInvalid);
-    fed(&good, &[5, 1]).denied(Code::DenyFeedInvalid);
-    let mut case = fed(&good, &[5, 6]);
-    case.feeds[0].1 = feed("2026-11-21T00:00:00Z", json!([]));
-    case.denied(Code::DenyFeedInvalid);
-    // Signed as something else.
-    let mut case = fed(&good, &[5]);
-    case.feeds[0].2.push(Key::new(6).sign(IN_TOTO_PAYLOAD_TYPE, &good));
-    case.denied(Code::DenyFeedInvalid);
-}
-
-#[test]
-fn deny_feed_entries_deny() {
-    let entry = |more: Value| {
-        let mut entry = json!({ "id": "D-1", "reason": "bad" });
-        entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        fed(&feed("2026-11-20T00:00:00Z", json!([entry])), &[5, 6])
-    };
-    entry(json!({ "digests": [manifest_name(&model())] })).denied(Code::DenyDigest);
-    entry(json!({ "file-digests": [format!("sha256:{}", digest_of(b"aaaa").to_hex())] }))
-        .denied(Code::DenyFileDigest);
-    entry(json!({ "keys": [format!("spki-sha256:{}", Key::new(1).fingerprint())] })).denied(Code::DenyKey);
-    entry(json!({ "keys": [format!("spki-sha256:{}", Key::new(2).fingerprint())] })).allowed();
 }
 
 #[test]

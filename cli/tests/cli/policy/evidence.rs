@@ -97,3 +97,34 @@ fn a_pipe_is_no_evidence_and_nobody_waits_for_it() {
         .exits(0)
         .says("not a regular file");
 }
+
+#[test]
+fn one_bundle_does_not_excuse_whatever_else_a_file_in_the_model_holds() {
+    let site = Site::new(&["alice"]);
+    site.sign("alice").policy("signature = { signers = [\"alice\"] }");
+    let verify = site.verify(&["--bundle", "alice.sig"]);
+    let bundle = site.world.read("alice.sig").trim().to_owned();
+    for (text, exit) in [
+        (format!("{bundle}\n"), 0),
+        (format!("\n{bundle}\n\n{bundle}\n"), 0),
+        (format!("import os\n{bundle}\n"), 1),
+        (format!("{bundle}\nPK\u{3}\u{4}"), 1),
+        ("{}\n".repeat(100), 1),
+        ("\n\n".to_owned(), 1),
+    ] {
+        site.world.file("model/x.intoto.jsonl", &text);
+        let ran = site.world.run(&verify).exits(exit);
+        assert!(exit == 0 || ran.stderr.contains("integrity.file-unsigned"), "{}", ran.stderr);
+    }
+    // Very many lines are more than is looked at: nothing is decided, and soon.
+    site.world.file("model/x.intoto.jsonl", "{}\n".repeat(1_000_000));
+    let started = std::time::Instant::now();
+    assert_ne!(site.world.run(&verify).code, Some(0));
+    assert!(started.elapsed().as_secs() < 20);
+    std::fs::remove_file(site.world.join("model/x.intoto.jsonl")).unwrap();
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("../alice.sig", site.world.join("model/x.sigstore.json")).unwrap();
+        assert_ne!(site.world.run(&verify).code, Some(0));
+    }
+}

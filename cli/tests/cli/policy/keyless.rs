@@ -171,3 +171,44 @@ fn a_trust_root_that_this_machine_does_not_have_decides_nothing() {
     assert_ne!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stderr.contains("the policy allows"), "{}", ran.stderr);
 }
+
+#[test]
+fn one_identity_under_two_names_is_one_person() {
+    let (site, double) = site();
+    sign(&site, &double.token("alice@example.com"), "a.sig");
+    sign(&site, &double.token("bob@example.com"), "b.sig");
+    let first = keyless(&site, "alice", double.url(), "identity = \"alice@example.com\"");
+    let rule = "signature = { signers = [\"alice\", \"second\"], threshold = 2 }";
+    for second in ["\"alice@example.com\"", "{ regex = \"(alice|bob)@example[.]com\" }"] {
+        let again = format!(
+            "{first}\nsigners.second = {{ kind = \"keyless\", trust-root = \"corp\", issuer = \"{}\", identity = {second} }}",
+            double.url()
+        );
+        policy(&site, &again, rule);
+        let alone = site.verify(&["--bundle", "a.sig"]);
+        site.world.run(&alone).exits(1).says("one signer under several names");
+        let both = site.world.run(&site.verify(&["--bundle", "a.sig", "--bundle", "b.sig"]));
+        both.exits(if second.contains("bob") { 0 } else { 1 });
+    }
+}
+
+#[test]
+fn a_pattern_for_addresses_is_not_satisfied_by_a_uri_that_ends_like_one() {
+    let (site, double) = site();
+    let mut spec = TokenSpec::github("mallory/x");
+    let workflow = "https://github.com/mallory/x/.github/workflows/w.yml@refs/heads/foo@example.com";
+    spec.sub = workflow.to_owned();
+    spec.claims.insert(
+        "job_workflow_ref".into(),
+        "mallory/x/.github/workflows/w.yml@refs/heads/foo@example.com".into(),
+    );
+    sign(&site, &double.mint(&spec), "m.sig");
+    let shown = site.world.run(&["show", "m.sig", "--trusted-root", "trusted_root.json"]).exits(0);
+    assert!(shown.stdout.contains("foo@example.com (URI)"), "{}", shown.stdout);
+    for pattern in [r"'.*@example\.com'", r"'.*@example\.com|https://github\.com/good/.*'"] {
+        let identity = format!("identity = {{ regex = {pattern} }}");
+        policy(&site, &keyless(&site, "alice", double.url(), &identity), RULE);
+        let ran = site.world.run(&site.verify(&["--bundle", "m.sig"]));
+        assert!(matches!(ran.code, Some(1 | 2)), "{pattern}: {} {}", ran.stdout, ran.stderr);
+    }
+}

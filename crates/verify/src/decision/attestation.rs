@@ -5,6 +5,7 @@ use super::{
     code::Code,
     context::{Block, Candidate, Context},
     nonempty::NonEmpty,
+    persons,
     statement::{self, NoneFound, Said},
 };
 use crate::policy::{document::Attestation as Wanted, testing::TestFailure, words::Select};
@@ -108,8 +109,8 @@ fn select(wanted: &Wanted, id: &str, expected: Value, judged: &NonEmpty<Judged<'
         }
         chosen = latest(judged, needed);
     }
-    let passing: BTreeSet<&str> =
-        chosen.iter().filter(|j| j.faults.is_empty()).map(|j| j.said.by.principal.as_str()).collect();
+    let passing = chosen.iter().filter(|j| j.faults.is_empty()).map(|j| &j.said.by);
+    let passing: BTreeSet<&str> = persons::distinct(passing.map(|by| (by.principal.as_str(), &by.identity)));
     let failing: Vec<&&Judged<'_>> = chosen.iter().filter(|j| !j.faults.is_empty()).collect();
     let all_must = select != Select::Any;
     let evidence = chosen.iter().map(|j| j.said.by.document.clone());

@@ -4,7 +4,7 @@ use super::{
     check::Found,
     code::Code,
     context::{Candidate, Context},
-    signature,
+    persons, signature,
     statement::{self, NoneFound, Said},
 };
 use crate::policy::{
@@ -139,6 +139,8 @@ fn released(context: &Context<'_>, rule: &Rule, candidate: &Candidate) -> Bound 
     for (by, release) in &right {
         people.entry(&by.principal).or_default().push(release.purl.release_version().to_owned());
     }
+    let makers = persons::distinct(right.iter().map(|(by, _)| (by.principal.as_str(), &by.identity)));
+    people.retain(|person, _| makers.contains(person));
     let evidence: Vec<String> = right.iter().chain(&wrong).map(|(by, _)| by.document.clone()).collect();
     let names: BTreeSet<String> = wrong.iter().map(|(_, release)| release.purl.text.clone()).collect();
     if people.len() < needed {

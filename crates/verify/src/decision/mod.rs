@@ -30,6 +30,7 @@ mod dataset;
 mod denied;
 mod integrity;
 mod nonempty;
+pub(crate) mod persons;
 mod policy;
 mod refusal;
 pub mod report;
@@ -122,6 +123,7 @@ fn decide_at(
     let message = match (verdict, first) {
         (_, Some(check)) => check.message.clone(),
         (Verdict::AllowUnverified, _) => "the rule lets this model load unverified".to_owned(),
+        (Verdict::Allow, _) if relaxed == 1 => "allowed, with a failure that does not deny".to_owned(),
         (Verdict::Allow, _) if relaxed > 0 => format!("allowed, with {relaxed} failures that do not deny"),
         (Verdict::Allow, _) => "the model is what the policy wants".to_owned(),
         _ => "nothing could be decided".to_owned(),

@@ -4,7 +4,7 @@ use super::{
     check::{Found, earliest},
     code::Code,
     context::{Block, Candidate, Context},
-    denied,
+    denied, persons,
 };
 use crate::{
     facts::{By, NearMiss, SignerIdentity},
@@ -55,8 +55,12 @@ pub(super) fn check(
     // Of each person the signature that lacks least.
     let mut best: BTreeMap<&str, Counted<'_>> = BTreeMap::new();
     let mut ignored = Vec::new();
+    let (mut all, mut faultless) = (Vec::new(), Vec::new());
     for signature in relevant {
         let counted = weigh(context, wanted, &signature.by);
+        let made = (signature.by.principal.as_str(), &signature.by.identity);
+        all.push(made);
+        faultless.extend(Some(made).filter(|_| counted.faults.is_empty()));
         let person = signature.by.principal.as_str();
         let loser = match best.get(person) {
             Some(known) if rank(known) <= rank(&counted) => Some(counted),
@@ -66,7 +70,8 @@ pub(super) fn check(
     }
     let mut order: Vec<Counted<'_>> = best.into_values().collect();
     order.sort_by_key(|counted| (counted.faults.len(), rank(counted)));
-    let valid = order.iter().filter(|counted| counted.faults.is_empty()).count();
+    let (signed, valid) = (persons::distinct(all).len(), persons::distinct(faultless).len());
+    let same_maker = order.len() > signed;
 
     let id = block.id("signature.threshold");
     let expected = json!({ "threshold": needed, "principals": people });
@@ -74,17 +79,23 @@ pub(super) fn check(
     names.sort_unstable();
     let evidence = order.iter().map(|counted| counted.by.document.clone());
     let mut found = Vec::new();
-    if order.len() >= needed {
+    if signed >= needed {
         // It holds as long as the last of those who are needed counts.
         let mut untils: Vec<Option<Timestamp>> =
             order.iter().take(valid.max(needed)).map(|c| c.until).collect();
         untils.sort_by_key(|until| std::cmp::Reverse(until.unwrap_or(Timestamp::MAX)));
         let until = untils.get(needed - 1).copied().flatten();
-        let message = format!("{} of {needed} required people signed: {}", order.len(), names.join(", "));
+        let message = format!("{signed} of {needed} required people signed: {}", names.join(", "));
         let pass = Found::pass(id, message).expected(expected).evidence(evidence).until(until);
         found.push(pass.actual(json!({ "principals": names, "ignored": sorted(ignored) })));
         if valid < needed {
-            found.extend(order.iter().take(needed).flat_map(|counted| faults(block, counted)));
+            let lacking = order.iter().filter(|counted| !counted.faults.is_empty());
+            found.extend(lacking.take(needed).flat_map(|counted| faults(block, counted)));
+            if valid > 0 {
+                let message = format!("{valid} of {needed} required people signed in a way that counts");
+                let id = block.id("signature.counted");
+                found.push(Found::fail(id, Code::SignatureThresholdNotMet, message));
+            }
         } else {
             found.push(
                 Found::pass(block.id("signature.time"), "times and logs are as required")
@@ -94,7 +105,7 @@ pub(super) fn check(
     } else {
         let near = near_misses(context, wanted);
         let nothing = context.data.bundles.is_empty();
-        let code = match (order.len(), nothing) {
+        let code = match (signed, nothing) {
             (0, true) => Code::SignatureMissing,
             (0, false) => Code::SignatureNoTrustedSigner,
             _ => Code::SignatureThresholdNotMet,
@@ -102,7 +113,11 @@ pub(super) fn check(
         let message = match code {
             Code::SignatureMissing => "there is no signature".to_owned(),
             Code::SignatureNoTrustedSigner => format!("nobody of {} signed this model", people.join(", ")),
-            _ => format!("{} of {needed} required people signed: {}", order.len(), names.join(", ")),
+            _ if same_maker => format!(
+                "{signed} of {needed} required people signed: {} are one signer under several names",
+                names.join(", ")
+            ),
+            _ => format!("{signed} of {needed} required people signed: {}", names.join(", ")),
         };
         ignored.extend(near.iter().map(|miss| {
             json!({ "signer": miss.signer, "evidence": miss.document, "code": miss.code, "why": miss.message })

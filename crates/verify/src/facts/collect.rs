@@ -9,7 +9,7 @@ use super::{
     manifest_name, measured,
 };
 use crate::{
-    decision::{Code, PolicySet, RejectedEvidence},
+    decision::{Code, PolicySet, RejectedEvidence, persons},
     policy::{document::Denylist, load::Policy},
 };
 use jiff::Timestamp;
@@ -291,7 +291,7 @@ fn feed(
     document: &FeedDocument,
 ) -> Result<FeedFact, Refused> {
     let judge = Judge { payload_type: deny_feed::PAYLOAD_TYPE, ..*judge };
-    let mut people = BTreeSet::new();
+    let mut people = Vec::new();
     let mut evidence = Vec::new();
     for (digest, bytes) in document.bundles.iter().take(MAX_SIGNATURES) {
         let Ok(bundle) = parse(bytes) else { continue };
@@ -300,16 +300,16 @@ fn feed(
         }
         for signer in &list.signers {
             let candidate = Candidate { document: bytes, bundle: &bundle };
-            if judge.judge(signer, &candidate).is_ok() {
-                people.insert(policy.document().principal_of(signer).to_owned());
+            if let Ok(judged) = judge.judge(signer, &candidate) {
+                people.push((policy.document().principal_of(signer), judged.identity));
                 evidence.push(digest.clone());
             }
         }
     }
     let needed = list.threshold.map_or(1, |t| t.get() as usize);
-    if people.len() < needed {
-        let message =
-            format!("{} of {needed} required people signed the deny feed '{}'", people.len(), list.file);
+    let people = persons::distinct(people.iter().map(|(principal, identity)| (*principal, identity))).len();
+    if people < needed {
+        let message = format!("{people} of {needed} required people signed the deny feed '{}'", list.file);
         return Err(Refused { code: Code::DenyFeedInvalid, message });
     }
     evidence.dedup();

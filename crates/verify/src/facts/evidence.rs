@@ -46,6 +46,12 @@ pub(crate) struct FeedDocument {
     pub(crate) bundles: BTreeMap<String, Arc<[u8]>>,
 }
 
+/// How many names of one document are kept.
+const MAX_NAMES: usize = 16;
+
+/// How many lines of one file are read, empty ones too.
+pub const MAX_LINES: usize = 4 * MAX_DOCUMENTS;
+
 impl Evidence {
     /// No evidence.
     #[must_use]
@@ -66,13 +72,20 @@ impl Evidence {
             names: BTreeSet::new(),
             inside: BTreeSet::new(),
         });
-        document.names.insert(name.to_owned());
+        // Names are for messages, and copies are nothing new.
+        if document.names.len() < MAX_NAMES {
+            document.names.insert(name.to_owned());
+        }
         document.inside.extend(inside);
     }
 
     /// Adds a file with one bundle on each line (`*.intoto.jsonl`).
     pub fn add_lines(&mut self, name: &str, inside: Option<&ModelPath>, bytes: &[u8]) {
         for (at, line) in bytes.split(|&b| b == b'\n').enumerate() {
+            if at >= MAX_LINES {
+                self.documents_left_out = true;
+                return;
+            }
             if !line.trim_ascii().is_empty() {
                 self.add(&format!("{name}:{}", at + 1), inside.cloned(), line);
             }

@@ -20,7 +20,8 @@ mod sigstore;
 
 pub use collect::collect;
 pub use evidence::{
-    Evidence, MAX_ATTESTATIONS, MAX_BUNDLE_BYTES, MAX_DOCUMENTS, MAX_LOG_ENTRIES, MAX_SIGNATURES, sha256_name,
+    Evidence, MAX_ATTESTATIONS, MAX_BUNDLE_BYTES, MAX_DOCUMENTS, MAX_LINES, MAX_LOG_ENTRIES, MAX_SIGNATURES,
+    sha256_name,
 };
 pub use measured::Measurement;
 pub use recorded::{FACTS_SCHEMA, RecordedError, RecordedFacts};

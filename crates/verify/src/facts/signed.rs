@@ -1,7 +1,9 @@
 //! What is known of a verified signature: who made it, when, and which logs saw it. Plain data, taken from the certificate,
 //! the key and verified material only, never from what the signer wrote into the payload.
 
-use crate::{decision::Code, policy::load::Policy, public_key::PublicKey, x509::VerifiedPath};
+use crate::{
+    decision::Code, policy::load::Policy, public_key::PublicKey, signer::Signer, x509::VerifiedPath,
+};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -153,6 +155,22 @@ impl SignerIdentity {
             .iter()
             .map(|name| name.split_once(':').map_or(name.as_str(), |(_, value)| value))
             .chain(identity)
+    }
+
+    pub(crate) fn of(signer: &Signer) -> Self {
+        match signer {
+            Signer::Key(key) => {
+                Self::Key { spki_sha256: key.fingerprint(), algorithm: key.algorithm().to_string() }
+            }
+            Signer::Certificate(path) => Self::of_path(path),
+            Signer::Sigstore(keyless) => Self::Keyless(KeylessIdentity {
+                identity: keyless.identity().to_owned(),
+                identity_kind: keyless.identity_kind().to_string(),
+                issuer: keyless.issuer().to_owned(),
+                claims: keyless.claims().clone(),
+                spki_sha256: keyless.public_key().fingerprint(),
+            }),
+        }
     }
 
     pub(crate) fn of_path(path: &VerifiedPath) -> Self {

@@ -1,6 +1,7 @@
 //! Whether a policy is one that this machine obeys.
 
 use super::{PolicySigner, PolicyTrust};
+use crate::{decision::persons, facts::SignerIdentity};
 use jiff::Timestamp;
 use modelseal_core::{
     bundle::Bundle,
@@ -76,14 +77,16 @@ impl PolicyTrust {
         if bundles.len() > MAX_POLICY_BUNDLES {
             return Err(PolicyTrustError::TooManyBundles(bundles.len()));
         }
-        let (mut principals, mut rejected) = (BTreeSet::new(), Vec::new());
+        let (mut signed, mut rejected) = (Vec::new(), Vec::new());
         for (index, bundle) in bundles.iter().enumerate() {
             match self.signers_of(bundle, policy, now) {
-                Ok(signers) => principals.extend(signers.into_iter().map(|signer| signer.principal.clone())),
+                Ok(signers) => signed.extend(signers),
                 Err(why) => rejected.push(format!("bundle {}: {why}", index + 1)),
             }
         }
         let needed = self.threshold.max(1);
+        let makers = signed.iter().map(|(signer, identity)| (signer.principal.as_str(), identity));
+        let principals: BTreeSet<String> = persons::distinct(makers).into_iter().map(str::to_owned).collect();
         if principals.len() < needed {
             return Err(PolicyTrustError::Threshold { needed, principals, rejected });
         }
@@ -101,11 +104,13 @@ impl PolicyTrust {
         bundle: &Bundle,
         policy: &[u8],
         now: Timestamp,
-    ) -> Result<Vec<&PolicySigner>, String> {
+    ) -> Result<Vec<(&PolicySigner, SignerIdentity)>, String> {
         let (mut signers, mut why) = (Vec::new(), Vec::new());
         for signer in &self.signers {
             match signer.verifier.verify_payload(bundle, payload::POLICY, now) {
-                Ok(verified) if verified.get().bytes() == policy => signers.push(signer),
+                Ok(verified) if verified.get().bytes() == policy => {
+                    signers.push((signer, SignerIdentity::of(verified.signer())));
+                }
                 Ok(_) => return Err("it signs other bytes than this policy".to_owned()),
                 Err(error) => why.push(format!("not by {}: {error}", Printable(&signer.name))),
             }
