@@ -26,8 +26,8 @@ program() {
         skip "$name" "no go; install Go 1.26 or newer"
         return
     fi
-    if [ "$dir/$name" -nt "$here/ctlog/main.go" ] || [ "$name" != ctlog ] &&
-        go version -m "$dir/$name" 2>/dev/null | grep -qE "[[:space:]]${module}[[:space:]]+${version}([[:space:]]|\$)"; then
+    if { [ "$name" = ctlog ] && [ "$dir/$name" -nt "$here/ctlog/main.go" ]; } || { [ "$name" != ctlog ] &&
+        go version -m "$dir/$name" 2>/dev/null | grep -qE "[[:space:]]${module}[[:space:]]+${version}([[:space:]]|\$)"; }; then
         printf 'present  %-7s %s@%s\n' "$name" "$module" "$version"
         built=$((built + 1))
         return
