@@ -583,3 +583,58 @@ fn what_cannot_end_well_is_said_before_the_model_is_hashed() {
     world.refused(&["sign", "nothing-here"], 2, "usage.identity-token", nobody);
     world.no_signature();
 }
+
+#[test]
+fn a_number_that_the_log_did_not_sign_is_not_shown_and_makes_no_second_entry() {
+    let instance = Instance::new();
+    let mut sign = SIGN;
+    sign[4] = "trust_config_v1.json";
+    instance.world.run(&sign).exits(0);
+    let mut bundle: Value = serde_json::from_str(&instance.world.read("model.sig")).unwrap();
+    let entry = &mut bundle["verificationMaterial"]["tlogEntries"][0];
+    entry.as_object_mut().unwrap().remove("inclusionPromise");
+    let in_tree = entry["inclusionProof"]["logIndex"].as_str().unwrap().to_owned();
+    let numbered = |number: &str| {
+        let mut entry = entry.clone();
+        entry["logIndex"] = number.into();
+        entry
+    };
+    let entries = vec![numbered("5000"), numbered("5001"), numbered("9223372036854775807")];
+    bundle["verificationMaterial"]["tlogEntries"] = entries.into();
+    instance.world.file("model.sig", bundle.to_string());
+    let document = instance.run_verify(&["--format", "json"]).exits(0).json();
+    let found = document["evidence"]["log-entries"].as_array().unwrap();
+    assert_eq!(found.len(), 1, "{document:#}");
+    assert_eq!(found[0]["index"].to_string(), in_tree);
+}
+
+#[test]
+fn nothing_becomes_public_that_cannot_be_written() {
+    let instance = Instance::signed();
+    instance.double.reset_requests();
+    instance.world.file("token", instance.double.token(ALICE));
+    instance.world.refused(&SIGN, 2, "usage.output", "already holds a different signature");
+    let stranger = Double::start();
+    instance.world.file("other.json", stranger.trusted_root().to_string());
+    let mixed = [
+        "sign",
+        "sigstore",
+        "model",
+        "--signing-config",
+        "signing_config.json",
+        "--trusted-root",
+        "other.json",
+        "--identity-token-file",
+        "token",
+        "--yes",
+        "--signature",
+        "new.sig",
+    ];
+    instance.world.refused(
+        &mixed,
+        2,
+        "usage.signing-config",
+        "the trusted root knows no certificate authority at",
+    );
+    assert_eq!(instance.double.total_requests(), 0);
+}
