@@ -1,4 +1,4 @@
-//! Signers with certificates, beside signers with keys.
+//! Signers with certificates, beside signers with keys, and what becomes of one who signs another along.
 
 use super::{NAME, Site};
 use crate::{
@@ -61,4 +61,15 @@ fn a_keyless_signer_cannot_be_checked_here_and_denies() {
     let ran: Ran = site.world.run(&site.verify(&["--bundle", "alice.sig"]));
     assert_ne!(ran.code, Some(0));
     site.world.run(&with(&site.verify(&["--bundle", "alice.sig"]), &["--accept-unverified"])).exits(1);
+}
+
+#[test]
+fn who_signed_another_person_s_signature_along_is_told_so() {
+    let site = Site::new(&["alice", "bob"]);
+    site.policy("signature = { signers = [\"alice\", \"bob\"], threshold = 2 }").sign("alice");
+    std::fs::copy(site.world.join("alice.sig"), site.world.join("model/model.sig")).unwrap();
+    site.sign("bob");
+    let verify = site.verify(&["--bundle", "bob.sig"]);
+    let ran = site.world.run(&verify).exits(1);
+    assert!(ran.stderr.contains("signed other files than these"), "{}", ran.stderr);
 }

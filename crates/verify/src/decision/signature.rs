@@ -16,7 +16,7 @@ use crate::{
 use jiff::{SignedDuration, Timestamp};
 use modelseal_core::text::Printable;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How far the clocks of this machine and of a time's source may differ.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -124,7 +124,20 @@ pub(super) fn check(
         }));
         let missing: Vec<&str> =
             people.iter().map(String::as_str).filter(|person| !names.contains(person)).collect();
-        let fix = format!("ask {} to sign this model: modelseal sign", missing.join(" or "));
+        let mut fix = format!("ask {} to sign this model: modelseal sign", missing.join(" or "));
+        let elsewhere: BTreeSet<&str> = context
+            .facts
+            .signatures
+            .iter()
+            .filter(|s| wanted.signers.contains(&s.by.signer) && missing.contains(&s.by.principal.as_str()))
+            .map(|s| s.by.principal.as_str())
+            .collect();
+        if !elsewhere.is_empty() {
+            let who = elsewhere.into_iter().collect::<Vec<_>>().join(" and ");
+            fix.push_str(&format!(
+                "; {who} signed other files than these: was a signature of somebody else in the model then?"
+            ));
+        }
         found.push(
             Found::fail(id, code, message)
                 .expected(expected)
