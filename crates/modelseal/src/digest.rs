@@ -1,6 +1,6 @@
 //! `digest`: what a model is, without signing it.
 
-use crate::{error::Error, output::Document, parts::PartRequest, private, report::DigestReport, scope};
+use crate::{disk, error::Error, output::Document, parts::PartRequest, report::DigestReport, scope};
 use modelseal_core::{
     bundle::looks_like_bundle,
     digest::Algorithm,
@@ -239,7 +239,7 @@ impl DigestRequest {
         if self.signature.is_some() || !counted {
             return None;
         }
-        let document = private::read_bounded(&path, MAX_BUNDLE_BYTES).ok()?;
+        let document = disk::read_past(&path, MAX_BUNDLE_BYTES).ok()?;
         looks_like_bundle(&document).then(|| {
             format!(
                 "the signature '{NAME}' in the model was measured as one of its files; `sign` and `verify` leave it out, \

@@ -2,7 +2,8 @@
 //! read or understood is reported and never helps.
 
 use crate::{
-    policies::{Policies, PolicyError, bundles_beside, disk, sha256},
+    disk,
+    policies::{Policies, PolicyError, bundles_beside, sha256},
     scope,
 };
 use modelseal_core::{

@@ -2,7 +2,6 @@
 //! use. What comes out are policies that this machine obeys.
 
 mod cases;
-pub(crate) mod disk;
 mod error;
 mod explain;
 mod files;
@@ -20,7 +19,7 @@ pub(crate) use tools::sha256;
 pub use tools::{diff_policies, format_policy, lint_policies, sign_policy};
 
 use crate::{
-    clock,
+    clock, disk,
     error::Error,
     report::{PolicyVerificationReport, VerifiedPolicyReport},
 };

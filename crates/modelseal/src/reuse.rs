@@ -6,8 +6,8 @@
 
 use crate::{
     digest::{MeasuredModel, Subject},
+    disk,
     error::Error,
-    private,
 };
 use modelseal_core::{
     bundle::Bundle,
@@ -133,7 +133,7 @@ impl Remembered {
         };
         let files = self.identities.iter().map(entry).map(Object).collect();
         let written = Written { schema: SCHEMA.into(), statement: digest_of(statement), files };
-        private::replace(&self.file, |out| Ok(serde_json::to_writer(out, &written)?))
+        disk::replace(&self.file, &serde_json::to_vec(&written)?)
     }
 }
 
@@ -145,7 +145,7 @@ struct OldSignature {
 fn read_signature(path: &Path, key: Option<&PublicKey>, subject: &Subject) -> Result<OldSignature, Error> {
     let refuse = |reason: String| Error::Reuse { path: path.to_owned(), reason };
     let key = key.ok_or_else(|| refuse("there is no key to check it with".into()))?;
-    let text = private::read_bounded(path, MAX_BUNDLE_BYTES).map_err(|e| refuse(e.to_string()))?;
+    let text = disk::read_past(path, MAX_BUNDLE_BYTES).map_err(|e| refuse(e.to_string()))?;
     let bundle = Bundle::parse(&text).map_err(|e| refuse(e.to_string()))?;
     let envelope = bundle.envelope();
     key.verify(&envelope.pae(), envelope.signature())
@@ -166,8 +166,8 @@ fn read_cache(file: &Path, statement: &str) -> Result<HashMap<ModelPath, Identit
         io::ErrorKind::NotFound => "this model was not signed with --remember on this machine".to_owned(),
         _ => format!("the cache '{}' cannot be read: {e}", file.display()),
     };
-    private::check(file).map_err(unreadable)?;
-    let text = private::read_bounded(file, MAX_BUNDLE_BYTES).map_err(unreadable)?;
+    disk::check_private_file(file).map_err(unreadable)?;
+    let text = disk::read_past(file, MAX_BUNDLE_BYTES).map_err(unreadable)?;
     let bad = |e: &dyn std::fmt::Display| format!("the cache '{}' cannot be used: {e}", file.display());
     let written: Written = json::read(&text, MAX_BUNDLE_BYTES).map_err(|e| bad(&e))?;
     if written.schema != SCHEMA {

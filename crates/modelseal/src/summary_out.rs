@@ -1,12 +1,6 @@
 //! Verdicts to hand on: SLSA verification summaries (VSA) and simple verification results (SVR), signed or not.
 
-use crate::{
-    clock,
-    decide::Decided,
-    error::Error,
-    policies::{PolicyError, disk},
-    scope,
-};
+use crate::{clock, decide::Decided, disk, error::Error, policies::PolicyError, scope};
 use modelseal_attest::{
     signer::Signer,
     statement::Statement,

@@ -5,9 +5,9 @@
 //! nothing else.
 
 use crate::{
-    clock,
+    clock, disk,
     error::{Error, OutputError},
-    output, private,
+    output,
     report::TrustedRootReport,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -165,7 +165,7 @@ impl TrustRepository {
         let remote = Remote { url, client: client.clone(), failure: std::sync::Arc::clone(&failure) };
         let updated = match cache.map(|cache| self.directory(cache)) {
             Some(directory) => {
-                private::make_directory(&directory)
+                disk::make_private(&directory)
                     .map_err(|e| TrustError::Cache { path: directory.clone(), reason: e.to_string() })?;
                 let updated = self.read(remote, FileStore::new(directory.clone()), now);
                 if let Ok(updated) = &updated {
@@ -194,7 +194,7 @@ impl TrustRepository {
         let broken = |reason: String| TrustError::Cache { path: directory.clone(), reason };
         let file = directory.join(UPDATED);
         let document =
-            match private::check(&file).and_then(|()| private::read_bounded(&file, MAX_UPDATED_BYTES)) {
+            match disk::check_private_file(&file).and_then(|()| disk::read_past(&file, MAX_UPDATED_BYTES)) {
                 Ok(document) => document,
                 // Also a home that this process may not look into: there is then no cache of its own.
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound || e.raw_os_error() == Some(EACCES) => {
@@ -256,7 +256,9 @@ impl TrustRepository {
     fn remember(&self, directory: &Path, updated: &UpdatedTrust) -> Result<(), TrustError> {
         let document = Updated { at: updated.at.to_string() };
         let path = directory.join(UPDATED);
-        private::replace(&path, |out| Ok(serde_json::to_writer(out, &document)?))
+        serde_json::to_vec(&document)
+            .map_err(std::io::Error::from)
+            .and_then(|bytes| disk::replace(&path, &bytes))
             .map_err(|e| TrustError::Cache { path, reason: e.to_string() })
     }
 }
@@ -267,7 +269,7 @@ impl TrustRepository {
 /// [`Error::Document`] when the path holds something else than a trusted root, or cannot be written.
 pub fn write_trusted_root(path: &Path, updated: &UpdatedTrust) -> Result<(), Error> {
     let refuse = |reason| Error::Document { path: path.to_owned(), reason };
-    match private::read_bounded(path, MAX_TARGET_BYTES) {
+    match disk::read_past(path, MAX_TARGET_BYTES) {
         Ok(old) if TrustedRoot::from_json(&old).is_ok() => {}
         Ok(_) => return Err(refuse(OutputError::OtherFile)),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}

@@ -6,8 +6,9 @@
 
 use crate::{
     decide::Decided,
+    disk,
     error::Error,
-    policies::{Policies, PolicyError, disk, trust_roots_digest},
+    policies::{Policies, PolicyError, trust_roots_digest},
 };
 use jiff::Timestamp;
 use modelseal_verify::decision::cache::{CacheEntry, CacheKey};

@@ -1,8 +1,9 @@
 //! Table tests of policies. The only place where a decision can be asked for at another time than now; it opens no door.
 
-use super::{Policies, PolicyError, disk, keyless_verifier, policies, tools::read_facts};
+use super::{Policies, PolicyError, keyless_verifier, policies, tools::read_facts};
 use crate::{
     decide::decide,
+    disk,
     error::Error,
     report::{CaseReport, CasesReport},
 };

@@ -1,6 +1,6 @@
 //! [`FolderFiles`]: the files that a policy names, taken from where the policy lies.
 
-use super::disk;
+use crate::disk;
 use modelseal_verify::policy::load::Files;
 use std::path::{Path, PathBuf};
 
@@ -27,7 +27,7 @@ impl FolderFiles {
 
 impl Files for FolderFiles {
     fn file(&self, name: &str, limit: u64) -> Result<Vec<u8>, String> {
-        disk::read_past(&self.path(name), limit)
+        disk::read_past(&self.path(name), limit).map_err(|e| e.to_string())
     }
 
     fn folder(&self, name: &str, limit: u64) -> Result<Vec<(String, Vec<u8>)>, String> {

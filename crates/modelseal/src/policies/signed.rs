@@ -1,6 +1,7 @@
 //! Who vouches for a policy: its signers, or the place where it lies.
 
-use super::{PoliciesRequest, PolicyError, disk, state::State};
+use super::{PoliciesRequest, PolicyError, state::State};
+use crate::disk;
 use jiff::Timestamp;
 use modelseal_core::bundle::Bundle;
 use modelseal_verify::policy_trust::{AcceptedPolicy, PolicyTrust};

@@ -1,6 +1,7 @@
 //! [`State`]: what this machine has accepted before, in a directory of its own.
 
-use super::{PolicyError, disk};
+use super::PolicyError;
+use crate::disk;
 use modelseal_core::{limits::MAX_STATE_BYTES, rollback::RollbackState};
 use serde::{Deserialize, Serialize};
 use std::{

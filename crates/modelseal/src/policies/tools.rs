@@ -1,7 +1,8 @@
 //! Linting, formatting, signing and comparing policies. Nothing here opens a door.
 
-use super::{FolderFiles, MAX_POLICY_BYTES, Policies, PolicyError, disk, keyless_verifier, read};
+use super::{FolderFiles, MAX_POLICY_BYTES, Policies, PolicyError, keyless_verifier, read};
 use crate::{
+    disk,
     error::Error,
     output::Output,
     report::{ChangedVerdict, ComplaintReport, DiffReport, LintReport, PolicySignatureReport},

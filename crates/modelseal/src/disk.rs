@@ -9,24 +9,26 @@ use std::{
 /// Most names that are looked at in a directory of evidence or revocation lists.
 const MAX_NAMES: usize = 2_000_000;
 
+#[cfg(unix)]
+const OTHERS_MAY_WRITE: u32 = 0o022;
+
 /// Reads a regular file of at most `limit` bytes.
 ///
 /// # Errors
 /// Why not, for people.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
-    let bytes = read_past(path, limit)?;
+    let bytes = read_past(path, limit).map_err(|e| e.to_string())?;
     if bytes.len() as u64 > limit { Err(format!("it is larger than {limit} bytes")) } else { Ok(bytes) }
 }
 
 /// Reads a regular file, at most a byte past `limit`, so that whoever parses it can refuse it.
-pub(crate) fn read_past(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
-    let file = open(path).map_err(|e| e.to_string())?;
-    let metadata = file.metadata().map_err(|e| e.to_string())?;
-    if !metadata.is_file() {
-        return Err("it is not a regular file".to_owned());
+pub(crate) fn read_past(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
     }
     let mut bytes = Vec::new();
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -71,8 +73,30 @@ pub(crate) fn check_private(directory: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        const OTHERS_MAY_WRITE: u32 = 0o022;
         if metadata.mode() & OTHERS_MAY_WRITE != 0 {
+            return refuse("others can write to it");
+        }
+    }
+    Ok(())
+}
+
+/// Only what nobody else can write is believed: a regular file and its directory, no links.
+pub(crate) fn check_private_file(file: &Path) -> io::Result<()> {
+    let refuse = |why: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, why.to_owned()));
+    let (own, directory) =
+        (file.symlink_metadata()?, file.parent().unwrap_or(Path::new(".")).symlink_metadata()?);
+    if !own.is_file() || !directory.is_dir() {
+        return refuse("it is not a regular file in a directory");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let user = rustix::process::geteuid().as_raw();
+        let theirs = |uid: u32| uid != user && uid != 0;
+        if (own.mode() | directory.mode()) & OTHERS_MAY_WRITE != 0
+            || theirs(own.uid())
+            || theirs(directory.uid())
+        {
             return refuse("others can write to it");
         }
     }
@@ -120,14 +144,10 @@ fn replace_with(path: &Path, bytes: &[u8], permissions: Option<fs::Permissions>)
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
-    #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, O_NONBLOCK);
-    #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
     options.open(path)
 }
 
-#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-const O_NONBLOCK: i32 = 0o4000;
+#[cfg(unix)]
+const O_NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
