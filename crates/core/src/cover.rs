@@ -303,7 +303,7 @@ fn compare(file: &str, digest: Option<&Digest>, subjects: &[&Subject]) -> Result
 
 /// Whether the model is one file, and not a directory with one file in it: what a signature that names its only file `.`
 /// would match.
-fn is_single_file(manifest: &Manifest) -> bool {
+pub(crate) fn is_single_file(manifest: &Manifest) -> bool {
     let [resource] = manifest.resources() else { return false };
     let unnamed = Resource { path: ModelPath::reference_single_file(), ..resource.clone() };
     let serialization = Serialization { ignore_paths: Vec::new(), ..manifest.serialization().clone() };

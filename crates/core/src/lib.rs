@@ -10,6 +10,7 @@
 //! | [`statement`] | the in-toto Statement v1 around a predicate |
 //! | [`attestation`] | [`Attestation`](attestation::Attestation): a statement of any predicate type, read in full |
 //! | [`predicate`] | one file per predicate type |
+//! | [`artifact`] | [`ArtifactId`](artifact::ArtifactId): what joins the statement that made something to those that used it |
 //! | [`cover`] | whether a statement's subjects are this model, all of it |
 //! | [`purl`] | [`Purl`](purl::Purl): a package URL of a release |
 //! | [`payload`] | payload types of signed documents that are no statements |
@@ -24,6 +25,7 @@
 //! | [`text`] | foreign text made safe to print |
 //! | [`limits`] | every bound on hostile input, with its reason |
 
+pub mod artifact;
 pub mod attestation;
 pub mod bundle;
 pub mod cover;

@@ -89,14 +89,20 @@ impl DigestSet {
     /// Whether a digest of a strong algorithm is among them. MD5 or SHA-1 alone pin nothing.
     #[must_use]
     pub fn has_accepted(&self) -> bool {
-        self.0.keys().any(|algorithm| is_accepted(algorithm))
+        self.0.keys().any(|algorithm| Self::is_strong(algorithm))
+    }
+
+    /// Whether digests of that algorithm are strong enough to identify what an attacker could choose.
+    #[must_use]
+    pub fn is_strong(algorithm: &str) -> bool {
+        ALGORITHMS.iter().any(|(name, _, strong)| *name == algorithm && *strong)
     }
 
     /// Whether both name the same artifact: one strong digest is equal, and none that both have differs.
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
         let mut equal = false;
-        for (algorithm, hex) in self.iter().filter(|(algorithm, _)| is_accepted(algorithm)) {
+        for (algorithm, hex) in self.iter().filter(|(algorithm, _)| Self::is_strong(algorithm)) {
             match other.get(algorithm) {
                 Some(theirs) if theirs == hex => equal = true,
                 Some(_) => return false,
@@ -177,10 +183,6 @@ pub(crate) fn check_digest(algorithm: &str, hex: &str, at: &str) -> Result<(), P
         return Ok(());
     }
     Err(PredicateError::Digest { at: at.to_owned(), found: hex.to_owned(), lengths })
-}
-
-fn is_accepted(algorithm: &str) -> bool {
-    ALGORITHMS.iter().any(|(name, _, accepted)| *name == algorithm && *accepted)
 }
 
 #[cfg(test)]

@@ -72,6 +72,13 @@ pub enum PredicateError {
         /// The descriptor.
         at: String,
     },
+    /// An external parameter that the build type does not define.
+    UnknownParameter {
+        /// The parameter.
+        at: String,
+        /// Those that it defines.
+        known: Vec<&'static str>,
+    },
     /// A field says something that contradicts another, or that its type forbids.
     Contradiction {
         /// The field.
@@ -95,6 +102,7 @@ impl PredicateError {
             | Self::NotOneOf { at, .. }
             | Self::Digest { at, .. }
             | Self::Descriptor { at }
+            | Self::UnknownParameter { at, .. }
             | Self::Contradiction { at, .. } => at,
         }
     }
@@ -127,6 +135,9 @@ impl fmt::Display for PredicateError {
                 Short(found)
             ),
             Self::Descriptor { .. } => f.write_str("a resource needs a uri, a digest or content"),
+            Self::UnknownParameter { known, .. } => {
+                write!(f, "the build type defines no such parameter; it defines {}", known.join(", "))
+            }
             Self::Contradiction { why, .. } => f.write_str(why),
         }
     }

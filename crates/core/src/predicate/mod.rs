@@ -1,5 +1,6 @@
 //! Predicates: one file per predicate type, each with its wire shape and the way to its meaning.
 
+pub mod build_type;
 pub mod descriptor;
 pub mod digests_v0_1;
 pub mod error;

@@ -1,10 +1,11 @@
-//! SLSA build provenance: version 1 (SLSA v1.0 to v1.2 changed no field), and version 0.2 seen through the same eyes. Read,
-//! never written.
+//! SLSA build provenance: version 1 (SLSA v1.0 to v1.2 changed no field), and version 0.2 seen through the same eyes. Only
+//! version 1 is written.
 
 use super::{
     descriptor::Descriptor,
     error::PredicateError,
     field::{Field, Members},
+    vsa_v1::{object, text_map},
 };
 use crate::json::value::Value;
 use jiff::Timestamp;
@@ -112,6 +113,50 @@ impl Provenance {
         read.check_times(&metadata.member("buildFinishedOn")?)
     }
 
+    /// The predicate of version 1 as JSON. What is empty is left out, but for what version 1 requires.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let all =
+            |descriptors: &[Descriptor]| descriptors.iter().map(Descriptor::to_value).collect::<Value>();
+        let time = |time: Timestamp| Value::from(time.to_string());
+        let text = |text: &String| Value::from(text.as_str());
+        let some = |fields: Vec<(&'static str, Option<Value>)>| {
+            object(fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+        };
+        let given = |descriptors: &[Descriptor]| (!descriptors.is_empty()).then(|| all(descriptors));
+        let members = |members: &Members| (!members.is_empty()).then(|| Value::Object(members.clone()));
+        let builder = some(vec![
+            ("id", Some(text(&self.builder_id))),
+            ("version", (!self.builder_version.is_empty()).then(|| text_map(&self.builder_version))),
+            ("builderDependencies", given(&self.builder_dependencies)),
+        ]);
+        let metadata = some(vec![
+            ("invocationId", self.invocation_id.as_ref().map(text)),
+            ("startedOn", self.started_on.map(time)),
+            ("finishedOn", self.finished_on.map(time)),
+        ]);
+        let has_metadata = metadata != object(Vec::new());
+        object(vec![
+            (
+                "buildDefinition",
+                some(vec![
+                    ("buildType", Some(text(&self.build_type))),
+                    ("externalParameters", Some(Value::Object(self.external_parameters.clone()))),
+                    ("internalParameters", members(&self.internal_parameters)),
+                    ("resolvedDependencies", given(&self.resolved_dependencies)),
+                ]),
+            ),
+            (
+                "runDetails",
+                some(vec![
+                    ("builder", Some(builder)),
+                    ("metadata", has_metadata.then_some(metadata)),
+                    ("byproducts", given(&self.byproducts)),
+                ]),
+            ),
+        ])
+    }
+
     /// The top-level source, where this build type says so in its external parameters. `None` for build types that are
     /// not known, whose parameters have to be compared one by one.
     #[must_use]
@@ -215,6 +260,26 @@ mod tests {
             reference: Some("refs/tags/v1".into()),
         };
         assert_eq!(read.source(), Some(source));
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let read = v1(GOOD).unwrap();
+        assert_eq!(Provenance::read_v1(&read.to_value()), Ok(read.clone()));
+        let bare = Provenance {
+            internal_parameters: Members::new(),
+            resolved_dependencies: Vec::new(),
+            builder_version: BTreeMap::new(),
+            invocation_id: None,
+            started_on: None,
+            finished_on: None,
+            byproducts: Vec::new(),
+            ..read
+        };
+        assert_eq!(Provenance::read_v1(&bare.to_value()), Ok(bare.clone()));
+        for absent in ["internalParameters", "resolvedDependencies", "metadata", "byproducts"] {
+            assert!(!bare.to_value().to_string().contains(absent), "{absent}");
+        }
     }
 
     #[test]

@@ -171,7 +171,7 @@ pub(super) fn object(fields: Vec<(&'static str, Value)>) -> Value {
     Value::Object(fields.into_iter().map(|(name, value)| (name.into(), value)).collect())
 }
 
-fn text_map(map: &BTreeMap<String, String>) -> Value {
+pub(super) fn text_map(map: &BTreeMap<String, String>) -> Value {
     Value::Object(map.iter().map(|(name, text)| (name.as_str().into(), text.as_str().into())).collect())
 }
 

@@ -1,0 +1,220 @@
+//! [`ArtifactId`]: what a digest set says an artifact is, so that what one statement made can be found as what another used.
+//!
+//! Two statements speak of one artifact only when an id of each is equal. A directory is known by a digest that covers its
+//! files' names, together with how that digest was computed; everything else by a strong digest of its bytes. Neither stands
+//! for the other: see [`crate::cover`] for why the OMS root digest identifies nothing.
+
+use crate::{
+    attestation::Subject,
+    cover::{PART_OF_DIRECTORY, digest_method, is_single_file},
+    digest::{Algorithm, Digest},
+    manifest::{Manifest, Method, Resource, Serialization},
+    path::ModelPath,
+    predicate::descriptor::{Descriptor, DigestSet, MANIFEST_DIGEST},
+};
+use std::fmt;
+
+/// The `digestMethod` of which the manifest digest is what in-toto calls `dirHash`.
+pub const DIR_HASH_METHOD: &str = "oms/v1.0;files;sha256";
+
+/// One way in which an artifact is known. The text form, `dir:METHOD:HEX` or `blob:ALGORITHM:HEX`, is unique.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ArtifactId {
+    /// A directory, by a digest over the names and digests of its files.
+    Directory {
+        /// How the digest was computed, see [`digest_method`].
+        method: String,
+        /// The manifest digest, in hexadecimal.
+        sha256: String,
+    },
+    /// A file, a commit, an image: anything whose digest is of its bytes.
+    Blob {
+        /// The algorithm's name in a digest set.
+        algorithm: String,
+        /// The digest, in hexadecimal.
+        hex: String,
+    },
+}
+
+impl ArtifactId {
+    /// The ids of a model.
+    #[must_use]
+    pub fn of_manifest(manifest: &Manifest) -> Vec<Self> {
+        let serialization = manifest.serialization();
+        let directory = Self::Directory {
+            method: digest_method(serialization),
+            sha256: manifest.manifest_digest().to_hex(),
+        };
+        match manifest.resources() {
+            [only] if is_single_file(manifest) && serialization.method == Method::Files => {
+                let algorithm = only.digest.algorithm().name().to_owned();
+                vec![Self::Blob { algorithm, hex: only.digest.to_hex() }]
+            }
+            _ => vec![directory],
+        }
+    }
+
+    /// The ids of what a descriptor of a dependency or by-product speaks of.
+    #[must_use]
+    pub fn of_descriptor(descriptor: &Descriptor) -> Vec<Self> {
+        let method = descriptor.annotations.get("digestMethod").and_then(|method| method.as_str());
+        Self::of_digests(&descriptor.digest, method)
+    }
+
+    /// The ids of what a statement is about. Subjects that are parts of a directory have none of their own; subjects that
+    /// are all plain files, each of another name, are the directory of exactly these files, too.
+    #[must_use]
+    pub fn of_subjects(subjects: &[Subject]) -> Vec<Self> {
+        let mut ids: Vec<Self> = subjects
+            .iter()
+            .filter(|subject| subject.digest_method.as_deref() != Some(PART_OF_DIRECTORY))
+            .flat_map(|subject| Self::of_digests(&subject.digest, subject.digest_method.as_deref()))
+            .chain(directory_of_files(subjects))
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// Whether two digest sets, each with its `digestMethod`, are of one artifact: an id is equal, and no strong digest that
+    /// both have differs.
+    #[must_use]
+    pub fn same(one: (&DigestSet, Option<&str>), other: (&DigestSet, Option<&str>)) -> bool {
+        let ids = Self::of_digests(one.0, one.1);
+        let equal = Self::of_digests(other.0, other.1).iter().any(|id| ids.contains(id));
+        let differs = one.0.iter().any(|(algorithm, hex)| {
+            DigestSet::is_strong(algorithm) && other.0.get(algorithm).is_some_and(|theirs| theirs != hex)
+        });
+        equal && !differs
+    }
+
+    fn of_digests(digests: &DigestSet, method: Option<&str>) -> Vec<Self> {
+        let directory =
+            |method: &str, hex: &str| Self::Directory { method: method.to_owned(), sha256: hex.to_owned() };
+        let mut ids = Vec::new();
+        ids.extend(digests.get("dirHash").map(|hex| directory(DIR_HASH_METHOD, hex)));
+        if let (Some(hex), Some(method)) = (digests.get(MANIFEST_DIGEST), method) {
+            ids.push(directory(method, hex));
+        }
+        // Beside a digest of a directory, the others are of the directory as well.
+        let of_directory =
+            method.is_some() || ["dirHash", MANIFEST_DIGEST].iter().any(|name| digests.get(name).is_some());
+        if !of_directory {
+            let strong = digests.iter().filter(|(algorithm, _)| DigestSet::is_strong(algorithm));
+            ids.extend(
+                strong.map(|(algorithm, hex)| Self::Blob {
+                    algorithm: algorithm.to_owned(),
+                    hex: hex.to_owned(),
+                }),
+            );
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+}
+
+/// The directory of exactly these files, when that is what they are.
+fn directory_of_files(subjects: &[Subject]) -> Option<ArtifactId> {
+    let resource = |subject: &Subject| {
+        let ids = ArtifactId::of_digests(&subject.digest, subject.digest_method.as_deref());
+        let plain = !ids.is_empty() && ids.iter().all(|id| matches!(id, ArtifactId::Blob { .. }));
+        let path = ModelPath::parse(subject.name.as_deref()?).ok()?;
+        let digest = Digest::from_hex(Algorithm::Sha256, subject.digest.get("sha256")?).ok()?;
+        plain.then_some(Resource { path, range: None, digest })
+    };
+    let resources = subjects.iter().map(resource).collect::<Option<Vec<_>>>()?;
+    let serialization = Serialization {
+        method: Method::Files,
+        algorithm: Algorithm::Sha256,
+        allow_symlinks: false,
+        ignore_paths: Vec::new(),
+    };
+    let manifest = Manifest::sorted(serialization, resources).ok()?;
+    let sha256 = manifest.manifest_digest().to_hex();
+    Some(ArtifactId::Directory { method: DIR_HASH_METHOD.to_owned(), sha256 })
+}
+
+impl fmt::Display for ArtifactId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory { method, sha256 } => write!(f, "dir:{method}:{sha256}"),
+            Self::Blob { algorithm, hex } => write!(f, "blob:{algorithm}:{hex}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(n: u8) -> String {
+        format!("{n:02x}").repeat(32)
+    }
+
+    fn subject(name: &str, digests: &[(&str, &str)], method: Option<&str>) -> Subject {
+        Subject {
+            name: Some(name.into()),
+            uri: None,
+            digest: DigestSet::of(digests.iter().copied()),
+            digest_method: method.map(str::to_owned),
+        }
+    }
+
+    fn texts(ids: &[ArtifactId]) -> Vec<String> {
+        ids.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_directory_is_known_by_digests_that_cover_names_and_by_no_other() {
+        let (root, dir) = (hex(1), hex(2));
+        let ids = |digests: &[(&str, &str)], method| {
+            texts(&ArtifactId::of_subjects(&[subject("m", digests, method)]))
+        };
+        let directory = format!("dir:{DIR_HASH_METHOD}:{dir}");
+        assert_eq!(ids(&[("sha256", &root), ("dirHash", &dir)], None), [&*directory]);
+        assert_eq!(ids(&[("sha256", &root), (MANIFEST_DIGEST, &dir)], Some(DIR_HASH_METHOD)), [&*directory]);
+        assert_eq!(ids(&[("sha256", &root), (MANIFEST_DIGEST, &dir)], None), [""; 0]);
+        assert_eq!(ids(&[("sha256", &root)], Some(DIR_HASH_METHOD)), [""; 0]);
+        let shards = "oms/v1.0;shards;1000;blake3";
+        assert_eq!(ids(&[(MANIFEST_DIGEST, &dir)], Some(shards)), [format!("dir:{shards}:{dir}")]);
+        assert_eq!(ids(&[("md5", &"0".repeat(32))], None), [""; 0]);
+    }
+
+    #[test]
+    fn files_are_known_by_their_bytes_and_together_as_their_directory() {
+        let (a, b) =
+            (subject("a", &[("sha256", &hex(1))], None), subject("b/c", &[("sha256", &hex(2))], None));
+        let listing = format!("{}  a\n{}  b/c\n", hex(1), hex(2));
+        let dir = Digest::sha256(<sha2::Sha256 as sha2::Digest>::digest(&listing).into()).to_hex();
+        let ids = texts(&ArtifactId::of_subjects(&[b.clone(), a.clone()]));
+        assert_eq!(
+            ids,
+            [
+                format!("dir:{DIR_HASH_METHOD}:{dir}"),
+                format!("blob:sha256:{}", hex(1)),
+                format!("blob:sha256:{}", hex(2)),
+            ]
+        );
+        // Parts of a directory stand for nothing without it, and a name that leaves it makes no directory.
+        let part = subject("a", &[("sha256", &hex(1))], Some(PART_OF_DIRECTORY));
+        assert_eq!(texts(&ArtifactId::of_subjects(&[part])), [""; 0]);
+        let outside = subject("../a", &[("sha256", &hex(1))], None);
+        assert_eq!(texts(&ArtifactId::of_subjects(&[outside])), [format!("blob:sha256:{}", hex(1))]);
+        // Two digests for one name are no directory.
+        let twice = subject("a", &[("sha256", &hex(3))], None);
+        assert_eq!(ArtifactId::of_subjects(&[a, twice]).len(), 2);
+    }
+
+    #[test]
+    fn a_strong_digest_that_differs_outweighs_one_that_is_equal() {
+        let of = |digests: &[(&str, String)]| DigestSet::of(digests.iter().cloned());
+        let one = of(&[("dirHash", hex(1)), ("sha256", hex(2))]);
+        assert!(ArtifactId::same((&one, None), (&of(&[("dirHash", hex(1))]), None)));
+        assert!(ArtifactId::same((&one, None), (&of(&[(MANIFEST_DIGEST, hex(1))]), Some(DIR_HASH_METHOD))));
+        assert!(!ArtifactId::same((&one, None), (&of(&[("dirHash", hex(1)), ("sha256", hex(3))]), None)));
+        // A file whose SHA-256 is the directory's root digest.
+        assert!(!ArtifactId::same((&one, None), (&of(&[("sha256", hex(2))]), None)));
+        assert!(!ArtifactId::same((&DigestSet::default(), None), (&DigestSet::default(), None)));
+    }
+}
