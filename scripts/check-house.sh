@@ -15,6 +15,7 @@ may_import() {
     case $1 in
     modelseal-core | modelseal-sha256 | modelseal-testkit) echo "" ;;
     modelseal-model) echo "modelseal-core modelseal-sha256" ;;
+    modelseal-inspect) echo "modelseal-core" ;;
     # The testkit is for tests; the compiler of a release does not see it.
     modelseal-attest | modelseal-verify) echo "modelseal-core modelseal-testkit" ;;
     modelseal) echo "modelseal-attest modelseal-core modelseal-model modelseal-testkit modelseal-verify" ;;

@@ -21,6 +21,7 @@
 //! | [`log_entry`] | [`LogEntry`](log_entry::LogEntry): a transparency log's record of one signature |
 //! | [`key`] | names of public keys: SPKI text, hint, fingerprint |
 //! | [`json`] | the one strict JSON reader |
+//! | [`inspection`] | [`Inspection`](inspection::Inspection): what is in a model's files, and whether they can run code |
 //! | [`observed`] | [`Observed<T>`](observed::Observed): this process measured it |
 //! | [`text`] | foreign text made safe to print |
 //! | [`limits`] | every bound on hostile input, with its reason |
@@ -32,6 +33,7 @@ pub mod cover;
 pub mod deny_feed;
 pub mod digest;
 pub mod dsse;
+pub mod inspection;
 pub mod json;
 pub mod key;
 pub mod limits;

@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""Writes globals.json, the judgement on Python globals that pickles name, from two seed lists.
+
+    make_globals.py ALLOW.json DENY.json >globals.json
+
+ALLOW.json maps module -> name -> role, DENY.json holds `modules` (prefixes) and `globals` (`module:name`). What the seeds
+leave open is decided here: the narrower roles, where each group comes from, and the names of Python 2, which are read from
+the standard library's own table. No framework is imported.
+"""
+
+import _compat_pickle
+import json
+import sys
+from collections import defaultdict
+
+VERSION = "2026.11.1"
+
+SOURCES = {
+    "python": "Python 3.13 library reference: types whose pickles hold data only",
+    "torch-weights-only": "PyTorch 2.9 torch/_weights_only_unpickler.py: what torch.load(weights_only=True) allows",
+    "torch": "PyTorch 2.9 torch/_utils.py, torch/_tensor.py, torch/nn/modules: rebuild functions and layer classes",
+    "numpy": "NumPy 1.6 to 2.3, __reduce__ of arrays, scalars, types and random generators",
+    "scipy": "SciPy 1.0 to 1.16, classes of sparse arrays and interpolation",
+    "pandas": "pandas 1.0 to 2.3, __reduce__ of frames, series, indexes and extension arrays",
+    "sklearn": "scikit-learn 0.19 to 1.7, class definitions by reading the sources; no tests, datasets or callbacks",
+    "joblib": "joblib 0.8 to 1.5, joblib/numpy_pickle.py and numpy_pickle_compat.py: array wrappers",
+    "boosting": "XGBoost 1.0 to 3.1 and LightGBM 3.0 to 4.6, model classes of their Python packages",
+    "transformers": "Transformers 4.x and Accelerate 1.x: what training_args.bin names",
+    "advisories": "published advisories on model scanners and loaders, and the Python library reference",
+}
+
+# Modules of classes that no saved model holds and that exist to call something.
+DROPPED = (
+    "__torch__",
+    "sklearn.callback",
+    "sklearn.externals",
+    "sklearn.utils._available_if",
+    "sklearn.utils._mocking",
+    "sklearn.utils._param_validation",
+    "sklearn.utils._plotting",
+    "sklearn.utils._pprint",
+    "sklearn.utils.deprecation",
+    "sklearn.utils.metaestimators",
+    "sklearn.utils.optimize",
+)
+
+# Extension classes: pickled as class(arguments). Everything else of these libraries is made empty and given a state, so
+# that a constructor with arguments, which may open a file, is no honest pickle.
+WITH_ARGUMENTS = (
+    "sklearn._loss._loss",
+    "sklearn.linear_model._sgd_fast",
+    "sklearn.metrics._dist_metrics",
+    "sklearn.neighbors._ball_tree",
+    "sklearn.neighbors._kd_tree",
+    "sklearn.tree._tree",
+)
+BY_STATE = ("sklearn.", "xgboost.", "lightgbm.", "torch.nn.modules.", "scipy.", "argparse", "types", "uuid")
+
+ROLES = {
+    ("collections", "OrderedDict"): "dict",
+    ("collections", "Counter"): "dict",
+    ("sklearn.utils._bunch", "Bunch"): "dict",
+    ("collections", "deque"): "list",
+    ("array", "array"): "list",
+    ("numpy", "dtype"): "dtype",
+    ("joblib.numpy_pickle", "NumpyArrayWrapper"): "array_wrapper",
+    ("joblib.numpy_pickle", "NDArrayWrapper"): "file_wrapper",
+    ("joblib.numpy_pickle", "ZNDArrayWrapper"): "file_wrapper",
+    ("joblib.numpy_pickle_compat", "NDArrayWrapper"): "file_wrapper",
+    ("joblib.numpy_pickle_compat", "ZNDArrayWrapper"): "file_wrapper",
+    ("numpy.random._pickle", "__bit_generator_ctor"): "random",
+    ("numpy.random._pickle", "__generator_ctor"): "random",
+    ("numpy.random._pickle", "__randomstate_ctor"): "random",
+    ("torch._utils", "_rebuild_device_tensor_from_numpy"): "rebuild",
+}
+
+ADDED = {
+    "sklearn.externals.joblib.numpy_pickle": {
+        "NumpyArrayWrapper": "array_wrapper",
+        "NDArrayWrapper": "file_wrapper",
+        "ZNDArrayWrapper": "file_wrapper",
+    },
+    "numpy.dtypes": dict.fromkeys(
+        "ByteDType CLongDoubleDType Complex64DType IntDType LongDType LongDoubleDType LongLongDType ShortDType StringDType "
+        "UByteDType UIntDType ULongDType ULongLongDType UShortDType VoidDType".split(),
+        "class_new",
+    ),
+    "numpy.random._generator": {"Generator": "class"},
+    "pandas._libs.tslibs.timedeltas": {"_timedelta_unpickle": "rebuild"},
+    "pandas._libs.tslibs.timestamps": {"_unpickle_timestamp": "rebuild"},
+    "pandas.core.arrays.categorical": {"Categorical": "class"},
+    "pandas.core.arrays.datetimes": {"DatetimeArray": "class"},
+    "pandas.core.dtypes.dtypes": {"CategoricalDtype": "class", "DatetimeTZDtype": "class"},
+    "pandas.core.indexes.category": {"CategoricalIndex": "class"},
+    "pandas.core.indexes.datetimes": {"DatetimeIndex": "class", "_new_DatetimeIndex": "index_ctor"},
+    "pandas.core.indexes.multi": {"MultiIndex": "class"},
+}
+
+# Classes whose state compiled code follows without checking it: loading runs nothing, using a forged one may.
+NATIVE = {
+    ("sklearn.tree._tree", "Tree"),
+    ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor"),
+    ("sklearn.neighbors._kd_tree", "KDTree"),
+    ("sklearn.neighbors._kd_tree", "KDTree32"),
+    ("sklearn.neighbors._kd_tree", "KDTree64"),
+    ("sklearn.neighbors._ball_tree", "BallTree"),
+    ("sklearn.neighbors._ball_tree", "BallTree32"),
+    ("sklearn.neighbors._ball_tree", "BallTree64"),
+    ("xgboost.core", "Booster"),
+    ("lightgbm.basic", "Booster"),
+}
+
+WEIGHTS_ONLY = {
+    "collections": {"OrderedDict", "Counter"},
+    "_codecs": {"encode"},
+    "builtins": {"bytearray", "set", "complex"},
+    "__builtin__": {"bytearray", "set", "complex"},
+    "torch.nn.parameter": {"Parameter"},
+    "torch.serialization": {"_get_layout"},
+    "torch.storage": {"TypedStorage", "UntypedStorage"},
+    "torch._tensor": {"_rebuild_from_type_v2"},
+    "torch._utils": {
+        "_rebuild_device_tensor_from_cpu_tensor",
+        "_rebuild_device_tensor_from_numpy",
+        "_rebuild_meta_tensor_no_storage",
+        "_rebuild_parameter",
+        "_rebuild_parameter_with_state",
+        "_rebuild_qtensor",
+        "_rebuild_sparse_tensor",
+        "_rebuild_tensor",
+        "_rebuild_tensor_v2",
+        "_rebuild_tensor_v3",
+        "_rebuild_wrapper_subclass",
+    },
+}
+
+# Unknown rather than dangerous: harmless until what they make is used, and that is judged by itself.
+NOT_DENIED = {"builtins:type", "__builtin__:type"}
+
+
+def source(module, weights_only):
+    top = module.split(".")[0]
+    if weights_only and top == "torch":
+        return "torch-weights-only"
+    if top in ("xgboost", "lightgbm"):
+        return "boosting"
+    if top in ("transformers", "accelerate"):
+        return "transformers"
+    if module.startswith("sklearn.externals.joblib"):
+        return "joblib"
+    return top if top in SOURCES else "python"
+
+
+def role(module, name, seed):
+    if (module, name) in ROLES:
+        return ROLES[module, name]
+    if seed == "class" and module not in WITH_ARGUMENTS and module.startswith(BY_STATE):
+        return "state"
+    return seed
+
+
+def weights_only(module, name, of):
+    if module in ("torch", "torch.cuda") and of in ("const", "storage", "tensor", "class_new"):
+        return True
+    return name in WEIGHTS_ONLY.get(module, ())
+
+
+def main():
+    allow, deny = (json.load(open(path)) for path in sys.argv[1:3])
+    groups = defaultdict(list)
+    for module, names in [*allow.items(), *ADDED.items()]:
+        if module.startswith(DROPPED) and module not in ADDED:
+            continue
+        for name, seed in names.items():
+            of = role(module, name, seed)
+            light = weights_only(module, name, of)
+            key = module, of, light, (module, name) in NATIVE, source(module, light)
+            groups[key].append(name)
+    modules = sorted(set(deny["modules"]))
+    exact = sorted(set(deny["globals"]) - NOT_DENIED)
+    for module, *_ in groups:
+        for prefix in modules:
+            assert module != prefix and not module.startswith(prefix + "."), (module, prefix)
+    rows = []
+    for (module, of, light, native, origin), names in sorted(groups.items()):
+        row = {"module": module, "role": of, "source": origin, "names": sorted(set(names))}
+        row |= {"weights-only": True} if light else {}
+        row |= {"native": True} if native else {}
+        rows.append(json.dumps(row))
+    document = {
+        "schema": json.dumps("modelseal.inspect-globals/v1"),
+        "version": json.dumps(VERSION),
+        "sources": json.dumps(SOURCES, indent=1),
+        "allow": "[\n" + ",\n".join(rows) + "\n]",
+        "deny": json.dumps({"source": "advisories", "modules": modules, "globals": exact}, indent=1),
+        "python2": json.dumps(
+            {
+                "modules": dict(sorted(_compat_pickle.IMPORT_MAPPING.items())),
+                "globals": {":".join(k): ":".join(v) for k, v in sorted(_compat_pickle.NAME_MAPPING.items())},
+            },
+            indent=1,
+        ),
+    }
+    print("{\n" + ",\n".join(f"{json.dumps(k)}: {v}" for k, v in document.items()) + "\n}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+//! The opcodes of pickle protocols 0 to 5, as `pickletools` of Python names them.
+
+/// What follows an opcode in the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operand {
+    None,
+    /// Unsigned numbers of one, two, four and eight bytes, least significant first; `I4` is signed.
+    U1,
+    U2,
+    U4,
+    U8,
+    I4,
+    /// A double, most significant byte first.
+    F8,
+    /// A length of one or four bytes, and a number of so many.
+    Long1,
+    Long4,
+    /// A length of one, four or eight bytes, and text of so many.
+    Text1,
+    Text4,
+    Text8,
+    /// The same with bytes.
+    Bytes1,
+    Bytes4,
+    Bytes8,
+    /// Up to a line feed.
+    Line,
+    TwoLines,
+}
+
+/// One opcode.
+#[derive(Debug)]
+pub(super) struct Opcode {
+    pub(super) code: u8,
+    pub(super) name: &'static str,
+    pub(super) operand: Operand,
+    /// The protocol that brought it.
+    pub(super) protocol: u8,
+}
+
+/// The opcode of this byte.
+pub(super) fn opcode(code: u8) -> Option<&'static Opcode> {
+    OPCODES.binary_search_by_key(&code, |opcode| opcode.code).ok().map(|at| &OPCODES[at])
+}
+
+const fn op(code: u8, name: &'static str, operand: Operand, protocol: u8) -> Opcode {
+    Opcode { code, name, operand, protocol }
+}
+
+pub(super) const MARK: u8 = b'(';
+pub(super) const EMPTY_TUPLE: u8 = b')';
+pub(super) const STOP: u8 = b'.';
+pub(super) const POP: u8 = b'0';
+pub(super) const POP_MARK: u8 = b'1';
+pub(super) const DUP: u8 = b'2';
+pub(super) const BINBYTES: u8 = b'B';
+pub(super) const SHORT_BINBYTES: u8 = b'C';
+pub(super) const FLOAT: u8 = b'F';
+pub(super) const BINFLOAT: u8 = b'G';
+pub(super) const INT: u8 = b'I';
+pub(super) const BININT: u8 = b'J';
+pub(super) const BININT1: u8 = b'K';
+pub(super) const LONG: u8 = b'L';
+pub(super) const BININT2: u8 = b'M';
+pub(super) const NONE: u8 = b'N';
+pub(super) const PERSID: u8 = b'P';
+pub(super) const BINPERSID: u8 = b'Q';
+pub(super) const REDUCE: u8 = b'R';
+pub(super) const STRING: u8 = b'S';
+pub(super) const BINSTRING: u8 = b'T';
+pub(super) const SHORT_BINSTRING: u8 = b'U';
+pub(super) const UNICODE: u8 = b'V';
+pub(super) const BINUNICODE: u8 = b'X';
+pub(super) const EMPTY_LIST: u8 = b']';
+pub(super) const APPEND: u8 = b'a';
+pub(super) const BUILD: u8 = b'b';
+pub(super) const GLOBAL: u8 = b'c';
+pub(super) const DICT: u8 = b'd';
+pub(super) const APPENDS: u8 = b'e';
+pub(super) const GET: u8 = b'g';
+pub(super) const BINGET: u8 = b'h';
+pub(super) const INST: u8 = b'i';
+pub(super) const LONG_BINGET: u8 = b'j';
+pub(super) const LIST: u8 = b'l';
+pub(super) const OBJ: u8 = b'o';
+pub(super) const PUT: u8 = b'p';
+pub(super) const BINPUT: u8 = b'q';
+pub(super) const LONG_BINPUT: u8 = b'r';
+pub(super) const SETITEM: u8 = b's';
+pub(super) const TUPLE: u8 = b't';
+pub(super) const SETITEMS: u8 = b'u';
+pub(super) const EMPTY_DICT: u8 = b'}';
+pub(super) const PROTO: u8 = 0x80;
+pub(super) const NEWOBJ: u8 = 0x81;
+pub(super) const EXT1: u8 = 0x82;
+pub(super) const EXT2: u8 = 0x83;
+pub(super) const EXT4: u8 = 0x84;
+pub(super) const TUPLE1: u8 = 0x85;
+pub(super) const TUPLE2: u8 = 0x86;
+pub(super) const TUPLE3: u8 = 0x87;
+pub(super) const NEWTRUE: u8 = 0x88;
+pub(super) const NEWFALSE: u8 = 0x89;
+pub(super) const LONG1: u8 = 0x8a;
+pub(super) const LONG4: u8 = 0x8b;
+pub(super) const SHORT_BINUNICODE: u8 = 0x8c;
+pub(super) const BINUNICODE8: u8 = 0x8d;
+pub(super) const BINBYTES8: u8 = 0x8e;
+pub(super) const EMPTY_SET: u8 = 0x8f;
+pub(super) const ADDITEMS: u8 = 0x90;
+pub(super) const FROZENSET: u8 = 0x91;
+pub(super) const NEWOBJ_EX: u8 = 0x92;
+pub(super) const STACK_GLOBAL: u8 = 0x93;
+pub(super) const MEMOIZE: u8 = 0x94;
+pub(super) const FRAME: u8 = 0x95;
+pub(super) const BYTEARRAY8: u8 = 0x96;
+pub(super) const NEXT_BUFFER: u8 = 0x97;
+pub(super) const READONLY_BUFFER: u8 = 0x98;
+
+/// All of them, by their byte.
+pub(super) static OPCODES: [Opcode; 68] = [
+    op(MARK, "MARK", Operand::None, 0),
+    op(EMPTY_TUPLE, "EMPTY_TUPLE", Operand::None, 1),
+    op(STOP, "STOP", Operand::None, 0),
+    op(POP, "POP", Operand::None, 0),
+    op(POP_MARK, "POP_MARK", Operand::None, 1),
+    op(DUP, "DUP", Operand::None, 0),
+    op(BINBYTES, "BINBYTES", Operand::Bytes4, 3),
+    op(SHORT_BINBYTES, "SHORT_BINBYTES", Operand::Bytes1, 3),
+    op(FLOAT, "FLOAT", Operand::Line, 0),
+    op(BINFLOAT, "BINFLOAT", Operand::F8, 1),
+    op(INT, "INT", Operand::Line, 0),
+    op(BININT, "BININT", Operand::I4, 1),
+    op(BININT1, "BININT1", Operand::U1, 1),
+    op(LONG, "LONG", Operand::Line, 0),
+    op(BININT2, "BININT2", Operand::U2, 1),
+    op(NONE, "NONE", Operand::None, 0),
+    op(PERSID, "PERSID", Operand::Line, 0),
+    op(BINPERSID, "BINPERSID", Operand::None, 1),
+    op(REDUCE, "REDUCE", Operand::None, 0),
+    op(STRING, "STRING", Operand::Line, 0),
+    op(BINSTRING, "BINSTRING", Operand::Text4, 1),
+    op(SHORT_BINSTRING, "SHORT_BINSTRING", Operand::Text1, 1),
+    op(UNICODE, "UNICODE", Operand::Line, 0),
+    op(BINUNICODE, "BINUNICODE", Operand::Text4, 1),
+    op(EMPTY_LIST, "EMPTY_LIST", Operand::None, 1),
+    op(APPEND, "APPEND", Operand::None, 0),
+    op(BUILD, "BUILD", Operand::None, 0),
+    op(GLOBAL, "GLOBAL", Operand::TwoLines, 0),
+    op(DICT, "DICT", Operand::None, 0),
+    op(APPENDS, "APPENDS", Operand::None, 1),
+    op(GET, "GET", Operand::Line, 0),
+    op(BINGET, "BINGET", Operand::U1, 1),
+    op(INST, "INST", Operand::TwoLines, 0),
+    op(LONG_BINGET, "LONG_BINGET", Operand::U4, 1),
+    op(LIST, "LIST", Operand::None, 0),
+    op(OBJ, "OBJ", Operand::None, 1),
+    op(PUT, "PUT", Operand::Line, 0),
+    op(BINPUT, "BINPUT", Operand::U1, 1),
+    op(LONG_BINPUT, "LONG_BINPUT", Operand::U4, 1),
+    op(SETITEM, "SETITEM", Operand::None, 0),
+    op(TUPLE, "TUPLE", Operand::None, 0),
+    op(SETITEMS, "SETITEMS", Operand::None, 1),
+    op(EMPTY_DICT, "EMPTY_DICT", Operand::None, 1),
+    op(PROTO, "PROTO", Operand::U1, 2),
+    op(NEWOBJ, "NEWOBJ", Operand::None, 2),
+    op(EXT1, "EXT1", Operand::U1, 2),
+    op(EXT2, "EXT2", Operand::U2, 2),
+    op(EXT4, "EXT4", Operand::I4, 2),
+    op(TUPLE1, "TUPLE1", Operand::None, 2),
+    op(TUPLE2, "TUPLE2", Operand::None, 2),
+    op(TUPLE3, "TUPLE3", Operand::None, 2),
+    op(NEWTRUE, "NEWTRUE", Operand::None, 2),
+    op(NEWFALSE, "NEWFALSE", Operand::None, 2),
+    op(LONG1, "LONG1", Operand::Long1, 2),
+    op(LONG4, "LONG4", Operand::Long4, 2),
+    op(SHORT_BINUNICODE, "SHORT_BINUNICODE", Operand::Text1, 4),
+    op(BINUNICODE8, "BINUNICODE8", Operand::Text8, 4),
+    op(BINBYTES8, "BINBYTES8", Operand::Bytes8, 4),
+    op(EMPTY_SET, "EMPTY_SET", Operand::None, 4),
+    op(ADDITEMS, "ADDITEMS", Operand::None, 4),
+    op(FROZENSET, "FROZENSET", Operand::None, 4),
+    op(NEWOBJ_EX, "NEWOBJ_EX", Operand::None, 4),
+    op(STACK_GLOBAL, "STACK_GLOBAL", Operand::None, 4),
+    op(MEMOIZE, "MEMOIZE", Operand::None, 4),
+    op(FRAME, "FRAME", Operand::U8, 4),
+    op(BYTEARRAY8, "BYTEARRAY8", Operand::Bytes8, 5),
+    op(NEXT_BUFFER, "NEXT_BUFFER", Operand::None, 5),
+    op(READONLY_BUFFER, "READONLY_BUFFER", Operand::None, 5),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_complete() {
+        assert!(OPCODES.is_sorted_by(|a, b| a.code < b.code));
+        for opcode in &OPCODES {
+            assert_eq!(super::opcode(opcode.code).map(|found| found.name), Some(opcode.name));
+        }
+        assert!(super::opcode(0).is_none() && super::opcode(0xff).is_none());
+    }
+}

@@ -1,0 +1,931 @@
+//! The virtual machine: follows the opcodes of one pickle with values that stand for what would be there. Nothing is
+//! imported and nothing is called; calls are judged.
+
+use super::{
+    globals::{Allowed, Globals, Standing},
+    memo::Memo,
+    opcode::*,
+    reader::{Reader, Stop},
+    rules,
+    text,
+    trace::Trace,
+    value::{Arena, Holds, Id, Value},
+};
+use crate::{limits, rule::Rule, scan::{Halt, Scan}};
+use crate::bytes::ReadError;
+use modelseal_core::inspection::{Capability, PickleTier};
+use std::{collections::HashMap, fmt::Write as _};
+
+/// Opcodes between two looks at the memory.
+const LOOK_EVERY: u32 = 1024;
+
+/// Who would load the pickle.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Loader {
+    /// PyTorch, which gives persistent identifiers a meaning.
+    pub(crate) torch: bool,
+    /// TorchScript, whose classes are in the archive.
+    pub(crate) torchscript: bool,
+    /// PyTorch before 0.1.10, whose identifiers are numbers.
+    pub(crate) numbers: bool,
+}
+
+/// How a pickle ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// At `STOP`.
+    Stopped,
+    /// It cannot be followed any further: why is a finding already.
+    Broken,
+    /// A bound was reached: so, too.
+    Bound,
+}
+
+/// A storage that a persistent identifier of PyTorch refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Storage {
+    pub(crate) key: String,
+    /// Its size in bytes; none when that overflows.
+    pub(crate) bytes: Option<u64>,
+    /// Where the identifier is used first.
+    pub(crate) offset: u64,
+}
+
+/// A global that the pickle names.
+pub(super) struct Named {
+    pub(super) module: Box<str>,
+    pub(super) name: Box<str>,
+    pub(super) standing: Standing,
+}
+
+/// Why an opcode could not be followed.
+pub(super) enum Fail {
+    Stop(Stop),
+    /// Readers fail here, too.
+    Broken(String),
+    /// A bound, already reported.
+    Bound,
+    Halt(Halt),
+}
+
+pub(super) type Step<T> = Result<T, Fail>;
+
+pub(super) struct Vm<'g, 't> {
+    pub(super) judge: &'g Globals,
+    pub(super) loader: Loader,
+    stack: Vec<Value>,
+    marks: Vec<usize>,
+    memo: Memo,
+    pub(super) arena: Arena,
+    pub(super) globals: Vec<Named>,
+    index: HashMap<String, Id>,
+    protocol: u8,
+    frame_end: u64,
+    /// The opcode that is being followed.
+    pub(super) at: u64,
+    start: u64,
+    /// How often object arrays and hidden pickles lie in one another here.
+    pub(super) depth: usize,
+    pub(super) tier: PickleTier,
+    /// Whether only opcodes were used that `weights_only` knows.
+    light: bool,
+    pub(super) joblib: bool,
+    pub(super) opcodes: u64,
+    /// Bounds that were reported already.
+    reported: (bool, bool),
+    pub(super) storages: Vec<Storage>,
+    pub(super) trace: Option<Trace<'t>>,
+}
+
+impl<'g, 't> Vm<'g, 't> {
+    pub(super) fn new(judge: &'g Globals, loader: Loader, depth: usize) -> Self {
+        Self {
+            judge,
+            loader,
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: Memo::default(),
+            arena: Arena::default(),
+            globals: Vec::new(),
+            index: HashMap::new(),
+            protocol: 0,
+            frame_end: u64::MAX,
+            at: 0,
+            start: 0,
+            depth,
+            tier: PickleTier::Data,
+            light: true,
+            joblib: false,
+            opcodes: 0,
+            reported: (false, false),
+            storages: Vec::new(),
+            trace: None,
+        }
+    }
+
+    /// Follows one pickle to its end. What the machine knew of the one before is forgotten.
+    pub(super) fn run(&mut self, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Result<End, Halt> {
+        self.reset(reader.offset());
+        let end = self.follow(reader, scan);
+        if self.tier > PickleTier::Data && self.tier <= PickleTier::Framework {
+            self.tier = if self.light { PickleTier::WeightsOnly } else { PickleTier::Framework };
+        }
+        match end {
+            Ok(()) => Ok(End::Stopped),
+            Err(fail) => self.failed(fail, scan),
+        }
+    }
+
+    /// What is on top of the stack at the end.
+    pub(super) fn result(&self) -> Option<Value> {
+        self.stack.last().copied()
+    }
+
+    /// The protocol that the pickle says it is of.
+    pub(super) fn protocol(&self) -> u8 {
+        self.protocol
+    }
+
+    fn reset(&mut self, start: u64) {
+        self.stack.clear();
+        self.marks.clear();
+        self.memo.clear();
+        self.arena.clear();
+        self.globals.clear();
+        self.index.clear();
+        self.storages.clear();
+        (self.protocol, self.frame_end, self.at, self.start) = (0, u64::MAX, start, start);
+        (self.tier, self.light, self.opcodes, self.reported) = (PickleTier::Data, true, 0, (false, false));
+    }
+
+    fn failed(&mut self, fail: Fail, scan: &mut Scan<'_>) -> Result<End, Halt> {
+        let rule = match &fail {
+            Fail::Stop(Stop::Line) => &limits::TOO_LONG_LINE,
+            _ => &rules::BROKEN,
+        };
+        let message = match fail {
+            Fail::Halt(halt) => return Err(halt),
+            Fail::Bound => return Ok(End::Bound),
+            Fail::Stop(Stop::Read(ReadError::Io(error))) => return Err(Halt(error)),
+            Fail::Stop(Stop::Read(error)) => {
+                scan.unreadable(error, &crate::compress::rules::CORRUPT)?;
+                "the data cannot be decompressed any further".to_owned()
+            }
+            Fail::Stop(Stop::Truncated) => "it ends before its end".to_owned(),
+            Fail::Stop(Stop::Line) => format!("a line is longer than {} bytes", limits::PICKLE_LINE),
+            Fail::Broken(what) => what,
+        };
+        self.find(scan, rule, message);
+        Ok(End::Broken)
+    }
+
+    fn follow(&mut self, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
+        let mut look = LOOK_EVERY;
+        loop {
+            self.at = reader.offset();
+            if self.at >= self.frame_end {
+                self.frame_ended(scan);
+            }
+            let code = reader.byte()?;
+            self.opcodes += 1;
+            if let Some(trace) = &mut self.trace {
+                trace.opcode(self.at, code);
+            }
+            if code == STOP {
+                let result = self.pop()?;
+                self.stack.push(result);
+                self.traced(reader);
+                return Ok(());
+            }
+            self.step(code, reader, scan)?;
+            if self.trace.is_some() {
+                self.traced(reader);
+            }
+            look -= 1;
+            if look == 0 {
+                look = LOOK_EVERY;
+                self.look_at_memory(reader.offset(), scan)?;
+            }
+        }
+    }
+
+    #[inline]
+    fn step(&mut self, code: u8, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
+        match code {
+            BININT1 => {
+                let int = reader.byte()?;
+                self.stack.push(Value::Int(int.into()));
+            }
+            BININT => {
+                let int = i32::from_le_bytes(reader.array()?);
+                self.stack.push(Value::Int(int));
+            }
+            BININT2 => {
+                let int = u16::from_le_bytes(reader.array()?);
+                self.stack.push(Value::Int(int.into()));
+            }
+            BINFLOAT => {
+                reader.array::<8>()?;
+                self.stack.push(Value::Float);
+            }
+            BINPUT => {
+                let at = reader.byte()?;
+                self.put(at.into())?;
+            }
+            BINGET => {
+                let at = reader.byte()?;
+                self.get(at.into())?;
+            }
+            LONG_BINPUT => {
+                let at = u32::from_le_bytes(reader.array()?);
+                self.put(at.into())?;
+            }
+            LONG_BINGET => {
+                let at = u32::from_le_bytes(reader.array()?);
+                self.get(at.into())?;
+            }
+            MEMOIZE => self.put(self.memo.count())?,
+            MARK => self.marks.push(self.stack.len()),
+            NONE => self.stack.push(Value::None),
+            NEWTRUE => self.stack.push(Value::Bool(true)),
+            NEWFALSE => self.stack.push(Value::Bool(false)),
+            EMPTY_TUPLE => self.push_tuple(0, scan)?,
+            TUPLE1 => self.push_tuple(1, scan)?,
+            TUPLE2 => self.push_tuple(2, scan)?,
+            TUPLE3 => self.push_tuple(3, scan)?,
+            TUPLE => {
+                let base = self.mark()?;
+                self.push_tuple(self.stack.len() - base, scan)?;
+            }
+            EMPTY_LIST => {
+                let list = self.arena.add_list();
+                self.stack.push(list);
+            }
+            EMPTY_DICT => {
+                let dict = self.arena.add_dict();
+                self.stack.push(dict);
+            }
+            EMPTY_SET => {
+                let set = self.arena.add_set();
+                self.stack.push(set);
+            }
+            LIST | FROZENSET => {
+                let base = self.mark()?;
+                let container =
+                    if code == LIST { self.arena.add_list() } else { self.arena.add_set() };
+                self.fill(container, base, scan);
+                self.stack.push(container);
+            }
+            DICT => {
+                let base = self.mark()?;
+                let dict = self.arena.add_dict();
+                self.fill_dict(dict, base, scan);
+                self.stack.push(dict);
+            }
+            APPEND => {
+                let base = self.stack.len().saturating_sub(1);
+                self.need(2)?;
+                let list = self.stack[base - 1];
+                self.fill(list, base, scan);
+            }
+            APPENDS | ADDITEMS => {
+                let base = self.mark()?;
+                self.need_below(base)?;
+                let list = self.stack[base - 1];
+                self.fill(list, base, scan);
+            }
+            SETITEM => {
+                self.need(3)?;
+                let base = self.stack.len() - 2;
+                let dict = self.stack[base - 1];
+                self.fill_dict(dict, base, scan);
+            }
+            SETITEMS => {
+                let base = self.mark()?;
+                self.need_below(base)?;
+                let dict = self.stack[base - 1];
+                self.fill_dict(dict, base, scan);
+            }
+            POP => {
+                // A mark is what is popped when nothing lies above it.
+                if self.marks.last() == Some(&self.stack.len()) {
+                    self.marks.pop();
+                } else {
+                    self.pop()?;
+                }
+            }
+            POP_MARK => {
+                let base = self.mark()?;
+                self.stack.truncate(base);
+            }
+            DUP => {
+                let value = self.top()?;
+                self.stack.push(value);
+            }
+            SHORT_BINUNICODE | BINUNICODE | BINUNICODE8 | SHORT_BINSTRING | BINSTRING => {
+                self.text(code, reader, scan)?;
+            }
+            SHORT_BINBYTES | BINBYTES | BINBYTES8 | BYTEARRAY8 => self.bytes(code, reader, scan)?,
+            GLOBAL | INST | STRING | UNICODE | INT | LONG | FLOAT | GET | PUT | PERSID => {
+                self.line(code, reader, scan)?;
+            }
+            STACK_GLOBAL => self.stack_global(scan)?,
+            REDUCE | NEWOBJ | NEWOBJ_EX | OBJ => self.call_opcode(code, scan)?,
+            BUILD => {
+                self.need(2)?;
+                let state = self.pop()?;
+                let instance = self.top()?;
+                self.build(instance, state, reader, scan)?;
+            }
+            PROTO => self.proto(reader, scan)?,
+            FRAME => self.frame(reader, scan)?,
+            LONG1 | LONG4 => self.long(code, reader)?,
+            BINPERSID => {
+                let id = self.pop()?;
+                let value = self.persistent(id, scan);
+                self.stack.push(value);
+            }
+            EXT1 | EXT2 | EXT4 => self.extension(code, reader, scan)?,
+            NEXT_BUFFER => {
+                self.light = false;
+                self.find(scan, &rules::OUT_OF_BAND, "a buffer is expected from elsewhere".to_owned());
+                self.stack.push(Value::Foreign);
+            }
+            READONLY_BUFFER => {
+                self.light = false;
+                self.top()?;
+            }
+            other => return Err(Fail::Broken(format!("there is no opcode {other:#04x}"))),
+        }
+        Ok(())
+    }
+
+    // --- the stack
+
+    pub(super) fn push(&mut self, value: Value) {
+        self.stack.push(value);
+    }
+
+    /// Replaces what is on top.
+    pub(super) fn replace_top(&mut self, value: Value) {
+        if let Some(top) = self.stack.last_mut() {
+            *top = value;
+        }
+    }
+
+    fn fence(&self) -> usize {
+        self.marks.last().copied().unwrap_or(0)
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Step<Value> {
+        if self.stack.len() <= self.fence() {
+            return Err(underflow());
+        }
+        self.stack.pop().ok_or_else(underflow)
+    }
+
+    #[inline]
+    fn top(&self) -> Step<Value> {
+        if self.stack.len() <= self.fence() {
+            return Err(underflow());
+        }
+        self.stack.last().copied().ok_or_else(underflow)
+    }
+
+    /// Has at least `count` values above the last mark.
+    fn need(&self, count: usize) -> Step<()> {
+        if self.stack.len() < self.fence() + count { Err(underflow()) } else { Ok(()) }
+    }
+
+    /// Has a value below `base`, which was the last mark, and above the one before.
+    fn need_below(&self, base: usize) -> Step<()> {
+        if base <= self.fence() { Err(underflow()) } else { Ok(()) }
+    }
+
+    /// Takes the last mark off and says where it was.
+    fn mark(&mut self) -> Step<usize> {
+        self.marks.pop().ok_or_else(|| Fail::Broken("there is no mark on the stack".to_owned()))
+    }
+
+    fn put(&mut self, at: u64) -> Step<()> {
+        let value = self.top()?;
+        self.memo.put(at, value);
+        Ok(())
+    }
+
+    fn get(&mut self, at: u64) -> Step<()> {
+        let value = self.memo.get(at);
+        let value = value.ok_or_else(|| Fail::Broken(format!("the memo has nothing at {at}")))?;
+        self.stack.push(value);
+        Ok(())
+    }
+
+    fn push_tuple(&mut self, count: usize, scan: &mut Scan<'_>) -> Step<()> {
+        self.need(count)?;
+        let base = self.stack.len() - count;
+        let tuple = self.arena.add_tuple(&self.stack[base..]);
+        self.stack.truncate(base);
+        self.stack.push(tuple);
+        self.weigh(tuple, scan);
+        Ok(())
+    }
+
+    /// Puts what lies above `base` into a list or set.
+    fn fill(&mut self, container: Value, base: usize, scan: &mut Scan<'_>) {
+        let base = base.min(self.stack.len());
+        match container {
+            Value::List(id) | Value::Set(id) => {
+                self.arena.extend(id, &self.stack[base..]);
+                self.weigh(container, scan);
+            }
+            other => self.filled_other(other, "elements", scan),
+        }
+        self.stack.truncate(base);
+    }
+
+    /// Puts the pairs above `base` into a dictionary.
+    fn fill_dict(&mut self, dict: Value, base: usize, scan: &mut Scan<'_>) {
+        let base = base.min(self.stack.len());
+        let (pairs, rest) = self.stack[base..].as_chunks::<2>();
+        if !rest.is_empty() {
+            let message = "a key has no value".to_owned();
+            self.find(scan, &rules::WRONG_TYPE, message);
+        } else if let Value::Dict(id) = dict {
+            for &[key, value] in pairs {
+                self.arena.insert(id, key, value);
+            }
+            self.weigh(dict, scan);
+        } else {
+            self.filled_other(dict, "entries", scan);
+        }
+        self.stack.truncate(base);
+    }
+
+    /// Something that is no list, set or dictionary of the language is given elements or entries.
+    fn filled_other(&mut self, container: Value, what: &str, scan: &mut Scan<'_>) {
+        match container {
+            Value::Global(id) => {
+                let name = self.name(id);
+                let message = format!("{what} are put into {name} itself");
+                self.find_about(scan, &rules::GLOBAL_CHANGED, &name, message);
+            }
+            Value::Object(_) => self.filled_object(container, what, scan),
+            Value::Foreign => {}
+            _ => {
+                let message = format!("{what} are put into {}", self.describe(container));
+                self.find(scan, &rules::WRONG_TYPE, message);
+            }
+        }
+    }
+
+    // --- bounds
+
+    fn weigh(&mut self, value: Value, scan: &mut Scan<'_>) {
+        let weight = self.arena.weight(value);
+        if u32::from(weight.depth) > limits::PICKLE_DEPTH && !self.reported.0 {
+            self.reported.0 = true;
+            let message = format!("deeper than {}", limits::PICKLE_DEPTH);
+            self.find(scan, &limits::TOO_DEEP, message);
+        }
+        if weight.size > limits::PICKLE_VALUES && !self.reported.1 {
+            self.reported.1 = true;
+            let message = format!("more than {} values", limits::PICKLE_VALUES);
+            self.find(scan, &limits::TOO_MANY_VALUES, message);
+        }
+    }
+
+    fn look_at_memory(&mut self, offset: u64, scan: &mut Scan<'_>) -> Step<()> {
+        let stacks = (self.stack.capacity() + self.marks.capacity()) as u64 * 8;
+        let used = self.arena.memory() + self.memo.memory() + stacks;
+        let allowed = limits::PICKLE_MEMORY + (offset - self.start);
+        if used <= allowed {
+            return Ok(());
+        }
+        let message = format!("more than {allowed} bytes after {} opcodes", self.opcodes);
+        self.find(scan, &limits::TOO_MUCH_MEMORY, message);
+        Err(Fail::Bound)
+    }
+
+    // --- opcodes
+
+    fn proto(&mut self, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
+        self.protocol = reader.byte()?;
+        if self.protocol <= 5 {
+            return Ok(());
+        }
+        let message = format!("protocol {}; there are 0 to 5", self.protocol);
+        self.find(scan, &rules::UNKNOWN_PROTOCOL, message);
+        Err(Fail::Bound)
+    }
+
+    fn frame(&mut self, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
+        let len = u64::from_le_bytes(reader.array()?);
+        self.light = false;
+        if self.frame_end != u64::MAX {
+            self.find(scan, &rules::FRAME, "a frame begins within a frame".to_owned());
+        }
+        if reader.remaining().is_some_and(|left| left < len) {
+            self.find(scan, &rules::FRAME, format!("a frame of {len} bytes ends beyond the file"));
+        }
+        self.frame_end = reader.offset().saturating_add(len);
+        Ok(())
+    }
+
+    fn frame_ended(&mut self, scan: &mut Scan<'_>) {
+        if self.at > self.frame_end {
+            self.find(scan, &rules::FRAME, "an opcode goes on beyond its frame".to_owned());
+        }
+        self.frame_end = u64::MAX;
+    }
+
+    fn text(&mut self, code: u8, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
+        let len = match code {
+            SHORT_BINUNICODE | SHORT_BINSTRING => reader.byte()?.into(),
+            BINUNICODE => u32::from_le_bytes(reader.array()?).into(),
+            BINUNICODE8 => u64::from_le_bytes(reader.array()?),
+            _ => {
+                let len = i32::from_le_bytes(reader.array()?);
+                u64::try_from(len).map_err(|_| Fail::Broken(format!("a text has a length of {len}")))?
+            }
+        };
+        let payload = reader.payload(len)?;
+        let whole = payload.len == payload.kept.len() as u64;
+        let is_unicode = matches!(code, SHORT_BINUNICODE | BINUNICODE | BINUNICODE8);
+        let id = self.arena.add_text(payload.kept, whole);
+        if is_unicode && !text::is_python_utf8(self.arena.kept(id), whole) {
+            self.find(scan, &rules::NOT_TEXT, "text is not UTF-8".to_owned());
+        }
+        // Text of Python 2 that is more than ASCII is bytes to some loaders.
+        let is_text = is_unicode || self.arena.kept(id).is_ascii();
+        let value = if is_text { Value::Text(id) } else { Value::Bytes(id) };
+        self.stack.push(value);
+        self.look_inside(value, scan)
+    }
+
+    fn bytes(&mut self, code: u8, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
+        let len = match code {
+            SHORT_BINBYTES => reader.byte()?.into(),
+            BINBYTES => u32::from_le_bytes(reader.array()?).into(),
+            _ => u64::from_le_bytes(reader.array()?),
+        };
+        let payload = reader.payload(len)?;
+        let whole = payload.len == payload.kept.len() as u64;
+        let id = self.arena.add_text(payload.kept, whole);
+        self.look_inside(Value::Bytes(id), scan)?;
+        self.stack.push(if code == BYTEARRAY8 { Value::ByteArray } else { Value::Bytes(id) });
+        Ok(())
+    }
+
+    fn line(&mut self, code: u8, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
+        let line = reader.line()?;
+        match code {
+            GLOBAL | INST => {
+                let module = String::from_utf8(line.to_vec());
+                let name = String::from_utf8(reader.line()?.to_vec());
+                let (Ok(module), Ok(name)) = (module, name) else {
+                    return Err(Fail::Broken("the name of a global is not UTF-8".to_owned()));
+                };
+                let global = self.global(&module, &name, scan);
+                if code == GLOBAL {
+                    self.stack.push(global);
+                    return Ok(());
+                }
+                self.light = false;
+                let base = self.mark()?;
+                let args = self.arena.add_tuple(&self.stack[base.min(self.stack.len())..]);
+                self.stack.truncate(base);
+                let value = self.call("INST", global, args, None, scan)?;
+                self.stack.push(value);
+            }
+            STRING => {
+                let unquoted = text::unquote(line)
+                    .ok_or_else(|| Fail::Broken("a text has no quotes, or a wrong escape".to_owned()))?;
+                let id = self.arena.add_text(&unquoted, unquoted.len() <= limits::PICKLE_TEXT);
+                let value = if unquoted.is_ascii() { Value::Text(id) } else { Value::Bytes(id) };
+                self.stack.push(value);
+                self.look_inside(value, scan)?;
+            }
+            UNICODE => {
+                let decoded = text::raw_unicode_escape(line)
+                    .ok_or_else(|| Fail::Broken("a text has a wrong escape".to_owned()))?;
+                let id = self.arena.add_text(decoded.as_bytes(), decoded.len() <= limits::PICKLE_TEXT);
+                self.stack.push(Value::Text(id));
+                self.look_inside(Value::Text(id), scan)?;
+            }
+            INT | LONG => {
+                let value = match line {
+                    b"00" if code == INT => Value::Bool(false),
+                    b"01" if code == INT => Value::Bool(true),
+                    _ => {
+                        let number = if code == LONG { line.strip_suffix(b"L").unwrap_or(line) } else { line };
+                        let digits = number.iter().filter(|byte| byte.is_ascii_digit()).count();
+                        let number = text::int(number);
+                        if digits > limits::PICKLE_DIGITS {
+                            let message = format!("a number of {digits} digits");
+                            self.find(scan, &limits::TOO_LONG_NUMBER, message);
+                        }
+                        match number.ok_or_else(|| Fail::Broken("a number is none".to_owned()))? {
+                            Some(int) => self.arena.add_int(int),
+                            None => Value::Huge,
+                        }
+                    }
+                };
+                self.stack.push(value);
+            }
+            FLOAT => {
+                if !text::is_float(line) {
+                    return Err(Fail::Broken("a number is none".to_owned()));
+                }
+                self.stack.push(Value::Float);
+            }
+            GET | PUT => {
+                let at = text::int(line).flatten().and_then(|at| u64::try_from(at).ok());
+                let at = at.ok_or_else(|| Fail::Broken("a place of the memo is no number".to_owned()))?;
+                if code == GET { self.get(at)? } else { self.put(at)? }
+            }
+            _ => {
+                self.light = false;
+                let id = Value::Text(self.arena.add_text(line, line.len() <= limits::PICKLE_TEXT));
+                let value = self.persistent(id, scan);
+                self.stack.push(value);
+            }
+        }
+        Ok(())
+    }
+
+    fn long(&mut self, code: u8, reader: &mut Reader<'_>) -> Step<()> {
+        let len = if code == LONG1 {
+            reader.byte()?.into()
+        } else {
+            let len = i32::from_le_bytes(reader.array()?);
+            u64::try_from(len).map_err(|_| Fail::Broken(format!("a number has {len} bytes")))?
+        };
+        let payload = reader.payload(len)?;
+        let value = if payload.len <= 8 {
+            let negative = payload.kept.last().is_some_and(|byte| byte & 0x80 != 0);
+            let mut bytes = [if negative { 0xff } else { 0 }; 8];
+            bytes[..payload.kept.len()].copy_from_slice(payload.kept);
+            self.arena.add_int(i64::from_le_bytes(bytes))
+        } else {
+            Value::Huge
+        };
+        self.stack.push(value);
+        Ok(())
+    }
+
+    fn extension(&mut self, code: u8, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
+        let number: i64 = match code {
+            EXT1 => reader.byte()?.into(),
+            EXT2 => u16::from_le_bytes(reader.array()?).into(),
+            _ => i32::from_le_bytes(reader.array()?).into(),
+        };
+        self.light = false;
+        self.raise(PickleTier::Unknown);
+        self.find(scan, &rules::EXTENSION, format!("extension {number}"));
+        self.stack.push(Value::Foreign);
+        Ok(())
+    }
+
+    fn stack_global(&mut self, scan: &mut Scan<'_>) -> Step<()> {
+        self.need(2)?;
+        self.light = false;
+        let (name, module) = (self.pop()?, self.pop()?);
+        let value = match (self.arena.text(module), self.arena.text(name)) {
+            (Some(module_text), Some(name_text)) => {
+                let (module, name) = (module_text.to_owned(), name_text.to_owned());
+                self.global(&module, &name, scan)
+            }
+            _ => {
+                let computed = |value| matches!(value, Value::Object(_) | Value::Foreign | Value::Text(_));
+                let message = format!("{} of {}", self.describe(name), self.describe(module));
+                if computed(module) || computed(name) {
+                    self.raise(PickleTier::Dangerous);
+                    self.find(scan, &rules::COMPUTED_NAME, message);
+                } else {
+                    self.find(scan, &rules::WRONG_TYPE, format!("a global is named {message}"));
+                }
+                let weight = self.arena.weight(name).and(self.arena.weight(module));
+                self.arena.add_object(None, Value::None, weight)
+            }
+        };
+        self.stack.push(value);
+        Ok(())
+    }
+
+    fn call_opcode(&mut self, code: u8, scan: &mut Scan<'_>) -> Step<()> {
+        let (how, callee, args, kwargs) = match code {
+            OBJ => {
+                self.light = false;
+                let base = self.mark()?;
+                let Some((&class, _)) = self.stack.get(base..).and_then(<[Value]>::split_first) else {
+                    return Err(underflow());
+                };
+                let args = self.arena.add_tuple(&self.stack[base + 1..]);
+                self.stack.truncate(base);
+                ("OBJ", class, args, None)
+            }
+            NEWOBJ_EX => {
+                self.light = false;
+                self.need(3)?;
+                let (kwargs, args, class) = (self.pop()?, self.pop()?, self.pop()?);
+                ("NEWOBJ_EX", class, args, Some(kwargs))
+            }
+            _ => {
+                self.need(2)?;
+                let (args, callee) = (self.pop()?, self.pop()?);
+                (if code == REDUCE { "REDUCE" } else { "NEWOBJ" }, callee, args, None)
+            }
+        };
+        let value = self.call(how, callee, args, kwargs, scan)?;
+        self.stack.push(value);
+        Ok(())
+    }
+
+    // --- globals
+
+    /// The value of a global that the pickle names, and what is thought of it.
+    fn global(&mut self, module: &str, name: &str, scan: &mut Scan<'_>) -> Value {
+        let key = format!("{module}\n{name}\n{}", u8::from(self.protocol < 3));
+        if let Some(&id) = self.index.get(&key) {
+            return Value::Global(id);
+        }
+        let mut standing = self.judge.judge(module, name, self.protocol);
+        if self.loader.torchscript && (module == "__torch__" || module.starts_with("__torch__.")) {
+            let allowed = Allowed { role: super::Role::Class, weights_only: false, native: false };
+            standing = Standing::Allowed(allowed);
+        }
+        let id = Id::try_from(self.globals.len()).unwrap_or(Id::MAX);
+        self.globals.push(Named { module: module.into(), name: name.into(), standing });
+        self.index.insert(key, id);
+        let full = self.name(id);
+        scan.contents.add_name(|contents| &mut contents.globals, &full);
+        let mut holds = Holds::default();
+        match standing {
+            Standing::Allowed(allowed) => {
+                self.raise(PickleTier::Framework);
+                self.light &= allowed.weights_only;
+                if allowed.role.is_function() {
+                    holds = Holds::FUNCTION;
+                }
+                if allowed.native {
+                    scan.contents.capabilities.insert(Capability::NativeState);
+                    self.find_about(scan, &rules::NATIVE_STATE, &full, format!("{full} is used"));
+                }
+            }
+            Standing::Unknown => {
+                self.raise(PickleTier::Unknown);
+                self.find_about(scan, &rules::UNKNOWN_GLOBAL, &full, format!("{full} is named"));
+            }
+            Standing::Dangerous(danger) => {
+                self.raise(PickleTier::Dangerous);
+                let message = format!("{full} is named: {danger}");
+                self.find_about(scan, &rules::DANGEROUS_GLOBAL, &full, message);
+            }
+        }
+        self.arena.globals.push(holds);
+        Value::Global(id)
+    }
+
+    pub(super) fn named(&self, id: Id) -> Option<&Named> {
+        self.globals.get(id as usize)
+    }
+
+    /// `module.name`.
+    pub(super) fn name(&self, id: Id) -> String {
+        self.named(id).map_or_else(String::new, |named| format!("{}.{}", named.module, named.name))
+    }
+
+    pub(super) fn raise(&mut self, tier: PickleTier) {
+        self.tier = self.tier.max(tier);
+    }
+
+    /// Takes note that `weights_only` would not load this.
+    pub(super) fn not_light(&mut self) {
+        self.light = false;
+    }
+
+    // --- telling
+
+    pub(super) fn find(&mut self, scan: &mut Scan<'_>, rule: &'static Rule, message: String) {
+        self.note_finding(rule, &message);
+        scan.find(rule, self.at, message);
+    }
+
+    pub(super) fn find_about(
+        &mut self,
+        scan: &mut Scan<'_>,
+        rule: &'static Rule,
+        subject: &str,
+        message: String,
+    ) {
+        self.note_finding(rule, &message);
+        scan.find_about(rule, self.at, subject, message);
+    }
+
+    fn note_finding(&mut self, rule: &'static Rule, message: &str) {
+        if let Some(trace) = &mut self.trace {
+            trace.finding(rule, message);
+        }
+    }
+
+    /// A line in the trace, when there is one.
+    pub(super) fn note(&mut self, what: impl FnOnce(&Self) -> String) {
+        if self.trace.is_some() {
+            let text = what(self);
+            if let Some(trace) = &mut self.trace {
+                trace.note(&text);
+            }
+        }
+    }
+
+    /// What a value is, in short.
+    pub(super) fn describe(&self, value: Value) -> String {
+        let mut text = String::new();
+        self.write(value, 3, &mut text);
+        text
+    }
+
+    fn write(&self, value: Value, depth: usize, to: &mut String) {
+        const MOST: usize = 240;
+        if to.len() > MOST {
+            if !to.ends_with('…') {
+                to.push('…');
+            }
+            return;
+        }
+        // Writing to a string does not fail.
+        let _ = match value {
+            Value::None => write!(to, "None"),
+            Value::Bool(true) => write!(to, "True"),
+            Value::Bool(false) => write!(to, "False"),
+            Value::Int(_) | Value::Long(_) => write!(to, "{}", self.arena.int(value).unwrap_or_default()),
+            Value::Huge => write!(to, "<large number>"),
+            Value::Float => write!(to, "<float>"),
+            Value::Text(id) => {
+                write!(to, "{}", text::quoted(self.arena.kept(id), self.arena.whole(id).is_some()))
+            }
+            Value::Bytes(id) => {
+                write!(to, "b{}", text::quoted(self.arena.kept(id), self.arena.whole(id).is_some()))
+            }
+            Value::ByteArray => write!(to, "<bytearray>"),
+            Value::Global(id) => write!(to, "{}", self.name(id)),
+            Value::List(_) => write!(to, "<list of {}>", self.arena.len(value)),
+            Value::Dict(_) => write!(to, "<dict of {}>", self.arena.len(value)),
+            Value::Set(_) => write!(to, "<set of {}>", self.arena.len(value)),
+            Value::Foreign => write!(to, "<something from elsewhere>"),
+            Value::Tuple(_) | Value::Object(_) if depth == 0 => write!(to, "…"),
+            Value::Tuple(_) => {
+                to.push('(');
+                for (at, &element) in self.arena.tuple(value).iter().enumerate() {
+                    to.push_str(if at > 0 { ", " } else { "" });
+                    if at == 8 {
+                        to.push('…');
+                        break;
+                    }
+                    self.write(element, depth - 1, to);
+                }
+                to.push_str(if self.arena.len(value) == 1 { ",)" } else { ")" });
+                Ok(())
+            }
+            Value::Object(_) => match self.arena.object(value).copied() {
+                Some(object) => {
+                    match object.callee {
+                        Some(id) => to.push_str(&self.name(id)),
+                        None => to.push_str("<result>"),
+                    }
+                    match object.args {
+                        Value::Tuple(_) => self.write(object.args, depth - 1, to),
+                        _ => to.push_str("(…)"),
+                    }
+                    Ok(())
+                }
+                None => Ok(()),
+            },
+        };
+    }
+
+    fn traced(&mut self, reader: &Reader<'_>) {
+        let top = self.stack.last().map(|&top| self.describe(top));
+        let (depth, offset) = (self.stack.len(), reader.offset());
+        if let Some(trace) = &mut self.trace {
+            trace.done(depth, top.as_deref(), offset);
+        }
+    }
+}
+
+fn underflow() -> Fail {
+    Fail::Broken("the stack is empty where a value is needed".to_owned())
+}
+
+impl From<Stop> for Fail {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
+}
+
+impl From<Halt> for Fail {
+    fn from(halt: Halt) -> Self {
+        Self::Halt(halt)
+    }
+}

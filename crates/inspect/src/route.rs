@@ -1,0 +1,172 @@
+//! Which reader gets a file or a member: by its content. The name says only what was to be expected.
+
+mod expect;
+
+use crate::{
+    compress, npy,
+    pickle::{self, Globals, Likeness, Loader},
+    scan::{Content, Halt, Scan},
+    tar, zip,
+};
+use modelseal_core::inspection::{Capability, FileFormat};
+
+pub(crate) mod rules {
+    //! What can be found before a format is read.
+
+    use crate::rule::rules;
+
+    rules! {
+        UNKNOWN_FORMAT = "FMT001" "unknown-format" Unknown:
+            "The file is of no format that is known here, so that nothing can be said about it." =>
+            "Find out what it is and whether the model needs it.";
+        NOT_AS_NAMED = "FMT002" "not-as-named" Malformed:
+            "The file is not of the format that its name promises; loaders of that format fail, or guess." =>
+            "Get the file again from its maker.";
+        EMPTY_FILE = "FMT003" "empty-file" Malformed:
+            "The file is empty, and its name promises a model." =>
+            "Get the file again from its maker.";
+        TWO_FORMATS = "FMT004" "two-formats" Suspicious:
+            "The file can be read as two formats, so that two loaders see different things." =>
+            "Do not load it, unless its maker can say why.";
+        UNUSUAL_NAME = "FMT005" "unusual-name" Note:
+            "The file's name promises another format." =>
+            "Rename it.";
+    }
+}
+
+/// How sure a format is that it is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Match {
+    /// The bytes could be of the format.
+    Likely,
+    /// They have its mark.
+    Sure,
+}
+
+/// What a format may look at to say whether it is meant.
+pub(crate) struct Probe<'p> {
+    /// The first [`crate::limits::HEAD`] bytes, or all.
+    pub(crate) head: &'p [u8],
+    /// The last [`crate::limits::TAIL`] bytes, or all; empty when they cannot be reached yet.
+    pub(crate) tail: &'p [u8],
+    /// The number of bytes, where that is known.
+    pub(crate) len: Option<u64>,
+    /// What follows the name's last dot, in small letters.
+    pub(crate) extension: &'p str,
+    /// The name without directories.
+    pub(crate) name: &'p str,
+    pub(crate) globals: &'p Globals,
+}
+
+/// A format: tells whether it is meant, and reads.
+pub(crate) trait Format: Sync {
+    /// Whether the bytes are of this format. Must be cheap: it is asked for every file and member.
+    fn matches(&self, probe: &Probe<'_>) -> Option<Match>;
+
+    /// Reads them and says what they are, more closely.
+    fn inspect(&self, content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt>;
+}
+
+/// All formats. Among those that are equally sure, the first is meant.
+static FORMATS: &[&dyn Format] =
+    &[&npy::Npy, &zip::Zip, &compress::Compressed, &tar::Tar, &Pickle];
+
+/// Inspects a file or a member, whatever it is.
+pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
+    let name = scan.name().rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+    let extension = name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_ascii_lowercase());
+    let expected = expect::by_name(&extension);
+    if content.head().is_empty() {
+        if expected.is_some() {
+            scan.find(&rules::EMPTY_FILE, None, "it has no bytes".to_owned());
+        }
+        scan.format(FileFormat::Empty);
+        return Ok(FileFormat::Empty);
+    }
+    let tail = content.tail()?;
+    let probe = Probe {
+        head: content.head(),
+        tail: &tail,
+        len: content.len(),
+        extension: &extension,
+        name: &name,
+        globals: scan.globals,
+    };
+    let mut found: Vec<(Match, &dyn Format)> =
+        FORMATS.iter().filter_map(|format| Some((format.matches(&probe)?, *format))).collect();
+    // Stable: the order of the list decides among equals.
+    found.sort_by_key(|(how, _)| std::cmp::Reverse(*how));
+    let Some(((how, first), others)) = found.split_first().map(|(first, rest)| (*first, rest)) else {
+        return Ok(unknown(content.head(), &name, &extension, expected, scan));
+    };
+    let also: Vec<&dyn Format> =
+        others.iter().filter(|(other, _)| *other == how && how == Match::Sure).map(|(_, f)| *f).collect();
+    let again: Vec<Content<'_>> = also.iter().filter_map(|_| content.again()).collect();
+    let format = first.inspect(content, scan)?;
+    scan.format(format);
+    for (other, content) in also.iter().zip(again) {
+        let second = other.inspect(content, scan)?;
+        scan.format(second);
+        let message = format!("as {format} and as {second}");
+        scan.find(&rules::TWO_FORMATS, None, message);
+    }
+    if let Some(expected) = expected
+        && !expected.takes(format)
+    {
+        let rule = if expected.strict { &rules::NOT_AS_NAMED } else { &rules::UNUSUAL_NAME };
+        scan.find(rule, None, format!("'.{extension}' promises another format than {format}"));
+    }
+    Ok(format)
+}
+
+/// Nothing that is known: text where text is harmless, or unknown.
+fn unknown(
+    head: &[u8],
+    name: &str,
+    extension: &str,
+    expected: Option<&expect::Expected>,
+    scan: &mut Scan<'_>,
+) -> FileFormat {
+    let format = if expect::is_plain_text(head, name, extension) {
+        FileFormat::Text
+    } else {
+        match expected {
+            Some(expected) if expected.pickle => {
+                scan.find(&pickle::rules::NOT_A_PICKLE, 0, "there are no opcodes of a pickle".to_owned());
+            }
+            Some(expected) if expected.strict => {
+                scan.find(&rules::NOT_AS_NAMED, 0, format!("'.{extension}' promises another format"));
+            }
+            _ => scan.find(&rules::UNKNOWN_FORMAT, 0, "no known format begins like this".to_owned()),
+        }
+        FileFormat::Unknown
+    };
+    scan.format(format);
+    format
+}
+
+/// Raw pickles; those in archives come through the same door.
+struct Pickle;
+
+impl Format for Pickle {
+    fn matches(&self, probe: &Probe<'_>) -> Option<Match> {
+        match pickle::likeness(probe.head, probe.globals) {
+            Likeness::Strong => Some(Match::Sure),
+            Likeness::Weak if expect::by_name(probe.extension).is_none_or(|expected| expected.pickle) => {
+                Some(Match::Likely)
+            }
+            // A name like a pickle's, and at least one opcode: its reader says what is wrong with it.
+            _ if expect::by_name(probe.extension).is_some_and(|expected| expected.pickle)
+                && pickle::is_opcode(probe.head) =>
+            {
+                Some(Match::Likely)
+            }
+            _ => None,
+        }
+    }
+
+    fn inspect(&self, content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
+        scan.contents.capabilities.insert(Capability::Pickle);
+        pickle::inspect(content, Loader::default(), scan).map(|inspected| inspected.format)
+    }
+}

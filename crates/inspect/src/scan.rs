@@ -1,0 +1,335 @@
+//! [`Scan`]: what is known of one file so far, and where in it the reader is.
+
+use crate::{
+    bytes::{Input, ReadError, Rejoined, Stream},
+    limits,
+    pickle::Globals,
+    route,
+    rule::Rule,
+};
+use modelseal_core::{
+    inspection::{Contents, FileFormat, FileInspection, Finding, Place, RuleId, Severity},
+    path::ModelPath,
+};
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+};
+
+/// Why a file could not be inspected: it could not be read.
+pub(crate) struct Halt(pub(crate) io::Error);
+
+/// What a file's readers write to.
+pub(crate) struct Scan<'r> {
+    pub(crate) globals: &'r Globals,
+    path: ModelPath,
+    members: Vec<String>,
+    findings: Vec<Finding>,
+    /// Where in `findings` a rule's finding about a subject is.
+    index: HashMap<(RuleId, Option<String>), usize>,
+    pub(crate) contents: Contents,
+    formats: BTreeSet<FileFormat>,
+    /// Bytes that may still be decompressed.
+    allowance: u64,
+    /// Of findings that should count for less: inside what no loader reads.
+    cap: Option<Severity>,
+}
+
+/// A file or a member as its reader gets it.
+pub(crate) struct Content<'a> {
+    kind: Kind<'a>,
+    head: Vec<u8>,
+}
+
+enum Kind<'a> {
+    Random(Input<'a>),
+    Stream(Box<dyn Stream + 'a>),
+}
+
+/// What can be read at any place: in place, or held in memory.
+pub(crate) enum Random<'a> {
+    There(Input<'a>),
+    Held(Vec<u8>),
+}
+
+impl<'r> Scan<'r> {
+    pub(crate) fn new(globals: &'r Globals, path: ModelPath, size: u64) -> Self {
+        Self {
+            globals,
+            path,
+            members: Vec::new(),
+            findings: Vec::new(),
+            index: HashMap::new(),
+            contents: Contents::default(),
+            formats: BTreeSet::new(),
+            allowance: limits::DECOMPRESSED_FREE
+                .saturating_add(size.saturating_mul(limits::DECOMPRESSED_RATIO)),
+            cap: None,
+        }
+    }
+
+    /// Reports what `rule` found at `offset` of the file or member that is being read.
+    pub(crate) fn find(&mut self, rule: &'static Rule, offset: impl Into<Option<u64>>, message: String) {
+        self.add(rule, offset.into(), message, None);
+    }
+
+    /// The same, about something that has a name; further findings of the rule about it are counted.
+    pub(crate) fn find_about(
+        &mut self,
+        rule: &'static Rule,
+        offset: impl Into<Option<u64>>,
+        subject: &str,
+        message: String,
+    ) {
+        self.add(rule, offset.into(), message, Some(subject.chars().take(256).collect()));
+    }
+
+    /// Records the format of what is being read.
+    pub(crate) fn format(&mut self, format: FileFormat) {
+        self.formats.insert(format);
+    }
+
+    /// Name of what is being read: the member's, or the file's.
+    pub(crate) fn name(&self) -> &str {
+        self.members.last().map_or(self.path.as_str(), String::as_str)
+    }
+
+    /// Whether this is in an archive or a compressed stream.
+    pub(crate) fn depth(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Does `inside` for a member of this name.
+    pub(crate) fn within<T>(&mut self, member: &str, inside: impl FnOnce(&mut Self) -> T) -> T {
+        self.members.push(member.chars().take(1024).collect());
+        let result = inside(self);
+        self.members.pop();
+        result
+    }
+
+    /// Does `inside` such that what it finds counts for no more than `cap`.
+    pub(crate) fn capped<T>(&mut self, cap: Severity, inside: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.cap;
+        self.cap = Some(before.map_or(cap, |before| before.min(cap)));
+        let result = inside(self);
+        self.cap = before;
+        result
+    }
+
+    /// Inspects a member, whatever it is.
+    pub(crate) fn member(&mut self, name: &str, content: Content<'_>) -> Result<(), Halt> {
+        self.contents.members = self.contents.members.saturating_add(1);
+        self.within(name, |scan| {
+            if scan.members.len() > limits::NESTING {
+                scan.find(&limits::NESTED, None, format!("more than {} levels", limits::NESTING));
+                return Ok(());
+            }
+            route::inspect(content, scan).map(|_| ())
+        })
+    }
+
+    /// Takes note of decompressed bytes: false when there have been too many of this file.
+    pub(crate) fn spend(&mut self, bytes: u64) -> bool {
+        match self.allowance.checked_sub(bytes) {
+            Some(left) => {
+                self.allowance = left;
+                true
+            }
+            None => {
+                self.allowance = 0;
+                false
+            }
+        }
+    }
+
+    /// Bytes that may still be decompressed of this file.
+    pub(crate) fn allowance(&self) -> u64 {
+        self.allowance
+    }
+
+    /// Turns what went wrong with a stream into a finding under `rule`, unless it is the file that cannot be read.
+    pub(crate) fn unreadable(&mut self, error: ReadError, rule: &'static Rule) -> Result<(), Halt> {
+        match error {
+            ReadError::Io(error) => return Err(Halt(error)),
+            ReadError::Corrupt(what) => self.find(rule, None, what),
+            ReadError::Bound => self.find(
+                &limits::TOO_MUCH_DATA,
+                None,
+                "decompression stopped; what comes after was not inspected".to_owned(),
+            ),
+        }
+        Ok(())
+    }
+
+    /// Whether something of at least this severity was found.
+    pub(crate) fn has(&self, severity: Severity) -> bool {
+        self.findings.iter().any(|finding| finding.severity >= severity)
+    }
+
+    /// Whether `rule` found something.
+    pub(crate) fn found(&self, rule: &Rule) -> bool {
+        self.findings.iter().any(|finding| finding.rule == rule.id)
+    }
+
+    /// Marks where a part begins, for [`Scan::worst_since`].
+    pub(crate) fn findings(&self) -> usize {
+        self.findings.len()
+    }
+
+    /// The worst finding since [`Scan::findings`] was asked.
+    pub(crate) fn worst_since(&self, mark: usize) -> Option<Severity> {
+        self.findings.get(mark..)?.iter().map(|finding| finding.severity).max()
+    }
+
+    pub(crate) fn finish(mut self, size: u64, format: FileFormat) -> FileInspection {
+        self.formats.insert(format);
+        self.findings.sort_by(|a, b| {
+            (a.rule, &a.place, &a.subject, &a.message).cmp(&(b.rule, &b.place, &b.subject, &b.message))
+        });
+        FileInspection {
+            path: self.path,
+            size,
+            format,
+            formats: self.formats,
+            contents: self.contents,
+            findings: self.findings,
+        }
+    }
+
+    fn add(&mut self, rule: &'static Rule, offset: Option<u64>, message: String, subject: Option<String>) {
+        let severity = self.cap.map_or(rule.severity, |cap| rule.severity.min(cap));
+        if let Some(&at) = self.index.get(&(rule.id, subject.clone())) {
+            let finding = &mut self.findings[at];
+            finding.count = finding.count.saturating_add(1);
+            if finding.severity >= severity {
+                return;
+            }
+            // The worse of two is the one to tell of.
+            finding.severity = severity;
+            finding.place.members.clone_from(&self.members);
+            finding.place.offset = offset;
+            finding.message = message;
+            return;
+        }
+        let full = self.findings.len() >= limits::FINDINGS;
+        let worse = || self.findings.iter().all(|finding| finding.severity < severity);
+        if full && !worse() {
+            if self.index.contains_key(&(limits::TOO_MANY_FINDINGS.id, None)) || self.cap.is_some() {
+                return;
+            }
+            let place = Place { file: self.path.clone(), members: Vec::new(), offset: None };
+            self.index.insert((limits::TOO_MANY_FINDINGS.id, None), self.findings.len());
+            self.findings.push(Finding {
+                rule: limits::TOO_MANY_FINDINGS.id,
+                severity: limits::TOO_MANY_FINDINGS.severity,
+                place,
+                message: format!("only {} are listed", limits::FINDINGS),
+                subject: None,
+                count: 1,
+            });
+            return;
+        }
+        self.index.insert((rule.id, subject.clone()), self.findings.len());
+        let place = Place { file: self.path.clone(), members: self.members.clone(), offset };
+        self.findings.push(Finding { rule: rule.id, severity, place, message, subject, count: 1 });
+    }
+}
+
+impl<'a> Content<'a> {
+    /// What can be read at any place.
+    pub(crate) fn random(input: Input<'a>) -> Result<Self, Halt> {
+        let head = input.read_some(0, limits::HEAD).map_err(Halt::of)?;
+        Ok(Self { kind: Kind::Random(input), head })
+    }
+
+    /// What comes from a decoder.
+    pub(crate) fn stream(stream: impl Stream + 'a) -> Result<Self, Halt> {
+        let stream = Rejoined::peek(stream, limits::HEAD).map_err(Halt::of)?;
+        let head = stream.head().to_vec();
+        Ok(Self { kind: Kind::Stream(Box::new(stream)), head })
+    }
+
+    /// The first [`limits::HEAD`] bytes, or all.
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The last [`limits::TAIL`] bytes, or all; of a stream, none.
+    pub(crate) fn tail(&self) -> Result<Vec<u8>, Halt> {
+        let Kind::Random(input) = &self.kind else { return Ok(Vec::new()) };
+        let start = input.len().saturating_sub(limits::TAIL as u64);
+        input.read_some(start, limits::TAIL).map_err(Halt::of)
+    }
+
+    /// The number of bytes, where that is known.
+    pub(crate) fn len(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::Random(input) => Some(input.len()),
+            Kind::Stream(stream) => stream.remaining(),
+        }
+    }
+
+    /// The same once more, when it can be read at any place.
+    pub(crate) fn again(&self) -> Option<Self> {
+        match &self.kind {
+            Kind::Random(input) => Some(Self { kind: Kind::Random(*input), head: self.head.clone() }),
+            Kind::Stream(_) => None,
+        }
+    }
+
+    /// One after the other.
+    pub(crate) fn into_stream(self) -> Box<dyn Stream + 'a> {
+        match self.kind {
+            Kind::Random(input) => Box::new(input.stream()),
+            Kind::Stream(stream) => stream,
+        }
+    }
+
+    /// To be read at any place. A stream is held for that, when it is no longer than [`limits::SPOOLED`]; otherwise that
+    /// is a finding, and there is nothing to read.
+    pub(crate) fn into_random(self, scan: &mut Scan<'_>) -> Result<Option<Random<'a>>, Halt> {
+        let mut stream = match self.kind {
+            Kind::Random(input) => return Ok(Some(Random::There(input))),
+            Kind::Stream(stream) => stream,
+        };
+        let mut held = Vec::new();
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => return Ok(Some(Random::Held(held))),
+                Ok(read) if held.len() as u64 + read as u64 <= limits::SPOOLED => {
+                    held.extend_from_slice(&buffer[..read]);
+                }
+                Ok(_) => {
+                    let message = format!("more than {} bytes", limits::SPOOLED);
+                    scan.find(&limits::TOO_LARGE_TO_HOLD, None, message);
+                    return Ok(None);
+                }
+                Err(error) => {
+                    // What was read before the error is looked at all the same.
+                    scan.unreadable(error, &crate::compress::rules::CORRUPT)?;
+                    return Ok(Some(Random::Held(held)));
+                }
+            }
+        }
+    }
+}
+
+impl Random<'_> {
+    pub(crate) fn input(&self) -> Input<'_> {
+        match self {
+            Self::There(input) => *input,
+            Self::Held(held) => Input::of(held),
+        }
+    }
+}
+
+impl Halt {
+    /// Of a file, that there is nothing to decompress in.
+    pub(crate) fn of(error: ReadError) -> Self {
+        match error {
+            ReadError::Io(error) => Self(error),
+            other => Self(io::Error::other(other)),
+        }
+    }
+}
