@@ -11,7 +11,11 @@ use crate::{
     scan::{Content, Halt, Scan},
 };
 use modelseal_core::inspection::{Capability, FileFormat};
-use std::{cell::Cell, io::Read, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    io::Read,
+    rc::Rc,
+};
 
 pub(crate) mod rules {
     //! What can be found in a compressed stream.
@@ -65,10 +69,30 @@ impl Format for Compressed {
             Some((stem, end)) if is_suffix(end) && !stem.is_empty() => stem.to_owned(),
             _ => inner.to_owned(),
         };
-        let content = Content::stream(decoder)?;
+        // What the member's reader leaves is read as well: a bomb or a broken end shows there.
+        let decoder = Rc::new(RefCell::new(decoder));
+        let content = Content::stream(Shared(Rc::clone(&decoder)))?;
         let result = scan.member(&inner, content);
+        let rest = decoder.borrow_mut().skip(u64::MAX);
         allowance.settle(scan);
-        result.map(|()| format)
+        result?;
+        if let Err(error) = rest {
+            scan.unreadable(error, &rules::CORRUPT)?;
+        }
+        Ok(format)
+    }
+}
+
+/// A decoder of which the rest is wanted back.
+struct Shared<'a>(Rc<RefCell<Box<dyn Stream + 'a>>>);
+
+impl Stream for Shared<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        self.0.borrow_mut().read(buffer)
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        None
     }
 }
 
@@ -76,7 +100,8 @@ impl Format for Compressed {
 const JOBLIB_HEADER: u64 = 2 + 19;
 
 fn is_suffix(end: &str) -> bool {
-    ["gz", "gzip", "bz2", "xz", "lzma", "lz4", "zst", "z", "zlib"].contains(&end.to_ascii_lowercase().as_str())
+    ["gz", "gzip", "bz2", "xz", "lzma", "lz4", "zst", "z", "zlib"]
+        .contains(&end.to_ascii_lowercase().as_str())
 }
 
 /// Which compression it is, by its mark. LZMA and zlib have weak ones, and what they say besides is looked at.
@@ -197,10 +222,12 @@ impl Stream for Decoded<'_> {
                 Ok(read) => {
                     let left = self.allowance.left.get().checked_sub(read as u64);
                     self.allowance.left.set(left.unwrap_or(0));
-                    return if left.is_some() { Ok(read) } else { Err(ReadError::Bound) };
+                    self.failed = left.is_none();
+                    return if self.failed { Err(ReadError::Bound) } else { Ok(read) };
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
+                    self.failed = true;
                     return Err(read_error(error));
                 }
             }

@@ -48,7 +48,11 @@ use std::io;
 ///
 /// # Errors
 /// When `bytes` cannot be read: then nothing can be said. What is wrong with the file itself is a finding.
-pub fn inspect(path: &ModelPath, bytes: &dyn Bytes, globals: &Globals) -> io::Result<Observed<FileInspection>> {
+pub fn inspect(
+    path: &ModelPath,
+    bytes: &dyn Bytes,
+    globals: &Globals,
+) -> io::Result<Observed<FileInspection>> {
     let input = Input::of(bytes);
     let mut scan = Scan::new(globals, path.clone(), input.len());
     let content = Content::random(input).map_err(|halt| halt.0)?;

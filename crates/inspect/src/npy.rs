@@ -157,8 +157,7 @@ fn read_header(stream: &mut dyn Stream) -> Result<Header, Problem> {
         let Literal::Int(dimension) = dimension else {
             return Err(Problem::Wrong("a dimension is no number"));
         };
-        let dimension =
-            u64::try_from(*dimension).map_err(|_| Problem::Wrong("a dimension is negative"))?;
+        let dimension = u64::try_from(*dimension).map_err(|_| Problem::Wrong("a dimension is negative"))?;
         count = count
             .checked_mul(dimension)
             .filter(|&count| i64::try_from(count).is_ok())

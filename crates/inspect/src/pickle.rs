@@ -13,10 +13,10 @@ mod opcode;
 mod persistent;
 mod reader;
 pub(crate) mod rules;
-mod text;
-mod trace;
 #[cfg(test)]
 mod tests;
+mod text;
+mod trace;
 mod value;
 mod vm;
 
@@ -107,6 +107,8 @@ pub(crate) struct Inspected {
 /// Looks at the first bytes: does a pickle begin here?
 pub(crate) fn likeness(head: &[u8], globals: &Globals) -> Likeness {
     match head {
+        // `PERSID` fails in every loader but PyTorch's, which never begins with it. Zip archives do begin with its letter.
+        [b'P', ..] => return Likeness::None,
         [0x80, 0..=5, next, ..] if opcode::opcode(*next).is_some() => return Likeness::Strong,
         [first, ..] if opcode::opcode(*first).is_some() => {}
         _ => return Likeness::None,
@@ -215,7 +217,9 @@ impl<'g, 't> Pickles<'g, 't> {
             Raw::Nothing => return Ok(()),
             Raw::Storages => {
                 let Some(count) = reader.ahead(8)?.first_chunk::<8>() else { return Ok(()) };
-                u64::from_le_bytes(*count).saturating_mul(self.vm.stored_element().unwrap_or(1)).saturating_add(8)
+                u64::from_le_bytes(*count)
+                    .saturating_mul(self.vm.stored_element().unwrap_or(1))
+                    .saturating_add(8)
             }
             Raw::Tensors => {
                 let Some(dimensions) = reader.ahead(4)?.first_chunk::<4>() else { return Ok(()) };
@@ -240,7 +244,8 @@ impl<'g, 't> Pickles<'g, 't> {
     /// After `STOP`: whether another pickle follows. Anything else is a finding, and searched for a pickle.
     fn goes_on(&mut self, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Result<bool, Halt> {
         let ahead = reader.ahead(TRIAL).map_err(halt)?;
-        if ahead.is_empty() {
+        // Editors add a line feed, and so did those who made NumPy's own samples.
+        if ahead.is_empty() || ahead == b"\n" || ahead == b"\r\n" {
             return Ok(false);
         }
         if self.is_legacy && self.count <= TORCH_PICKLES || likeness(ahead, self.vm.judge) >= Likeness::Weak {

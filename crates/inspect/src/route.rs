@@ -68,8 +68,7 @@ pub(crate) trait Format: Sync {
 }
 
 /// All formats. Among those that are equally sure, the first is meant.
-static FORMATS: &[&dyn Format] =
-    &[&npy::Npy, &zip::Zip, &compress::Compressed, &tar::Tar, &Pickle];
+static FORMATS: &[&dyn Format] = &[&npy::Npy, &zip::Zip, &compress::Compressed, &tar::Tar, &Pickle];
 
 /// Inspects a file or a member, whatever it is.
 pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {

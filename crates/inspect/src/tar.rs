@@ -3,8 +3,7 @@
 
 use crate::{
     bytes::Stream,
-    limits,
-    pickle,
+    limits, pickle,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
 };
@@ -115,7 +114,13 @@ impl<'a> Reader<'a> {
     }
 
     /// One member; false when nothing can come after it.
-    fn member(&mut self, header: &[u8; BLOCK], size: u64, at: u64, scan: &mut Scan<'_>) -> Result<bool, Halt> {
+    fn member(
+        &mut self,
+        header: &[u8; BLOCK],
+        size: u64,
+        at: u64,
+        scan: &mut Scan<'_>,
+    ) -> Result<bool, Halt> {
         let kind = header[156];
         if matches!(kind, b'L' | b'K' | b'x' | b'g') {
             let mut data = vec![0; usize::try_from(size.min(NAME)).unwrap_or(0)];

@@ -52,9 +52,8 @@ pub(crate) fn check_legacy(storages: &[Storage], left: Option<u64>, offset: u64,
             scan.find_about(&rules::STORAGE_SIZE, storage.offset, &storage.key, message);
         }
     }
-    let expected = by_key
-        .values()
-        .try_fold(0_u64, |sum, bytes| sum.checked_add(bytes.as_ref()?.checked_add(8)?));
+    let expected =
+        by_key.values().try_fold(0_u64, |sum, bytes| sum.checked_add(bytes.as_ref()?.checked_add(8)?));
     if left.is_some() && left != expected {
         let message = format!(
             "{} bytes follow the pickles, which speak of {}",
@@ -70,7 +69,14 @@ pub(crate) struct TorchZip;
 
 impl Kind for TorchZip {
     fn claims(&self, directory: &Directory) -> bool {
-        let marks = ["data.pkl", "constants.pkl", ".format_version", "serialization_id", "archive_format", "byteorder"];
+        let marks = [
+            "data.pkl",
+            "constants.pkl",
+            ".format_version",
+            "serialization_id",
+            "archive_format",
+            "byteorder",
+        ];
         let of_torch = |entry: &Entry| marks.contains(&entry.leaf());
         let version = |entry: &Entry| entry.leaf() == "version" && entry.name.matches('/').count() == 1;
         directory.entries.iter().any(|entry| of_torch(entry) || version(entry))
@@ -78,9 +84,12 @@ impl Kind for TorchZip {
 
     fn inspect(&self, archive: &Archive<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
         let entries = &archive.directory.entries;
-        let has = |suffix: &str| entries.iter().any(|entry| entry.name.ends_with(suffix) || entry.name == suffix[1..]);
+        let has = |suffix: &str| {
+            entries.iter().any(|entry| entry.name.ends_with(suffix) || entry.name == suffix[1..])
+        };
         let is_script = has("/constants.pkl") || entries.iter().any(|entry| entry.name.contains("/code/"));
-        let is_export = has("/archive_format") || has("/models/model.json") || has("serialized_exported_program.json");
+        let is_export =
+            has("/archive_format") || has("/models/model.json") || has("serialized_exported_program.json");
         let is_package = has("/.data/python_version") || has("/.data/extern_modules");
         if !has("/data.pkl") && !is_export && !is_package {
             scan.find(&rules::NO_OBJECT, None, "there is no member data.pkl".to_owned());
@@ -123,7 +132,8 @@ impl TorchZip {
         let leaf = entry.leaf();
         let directory = entry.name.strip_suffix(leaf).unwrap_or_default();
         let inner = directory.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let is_storage = matches!(inner, "data" | "constants") && leaf.bytes().all(|byte| byte.is_ascii_digit());
+        let is_storage =
+            matches!(inner, "data" | "constants") && leaf.bytes().all(|byte| byte.is_ascii_digit());
         if matches!(leaf, "data.pkl" | "constants.pkl") || leaf.ends_with(".debug_pkl") {
             scan.contents.members = scan.contents.members.saturating_add(1);
             let loader = Loader { torch: true, torchscript: is_script, ..Loader::default() };
@@ -145,8 +155,14 @@ impl TorchZip {
             return Ok(());
         }
         // A line each, which says a version or an order of bytes.
-        let marks =
-            ["version", ".format_version", ".storage_alignment", "byteorder", "serialization_id", "archive_format"];
+        let marks = [
+            "version",
+            ".format_version",
+            ".storage_alignment",
+            "byteorder",
+            "serialization_id",
+            "archive_format",
+        ];
         if marks.contains(&leaf) && entry.size <= 64 {
             scan.contents.members = scan.contents.members.saturating_add(1);
             return Ok(());
@@ -173,8 +189,18 @@ const CODE: usize = 16 * 1024 * 1024;
 /// Operators of TorchScript code that are not PyTorch's own, or reach files.
 fn operators_of(code: &[u8]) -> Vec<String> {
     const OWN: [&str; 12] = [
-        "aten", "prim", "quantized", "_quantized", "sparse", "mkldnn", "mkldnn_prepacked", "xnnpack", "_caffe2",
-        "onednn", "profiler", "torchvision",
+        "aten",
+        "prim",
+        "quantized",
+        "_quantized",
+        "sparse",
+        "mkldnn",
+        "mkldnn_prepacked",
+        "xnnpack",
+        "_caffe2",
+        "onednn",
+        "profiler",
+        "torchvision",
     ];
     const FILES: [&str; 3] = ["from_file", "save", "load"];
     let code = String::from_utf8_lossy(code);
@@ -188,7 +214,8 @@ fn operators_of(code: &[u8]) -> Vec<String> {
         let dotted = &rest[..rest.find(|c: char| !is_name(c) && c != '.').unwrap_or(rest.len())];
         let mut parts = dotted.split('.');
         let (first, second) = (parts.next().unwrap_or_default(), parts.next());
-        let (space, name) = if prefix == "ops." { (first, second.unwrap_or_default()) } else { ("aten", first) };
+        let (space, name) =
+            if prefix == "ops." { (first, second.unwrap_or_default()) } else { ("aten", first) };
         if !OWN.contains(&space) || FILES.contains(&name) {
             found.push(format!("{space}::{name}").chars().take(128).collect());
         }

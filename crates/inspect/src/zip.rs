@@ -5,8 +5,8 @@ mod directory;
 mod member;
 
 use crate::{
-    limits, npy,
     bytes::Input,
+    limits, npy,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
     torch,
@@ -94,8 +94,12 @@ impl Format for Zip {
         let begins = probe.head.starts_with(b"PK\x03\x04")
             || probe.head.starts_with(b"PK\x05\x06")
             || probe.head.starts_with(b"PK\x07\x08PK\x03\x04");
-        let ends = || directory::find_end(probe.tail).next().is_some();
-        (begins || ends()).then_some(Match::Sure)
+        if begins {
+            return Some(Match::Sure);
+        }
+        // Python takes an archive also when something follows it, as padding does in a tar archive that ends with one.
+        let end = directory::find_end(probe.tail).next()?;
+        Some(if directory::reaches_end(probe.tail, end) { Match::Sure } else { Match::Likely })
     }
 
     fn inspect(&self, content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {

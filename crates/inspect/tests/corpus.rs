@@ -25,8 +25,23 @@ struct Sample {
 
 /// Formats whose readers are in this crate. The others are for their own tests.
 const FORMATS: [&str; 17] = [
-    "pickle", "joblib", "npy", "npz", "torch-zip", "torch-legacy", "torch-tar", "torch-pt2", "torchscript", "zip",
-    "tar", "gzip", "bz2", "xz", "polyglot", "nemo", "raw",
+    "pickle",
+    "joblib",
+    "npy",
+    "npz",
+    "torch-zip",
+    "torch-legacy",
+    "torch-tar",
+    "torch-pt2",
+    "torchscript",
+    "zip",
+    "tar",
+    "gzip",
+    "bz2",
+    "xz",
+    "polyglot",
+    "nemo",
+    "raw",
 ];
 
 fn samples() -> Option<(PathBuf, Vec<Sample>)> {
@@ -50,7 +65,12 @@ fn told(sample: &Sample, found: &FileInspection) -> String {
     let findings: Vec<String> = found
         .findings
         .iter()
-        .map(|finding| format!("      {} {} {} x{}: {}", finding.rule, finding.severity, finding.place, finding.count, finding.message))
+        .map(|finding| {
+            format!(
+                "      {} {} {} x{}: {}",
+                finding.rule, finding.severity, finding.place, finding.count, finding.message
+            )
+        })
         .collect();
     format!(
         "{} [{}] expected {}, found {} ({}, {})\n    {}\n{}",

@@ -98,7 +98,8 @@ impl<R: Read> XzReader<R> {
         if dictionary > limits::WINDOW {
             return Err(corrupt("the dictionary needs too much memory"));
         }
-        let dictionary = u32::try_from(dictionary).map_err(|_| corrupt("the dictionary needs too much memory"))?;
+        let dictionary =
+            u32::try_from(dictionary).map_err(|_| corrupt("the dictionary needs too much memory"))?;
         let counted = Counted { inner, count: 0 };
         Ok(State::Block(Box::new(Lzma2Reader::new(counted, dictionary, None))))
     }

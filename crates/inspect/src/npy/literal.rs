@@ -103,7 +103,9 @@ impl Parser<'_> {
         if text.contains(&b'\\') {
             return None;
         }
-        String::from_utf8(text.to_vec()).ok().or_else(|| Some(text.iter().map(|&byte| char::from(byte)).collect()))
+        String::from_utf8(text.to_vec())
+            .ok()
+            .or_else(|| Some(text.iter().map(|&byte| char::from(byte)).collect()))
     }
 
     fn int(&mut self) -> Option<Literal> {
@@ -143,7 +145,15 @@ mod tests {
 
     #[test]
     fn what_readers_could_take_two_ways_is_refused() {
-        for bad in [&b"{'a': 1, 'a': 2}"[..], b"{'a': 1} x", b"{'a' 1}", b"(1 2)", b"{1: 2}", b"'a\\'", b"__import__"] {
+        for bad in [
+            &b"{'a': 1, 'a': 2}"[..],
+            b"{'a': 1} x",
+            b"{'a' 1}",
+            b"(1 2)",
+            b"{1: 2}",
+            b"'a\\'",
+            b"__import__",
+        ] {
             assert!(parse(bad).is_none(), "{bad:?}");
         }
         assert!(parse("[".repeat(100_000).as_bytes()).is_none());

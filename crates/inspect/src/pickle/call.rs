@@ -10,8 +10,18 @@ use crate::scan::Scan;
 use modelseal_core::inspection::{Capability, PickleTier};
 
 /// The codecs by which Python 3 writes bytes into pickles for Python 2, and their other names.
-const CODECS: [&str; 10] =
-    ["latin1", "latin-1", "iso-8859-1", "iso8859-1", "latin_1", "utf-8", "utf8", "utf_8", "ascii", "us-ascii"];
+const CODECS: [&str; 10] = [
+    "latin1",
+    "latin-1",
+    "iso-8859-1",
+    "iso8859-1",
+    "latin_1",
+    "utf-8",
+    "utf8",
+    "utf_8",
+    "ascii",
+    "us-ascii",
+];
 
 impl Vm<'_, '_> {
     /// Judges a call and gives a value that stands for its result.
@@ -138,7 +148,9 @@ impl Vm<'_, '_> {
             Role::Ctor => callback(holds.any(Holds::FUNCTION)),
             Role::Rebuild => callback(holds.any(Holds::FUNCTION)),
             Role::Const => unless(false, "a value is called"),
-            Role::Storage => unless(false, "a type of storage is called, which belongs into a persistent identifier"),
+            Role::Storage => {
+                unless(false, "a type of storage is called, which belongs into a persistent identifier")
+            }
             Role::UfuncRef => unless(false, "a function is called that may only be kept"),
             Role::Random => {
                 let elements = self.arena.tuple(args);
@@ -151,7 +163,10 @@ impl Vm<'_, '_> {
                 };
                 // Older versions pass a name, newer ones the generator itself.
                 let good = |value: &Value| good(value) || self.is_random_state(*value);
-                unless(elements.iter().all(good), "something else than a random generator is among its arguments")
+                unless(
+                    elements.iter().all(good),
+                    "something else than a random generator is among its arguments",
+                )
             }
             Role::FirstGlobalSafe => self.check_first(args, how, scan),
             Role::Reconstructor => {
@@ -167,9 +182,9 @@ impl Vm<'_, '_> {
             Role::Codec => {
                 let codec = arg(1);
                 let known = codec.is_none()
-                    || codec.and_then(|codec| self.arena.text(codec)).is_some_and(|codec| {
-                        CODECS.contains(&codec.to_ascii_lowercase().as_str())
-                    });
+                    || codec
+                        .and_then(|codec| self.arena.text(codec))
+                        .is_some_and(|codec| CODECS.contains(&codec.to_ascii_lowercase().as_str()));
                 if known { Ok(()) } else { Err((&rules::WRONG_CODEC, "the codec is none that picklers use")) }
             }
             Role::Defaultdict => {
@@ -226,9 +241,9 @@ impl Vm<'_, '_> {
                     part.starts_with(b"O") || part.starts_with(b"object")
                 })
             }
-            Some(Value::Global(id)) => {
-                self.named(id).is_some_and(|named| ["object", "object_", "ObjectDType"].contains(&&*named.name))
-            }
+            Some(Value::Global(id)) => self
+                .named(id)
+                .is_some_and(|named| ["object", "object_", "ObjectDType"].contains(&&*named.name)),
             _ => false,
         }
     }

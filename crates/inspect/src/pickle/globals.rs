@@ -217,7 +217,8 @@ impl Globals {
     }
 
     fn danger(&self, module: &str, name: &str) -> Option<Danger> {
-        let exact = |module: &str, name: &str| self.denied.get(module).is_some_and(|names| names.contains(name));
+        let exact =
+            |module: &str, name: &str| self.denied.get(module).is_some_and(|names| names.contains(name));
         let known = self.allowed.get(module).is_some_and(|names| names.contains_key(name));
         if exact(module, name) || exact(module, "*") {
             return Some(Danger::Name);
@@ -302,7 +303,9 @@ impl fmt::Display for Danger {
         f.write_str(match self {
             Self::Module => "its module reaches code, files, processes or the network",
             Self::Name => "it reaches code, files, processes or the network",
-            Self::Attribute => "the name goes through attributes, which reach anything that a module has imported",
+            Self::Attribute => {
+                "the name goes through attributes, which reach anything that a module has imported"
+            }
             Self::Dunder => "the name is one of Python's own protocols, which reach anything",
         })
     }

@@ -20,12 +20,16 @@ impl Vm<'_, '_> {
         // `gA` is how 0x80 begins in base 64.
         let hidden = match kept {
             [0x80, 2..=5, _, ..] => kept.to_vec(),
-            [b'g', b'A', b'I' | b'J' | b'K' | b'L' | b'M' | b'N' | b'O' | b'P' | b'Q' | b'R' | b'S' | b'T' | b'U' | b'V' | b'W' | b'X', ..] => {
-                match base64(kept) {
-                    Some(decoded) => decoded,
-                    None => return Ok(()),
-                }
-            }
+            [
+                b'g',
+                b'A',
+                b'I' | b'J' | b'K' | b'L' | b'M' | b'N' | b'O' | b'P' | b'Q' | b'R' | b'S' | b'T' | b'U'
+                | b'V' | b'W' | b'X',
+                ..,
+            ] => match base64(kept) {
+                Some(decoded) => decoded,
+                None => return Ok(()),
+            },
             _ => return Ok(()),
         };
         if self.depth >= limits::PICKLE_NESTING {

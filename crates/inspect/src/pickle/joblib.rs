@@ -33,6 +33,7 @@ impl Vm<'_, '_> {
             self.find(scan, &rules::UNREADABLE_ARRAY, message);
             return Err(Fail::Bound);
         };
+        self.array_begins(reader.offset(), scan);
         scan.contents.add_tensor(&dtype.name, count);
         self.note(|_| format!("an array of {count} elements of type {} follows", dtype.name));
         if dtype.objects {

@@ -65,7 +65,10 @@ mod tests {
         memo.put(u64::MAX, Value::Int(1));
         memo.put(0, Value::Int(2));
         memo.put(0, Value::Int(3));
-        assert_eq!((memo.get(u64::MAX), memo.get(0), memo.get(7)), (Some(Value::Int(1)), Some(Value::Int(3)), None));
+        assert_eq!(
+            (memo.get(u64::MAX), memo.get(0), memo.get(7)),
+            (Some(Value::Int(1)), Some(Value::Int(3)), None)
+        );
         assert_eq!(memo.count(), 2);
         assert!(memo.memory() < 1000);
     }

@@ -40,7 +40,15 @@ pub(super) struct Payload<'b> {
 impl<'s> Reader<'s> {
     pub(super) fn new(stream: &'s mut dyn Stream) -> Self {
         let expected = stream.remaining().and_then(|left| usize::try_from(left).ok()).unwrap_or(BUFFER);
-        Self { stream, buffer: vec![0; expected.clamp(16, BUFFER)], scratch: Vec::new(), at: 0, filled: 0, base: 0, ended: false }
+        Self {
+            stream,
+            buffer: vec![0; expected.clamp(16, BUFFER)],
+            scratch: Vec::new(),
+            at: 0,
+            filled: 0,
+            base: 0,
+            ended: false,
+        }
     }
 
     /// Place of the next byte.
@@ -243,7 +251,10 @@ mod tests {
         data.extend_from_slice(b"end");
         both(&data, |reader| {
             let payload = reader.payload(300_000).unwrap();
-            assert_eq!((payload.len, payload.kept.len(), payload.kept[0]), (300_000, limits::PICKLE_TEXT, b'a'));
+            assert_eq!(
+                (payload.len, payload.kept.len(), payload.kept[0]),
+                (300_000, limits::PICKLE_TEXT, b'a')
+            );
             assert_eq!((reader.offset(), reader.array::<3>().unwrap()), (300_000, *b"end"));
         });
     }

@@ -104,7 +104,9 @@ pub(super) fn int(text: &[u8]) -> Option<Option<i64>> {
     let text = std::str::from_utf8(text.trim_ascii()).ok()?;
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let good = !digits.is_empty()
-        && digits.split('_').all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()));
+        && digits
+            .split('_')
+            .all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()));
     if !good {
         return None;
     }

@@ -213,7 +213,13 @@ impl Arena {
         let weight = self.weight_of(elements);
         let first = index(self.pool.len());
         self.pool.extend_from_slice(elements);
-        Value::Tuple(self.add_node(Node { first, len: index(elements.len()), weight, kept: 0, dunder: false }))
+        Value::Tuple(self.add_node(Node {
+            first,
+            len: index(elements.len()),
+            weight,
+            kept: 0,
+            dunder: false,
+        }))
     }
 
     pub(super) fn add_list(&mut self) -> Value {
@@ -322,9 +328,7 @@ impl Arena {
                 self.nodes.get(id as usize).map_or(PLAIN, |node| node.weight)
             }
             Value::Object(id) => self.objects.get(id as usize).map_or(PLAIN, |object| object.weight),
-            Value::Global(id) => {
-                PLAIN.holding(self.globals.get(id as usize).copied().unwrap_or_default())
-            }
+            Value::Global(id) => PLAIN.holding(self.globals.get(id as usize).copied().unwrap_or_default()),
             _ => PLAIN,
         }
     }

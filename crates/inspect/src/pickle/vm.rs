@@ -6,13 +6,16 @@ use super::{
     memo::Memo,
     opcode::*,
     reader::{Reader, Stop},
-    rules,
-    text,
+    rules, text,
     trace::Trace,
     value::{Arena, Holds, Id, Value},
 };
-use crate::{limits, rule::Rule, scan::{Halt, Scan}};
 use crate::bytes::ReadError;
+use crate::{
+    limits,
+    rule::Rule,
+    scan::{Halt, Scan},
+};
 use modelseal_core::inspection::{Capability, PickleTier};
 use std::{collections::HashMap, fmt::Write as _};
 
@@ -271,8 +274,7 @@ impl<'g, 't> Vm<'g, 't> {
             }
             LIST | FROZENSET => {
                 let base = self.mark()?;
-                let container =
-                    if code == LIST { self.arena.add_list() } else { self.arena.add_set() };
+                let container = if code == LIST { self.arena.add_list() } else { self.arena.add_set() };
                 self.fill(container, base, scan);
                 self.stack.push(container);
             }
@@ -539,6 +541,14 @@ impl<'g, 't> Vm<'g, 't> {
         self.frame_end = u64::MAX;
     }
 
+    /// Raw data begins at `offset`: a frame must have ended, because readers of frames have read ahead.
+    pub(super) fn array_begins(&mut self, offset: u64, scan: &mut Scan<'_>) {
+        if offset != self.frame_end && self.frame_end != u64::MAX {
+            self.find(scan, &rules::FRAME, "an array lies within a frame".to_owned());
+        }
+        self.frame_end = u64::MAX;
+    }
+
     fn text(&mut self, code: u8, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
         let len = match code {
             SHORT_BINUNICODE | SHORT_BINSTRING => reader.byte()?.into(),
@@ -618,7 +628,8 @@ impl<'g, 't> Vm<'g, 't> {
                     b"00" if code == INT => Value::Bool(false),
                     b"01" if code == INT => Value::Bool(true),
                     _ => {
-                        let number = if code == LONG { line.strip_suffix(b"L").unwrap_or(line) } else { line };
+                        let number =
+                            if code == LONG { line.strip_suffix(b"L").unwrap_or(line) } else { line };
                         let digits = number.iter().filter(|byte| byte.is_ascii_digit()).count();
                         let number = text::int(number);
                         if digits > limits::PICKLE_DIGITS {

@@ -24,7 +24,15 @@ static EXPECTED: &[Expected] = &[
     Expected {
         extensions: &["pt", "pth", "ckpt", "bin", "pt2"],
         formats: &[
-            Pickle, TorchLegacy, TorchTar, TorchZip, TorchScript, TorchExport, TorchPackage, Gguf, Safetensors,
+            Pickle,
+            TorchLegacy,
+            TorchTar,
+            TorchZip,
+            TorchScript,
+            TorchExport,
+            TorchPackage,
+            Gguf,
+            Safetensors,
             Unknown,
         ],
         strict: false,
@@ -68,7 +76,8 @@ pub(super) fn is_plain_text(head: &[u8], name: &str, extension: &str) -> bool {
     const PLAIN: [&str; 8] = ["txt", "md", "rst", "license", "gitattributes", "gitignore", "csv", "tsv"];
     const NAMES: [&str; 8] =
         ["README", "LICENSE", "LICENCE", "NOTICE", "COPYING", "CHANGELOG", "AUTHORS", "USE_POLICY"];
-    let known = PLAIN.contains(&extension) || (extension.is_empty() && NAMES.contains(&name)) || name == extension;
+    let known =
+        PLAIN.contains(&extension) || (extension.is_empty() && NAMES.contains(&name)) || name == extension;
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
         // Cut within a character.

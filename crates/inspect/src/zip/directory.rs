@@ -14,8 +14,10 @@ const LOCAL: u64 = 30;
 const CENTRAL: usize = 46;
 /// Signature of a data descriptor with sizes of eight bytes: the longest there is.
 const DESCRIPTOR: u64 = 24;
-/// Ends of archives that are looked at.
+/// Directories that are read.
 const ENDS: usize = 4;
+/// Places that could be the end of an archive that are looked at.
+const CANDIDATES: usize = 1024;
 
 /// What an archive says that it holds.
 #[derive(Debug, Default)]
@@ -65,6 +67,11 @@ pub(super) fn find_end(tail: &[u8]) -> impl Iterator<Item = usize> {
     })
 }
 
+/// Whether the archive's comment goes to the end of the file.
+pub(super) fn reaches_end(tail: &[u8], at: usize) -> bool {
+    at + END + usize::from(u16_at(tail, at + 20)) == tail.len()
+}
+
 impl Directory {
     /// Reads the directory, or directories, and the members' headers.
     pub(super) fn read(input: Input<'_>, scan: &mut Scan<'_>) -> Result<Self, Halt> {
@@ -72,17 +79,22 @@ impl Directory {
         let tail = input.read_some(start, limits::TAIL).map_err(Halt::of)?;
         let mut directory = Self { first: u64::MAX, ..Self::default() };
         let mut taken: Vec<(u64, u64)> = Vec::new();
-        let ends: Vec<usize> = find_end(&tail).take(ENDS).collect();
+        let ends: Vec<usize> = find_end(&tail).take(CANDIDATES).collect();
         if ends.is_empty() {
             scan.find(&rules::BROKEN, None, "there is no end of an archive".to_owned());
             directory.entries = local_entries(input, 0, scan)?;
             return Ok(directory);
         }
         let mut good = 0;
+        // The last first, as most readers do.
         for at in ends {
             let end = start + at as u64;
             let comment = u64::from(u16::from_le_bytes([tail[at + 20], tail[at + 21]]));
-            if directory.read_one(input, end, &tail[at..at + END], &mut taken, scan)? {
+            // Archives that are members end within this one.
+            if taken.iter().any(|&(from, to)| (from..to).contains(&end)) {
+                continue;
+            }
+            if good < ENDS && directory.read_one(input, end, &tail[at..at + END], &mut taken, scan)? {
                 good += 1;
                 taken.push((end, end + END as u64 + comment));
             }
@@ -96,6 +108,11 @@ impl Directory {
             return Ok(directory);
         }
         directory.check_names(scan);
+        let total = directory.entries.iter().fold(0_u64, |sum, entry| sum.saturating_add(entry.size));
+        if total > scan.allowance().saturating_add(input.len()) {
+            let message = format!("{total} bytes from {}", input.len());
+            scan.find(&limits::TOO_MUCH_DATA, None, message);
+        }
         directory.find_outside(input, taken, scan);
         Ok(directory)
     }
@@ -230,7 +247,8 @@ impl Directory {
             return Ok(());
         }
         let (name_len, extra_len) = (u64::from(u16_at(&header, 26)), u64::from(u16_at(&header, 28)));
-        let names = input.read_some(entry.header + LOCAL, usize::from(u16_at(&header, 26))).map_err(Halt::of)?;
+        let names =
+            input.read_some(entry.header + LOCAL, usize::from(u16_at(&header, 26))).map_err(Halt::of)?;
         entry.data = entry.header + LOCAL + name_len + extra_len;
         let end = entry.data.saturating_add(entry.compressed);
         if end > input.len() {
@@ -276,7 +294,10 @@ impl Directory {
             let wide = after.get(len + 4..len + 12).is_some_and(|wide| u64_at(wide, 0) == entry.compressed)
                 && after.get(len + 12..len + 20).is_some_and(|wide| u64_at(wide, 0) == entry.size);
             let descriptor = len as u64 + if wide && entry.compressed > 0 { 20 } else { 12 };
-            taken.push((end.min(input.len()), end.saturating_add(descriptor.min(DESCRIPTOR)).min(input.len())));
+            taken.push((
+                end.min(input.len()),
+                end.saturating_add(descriptor.min(DESCRIPTOR)).min(input.len()),
+            ));
         }
         self.first = self.first.min(entry.header);
         Ok(())
