@@ -21,7 +21,7 @@ mod value;
 mod vm;
 
 pub use globals::{Allowed, Danger, Globals, GlobalsError, Role, Standing};
-pub use trace::Trace;
+use trace::Trace;
 pub(crate) use vm::{Loader, Storage};
 
 use crate::{
@@ -267,13 +267,11 @@ impl<'g, 't> Pickles<'g, 't> {
         if self.searches > limits::PICKLE_RESYNCS {
             return Ok(false);
         }
-        reader.resync(limits::PICKLE_RESYNC).or_else(|stop| match stop {
-            Stop::Read(error) => match error {
-                crate::bytes::ReadError::Io(error) => Err(Halt(error)),
-                _ => Ok(false),
-            },
-            _ => Ok(false),
-        })
+        match reader.resync(limits::PICKLE_RESYNC) {
+            Ok(found) => Ok(found),
+            Err(Stop::Read(crate::bytes::ReadError::Io(error))) => Err(Halt(error)),
+            Err(_) => Ok(false),
+        }
     }
 }
 

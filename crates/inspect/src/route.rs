@@ -50,10 +50,12 @@ pub(crate) struct Probe<'p> {
     /// The last [`crate::limits::TAIL`] bytes, or all; empty when they cannot be reached yet.
     pub(crate) tail: &'p [u8],
     /// The number of bytes, where that is known.
+    #[expect(dead_code, reason = "for formats that have no mark but a length")]
     pub(crate) len: Option<u64>,
     /// What follows the name's last dot, in small letters.
     pub(crate) extension: &'p str,
     /// The name without directories.
+    #[expect(dead_code, reason = "for formats that are told by their names")]
     pub(crate) name: &'p str,
     pub(crate) globals: &'p Globals,
 }

@@ -94,11 +94,6 @@ impl<'r> Scan<'r> {
         self.members.last().map_or(self.path.as_str(), String::as_str)
     }
 
-    /// Whether this is in an archive or a compressed stream.
-    pub(crate) fn depth(&self) -> usize {
-        self.members.len()
-    }
-
     /// Does `inside` for a member of this name.
     pub(crate) fn within<T>(&mut self, member: &str, inside: impl FnOnce(&mut Self) -> T) -> T {
         self.members.push(member.chars().take(1024).collect());
@@ -159,11 +154,6 @@ impl<'r> Scan<'r> {
             ),
         }
         Ok(())
-    }
-
-    /// Whether something of at least this severity was found.
-    pub(crate) fn has(&self, severity: Severity) -> bool {
-        self.findings.iter().any(|finding| finding.severity >= severity)
     }
 
     /// Whether `rule` found something.

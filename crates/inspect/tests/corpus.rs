@@ -1,13 +1,20 @@
 //! The samples that others have published, each with the verdict it should get: read through `MODELSEAL_SAMPLES`, where
 //! `inspection/index.json` lists them. They are hostile data and are only ever read as bytes.
 
+#![expect(clippy::print_stdout, clippy::expect_used, clippy::panic, reason = "a test, and its scoreboard")]
+
 use modelseal_core::{
     inspection::{FileInspection, Verdict},
     path::ModelPath,
 };
 use modelseal_inspect::{Globals, inspect};
 use serde::Deserialize;
-use std::{collections::BTreeMap, env, fs, path::PathBuf, time::Instant};
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 #[derive(Deserialize)]
 struct Index {
@@ -55,7 +62,7 @@ fn samples() -> Option<(PathBuf, Vec<Sample>)> {
     Some((root, index.files))
 }
 
-fn inspected(root: &PathBuf, sample: &Sample) -> FileInspection {
+fn inspected(root: &Path, sample: &Sample) -> FileInspection {
     let bytes = fs::read(root.join(&sample.file)).expect("a sample can be read");
     let path = ModelPath::parse(&sample.file).expect("a sample has a name");
     inspect(&path, &bytes, Globals::shipped()).expect("bytes in memory can be read").into_inner()

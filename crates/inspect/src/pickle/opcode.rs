@@ -1,41 +1,10 @@
 //! The opcodes of pickle protocols 0 to 5, as `pickletools` of Python names them.
 
-/// What follows an opcode in the stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operand {
-    None,
-    /// Unsigned numbers of one, two, four and eight bytes, least significant first; `I4` is signed.
-    U1,
-    U2,
-    U4,
-    U8,
-    I4,
-    /// A double, most significant byte first.
-    F8,
-    /// A length of one or four bytes, and a number of so many.
-    Long1,
-    Long4,
-    /// A length of one, four or eight bytes, and text of so many.
-    Text1,
-    Text4,
-    Text8,
-    /// The same with bytes.
-    Bytes1,
-    Bytes4,
-    Bytes8,
-    /// Up to a line feed.
-    Line,
-    TwoLines,
-}
-
 /// One opcode.
 #[derive(Debug)]
 pub(super) struct Opcode {
     pub(super) code: u8,
     pub(super) name: &'static str,
-    pub(super) operand: Operand,
-    /// The protocol that brought it.
-    pub(super) protocol: u8,
 }
 
 /// The opcode of this byte.
@@ -43,8 +12,8 @@ pub(super) fn opcode(code: u8) -> Option<&'static Opcode> {
     OPCODES.binary_search_by_key(&code, |opcode| opcode.code).ok().map(|at| &OPCODES[at])
 }
 
-const fn op(code: u8, name: &'static str, operand: Operand, protocol: u8) -> Opcode {
-    Opcode { code, name, operand, protocol }
+const fn op(code: u8, name: &'static str) -> Opcode {
+    Opcode { code, name }
 }
 
 pub(super) const MARK: u8 = b'(';
@@ -118,74 +87,74 @@ pub(super) const READONLY_BUFFER: u8 = 0x98;
 
 /// All of them, by their byte.
 pub(super) static OPCODES: [Opcode; 68] = [
-    op(MARK, "MARK", Operand::None, 0),
-    op(EMPTY_TUPLE, "EMPTY_TUPLE", Operand::None, 1),
-    op(STOP, "STOP", Operand::None, 0),
-    op(POP, "POP", Operand::None, 0),
-    op(POP_MARK, "POP_MARK", Operand::None, 1),
-    op(DUP, "DUP", Operand::None, 0),
-    op(BINBYTES, "BINBYTES", Operand::Bytes4, 3),
-    op(SHORT_BINBYTES, "SHORT_BINBYTES", Operand::Bytes1, 3),
-    op(FLOAT, "FLOAT", Operand::Line, 0),
-    op(BINFLOAT, "BINFLOAT", Operand::F8, 1),
-    op(INT, "INT", Operand::Line, 0),
-    op(BININT, "BININT", Operand::I4, 1),
-    op(BININT1, "BININT1", Operand::U1, 1),
-    op(LONG, "LONG", Operand::Line, 0),
-    op(BININT2, "BININT2", Operand::U2, 1),
-    op(NONE, "NONE", Operand::None, 0),
-    op(PERSID, "PERSID", Operand::Line, 0),
-    op(BINPERSID, "BINPERSID", Operand::None, 1),
-    op(REDUCE, "REDUCE", Operand::None, 0),
-    op(STRING, "STRING", Operand::Line, 0),
-    op(BINSTRING, "BINSTRING", Operand::Text4, 1),
-    op(SHORT_BINSTRING, "SHORT_BINSTRING", Operand::Text1, 1),
-    op(UNICODE, "UNICODE", Operand::Line, 0),
-    op(BINUNICODE, "BINUNICODE", Operand::Text4, 1),
-    op(EMPTY_LIST, "EMPTY_LIST", Operand::None, 1),
-    op(APPEND, "APPEND", Operand::None, 0),
-    op(BUILD, "BUILD", Operand::None, 0),
-    op(GLOBAL, "GLOBAL", Operand::TwoLines, 0),
-    op(DICT, "DICT", Operand::None, 0),
-    op(APPENDS, "APPENDS", Operand::None, 1),
-    op(GET, "GET", Operand::Line, 0),
-    op(BINGET, "BINGET", Operand::U1, 1),
-    op(INST, "INST", Operand::TwoLines, 0),
-    op(LONG_BINGET, "LONG_BINGET", Operand::U4, 1),
-    op(LIST, "LIST", Operand::None, 0),
-    op(OBJ, "OBJ", Operand::None, 1),
-    op(PUT, "PUT", Operand::Line, 0),
-    op(BINPUT, "BINPUT", Operand::U1, 1),
-    op(LONG_BINPUT, "LONG_BINPUT", Operand::U4, 1),
-    op(SETITEM, "SETITEM", Operand::None, 0),
-    op(TUPLE, "TUPLE", Operand::None, 0),
-    op(SETITEMS, "SETITEMS", Operand::None, 1),
-    op(EMPTY_DICT, "EMPTY_DICT", Operand::None, 1),
-    op(PROTO, "PROTO", Operand::U1, 2),
-    op(NEWOBJ, "NEWOBJ", Operand::None, 2),
-    op(EXT1, "EXT1", Operand::U1, 2),
-    op(EXT2, "EXT2", Operand::U2, 2),
-    op(EXT4, "EXT4", Operand::I4, 2),
-    op(TUPLE1, "TUPLE1", Operand::None, 2),
-    op(TUPLE2, "TUPLE2", Operand::None, 2),
-    op(TUPLE3, "TUPLE3", Operand::None, 2),
-    op(NEWTRUE, "NEWTRUE", Operand::None, 2),
-    op(NEWFALSE, "NEWFALSE", Operand::None, 2),
-    op(LONG1, "LONG1", Operand::Long1, 2),
-    op(LONG4, "LONG4", Operand::Long4, 2),
-    op(SHORT_BINUNICODE, "SHORT_BINUNICODE", Operand::Text1, 4),
-    op(BINUNICODE8, "BINUNICODE8", Operand::Text8, 4),
-    op(BINBYTES8, "BINBYTES8", Operand::Bytes8, 4),
-    op(EMPTY_SET, "EMPTY_SET", Operand::None, 4),
-    op(ADDITEMS, "ADDITEMS", Operand::None, 4),
-    op(FROZENSET, "FROZENSET", Operand::None, 4),
-    op(NEWOBJ_EX, "NEWOBJ_EX", Operand::None, 4),
-    op(STACK_GLOBAL, "STACK_GLOBAL", Operand::None, 4),
-    op(MEMOIZE, "MEMOIZE", Operand::None, 4),
-    op(FRAME, "FRAME", Operand::U8, 4),
-    op(BYTEARRAY8, "BYTEARRAY8", Operand::Bytes8, 5),
-    op(NEXT_BUFFER, "NEXT_BUFFER", Operand::None, 5),
-    op(READONLY_BUFFER, "READONLY_BUFFER", Operand::None, 5),
+    op(MARK, "MARK"),
+    op(EMPTY_TUPLE, "EMPTY_TUPLE"),
+    op(STOP, "STOP"),
+    op(POP, "POP"),
+    op(POP_MARK, "POP_MARK"),
+    op(DUP, "DUP"),
+    op(BINBYTES, "BINBYTES"),
+    op(SHORT_BINBYTES, "SHORT_BINBYTES"),
+    op(FLOAT, "FLOAT"),
+    op(BINFLOAT, "BINFLOAT"),
+    op(INT, "INT"),
+    op(BININT, "BININT"),
+    op(BININT1, "BININT1"),
+    op(LONG, "LONG"),
+    op(BININT2, "BININT2"),
+    op(NONE, "NONE"),
+    op(PERSID, "PERSID"),
+    op(BINPERSID, "BINPERSID"),
+    op(REDUCE, "REDUCE"),
+    op(STRING, "STRING"),
+    op(BINSTRING, "BINSTRING"),
+    op(SHORT_BINSTRING, "SHORT_BINSTRING"),
+    op(UNICODE, "UNICODE"),
+    op(BINUNICODE, "BINUNICODE"),
+    op(EMPTY_LIST, "EMPTY_LIST"),
+    op(APPEND, "APPEND"),
+    op(BUILD, "BUILD"),
+    op(GLOBAL, "GLOBAL"),
+    op(DICT, "DICT"),
+    op(APPENDS, "APPENDS"),
+    op(GET, "GET"),
+    op(BINGET, "BINGET"),
+    op(INST, "INST"),
+    op(LONG_BINGET, "LONG_BINGET"),
+    op(LIST, "LIST"),
+    op(OBJ, "OBJ"),
+    op(PUT, "PUT"),
+    op(BINPUT, "BINPUT"),
+    op(LONG_BINPUT, "LONG_BINPUT"),
+    op(SETITEM, "SETITEM"),
+    op(TUPLE, "TUPLE"),
+    op(SETITEMS, "SETITEMS"),
+    op(EMPTY_DICT, "EMPTY_DICT"),
+    op(PROTO, "PROTO"),
+    op(NEWOBJ, "NEWOBJ"),
+    op(EXT1, "EXT1"),
+    op(EXT2, "EXT2"),
+    op(EXT4, "EXT4"),
+    op(TUPLE1, "TUPLE1"),
+    op(TUPLE2, "TUPLE2"),
+    op(TUPLE3, "TUPLE3"),
+    op(NEWTRUE, "NEWTRUE"),
+    op(NEWFALSE, "NEWFALSE"),
+    op(LONG1, "LONG1"),
+    op(LONG4, "LONG4"),
+    op(SHORT_BINUNICODE, "SHORT_BINUNICODE"),
+    op(BINUNICODE8, "BINUNICODE8"),
+    op(BINBYTES8, "BINBYTES8"),
+    op(EMPTY_SET, "EMPTY_SET"),
+    op(ADDITEMS, "ADDITEMS"),
+    op(FROZENSET, "FROZENSET"),
+    op(NEWOBJ_EX, "NEWOBJ_EX"),
+    op(STACK_GLOBAL, "STACK_GLOBAL"),
+    op(MEMOIZE, "MEMOIZE"),
+    op(FRAME, "FRAME"),
+    op(BYTEARRAY8, "BYTEARRAY8"),
+    op(NEXT_BUFFER, "NEXT_BUFFER"),
+    op(READONLY_BUFFER, "READONLY_BUFFER"),
 ];
 
 #[cfg(test)]

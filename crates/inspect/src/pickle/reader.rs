@@ -72,15 +72,6 @@ impl<'s> Reader<'s> {
         Ok(byte)
     }
 
-    /// The next byte, which stays; none at the end.
-    pub(super) fn peek(&mut self) -> Result<Option<u8>, Stop> {
-        match self.fill(1) {
-            Ok(()) => Ok(self.buffer.get(self.at).copied()),
-            Err(Stop::Truncated) => Ok(None),
-            Err(stop) => Err(stop),
-        }
-    }
-
     /// The next bytes as far as they are there, at most `most` and the buffer; they stay.
     pub(super) fn ahead(&mut self, most: usize) -> Result<&[u8], Stop> {
         match self.fill(most.min(self.buffer.len())) {
@@ -239,7 +230,7 @@ mod tests {
             assert_eq!(reader.line().unwrap(), b"ab");
             assert_eq!(reader.array::<2>().unwrap(), *b"cd");
             assert_eq!(reader.payload(3).unwrap().kept, b"efg");
-            assert_eq!((reader.offset(), reader.peek().unwrap()), (9, Some(b'h')));
+            assert_eq!((reader.offset(), reader.ahead(5).unwrap()), (9, &b"h"[..]));
             assert!(matches!(reader.payload(2), Err(Stop::Truncated)));
         });
     }

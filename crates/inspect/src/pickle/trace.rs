@@ -6,7 +6,7 @@ use modelseal_core::text::Printable;
 use std::fmt::Write;
 
 /// Where a trace is written, and how much of it may be.
-pub struct Trace<'t> {
+pub(super) struct Trace<'t> {
     to: &'t mut dyn Write,
     left: u64,
     at: u64,
@@ -16,7 +16,7 @@ pub struct Trace<'t> {
 
 impl<'t> Trace<'t> {
     /// At most `lines` lines are written to `to`.
-    pub fn new(to: &'t mut dyn Write, lines: u64) -> Self {
+    pub(super) fn new(to: &'t mut dyn Write, lines: u64) -> Self {
         Self { to, left: lines, at: 0, name: "", notes: Vec::new() }
     }
 
@@ -38,7 +38,7 @@ impl<'t> Trace<'t> {
     }
 
     /// Ends the opcode's line: how high the stack is now, what lies on top, and what there is to say.
-    pub(super) fn done(&mut self, height: usize, top: Option<&str>, _next: u64) {
+    pub(super) fn done(&mut self, height: usize, top: Option<&str>) {
         let (at, name) = (self.at, self.name);
         let top = top.unwrap_or("empty");
         self.line(format_args!("{at:>8}  {name:<16} {height:>3} {}", Printable(top)));

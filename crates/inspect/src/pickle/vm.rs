@@ -144,11 +144,6 @@ impl<'g, 't> Vm<'g, 't> {
         self.stack.last().copied()
     }
 
-    /// The protocol that the pickle says it is of.
-    pub(super) fn protocol(&self) -> u8 {
-        self.protocol
-    }
-
     fn reset(&mut self, start: u64) {
         self.stack.clear();
         self.marks.clear();
@@ -197,12 +192,12 @@ impl<'g, 't> Vm<'g, 't> {
             if code == STOP {
                 let result = self.pop()?;
                 self.stack.push(result);
-                self.traced(reader);
+                self.traced();
                 return Ok(());
             }
             self.step(code, reader, scan)?;
             if self.trace.is_some() {
-                self.traced(reader);
+                self.traced();
             }
             look -= 1;
             if look == 0 {
@@ -363,10 +358,6 @@ impl<'g, 't> Vm<'g, 't> {
     }
 
     // --- the stack
-
-    pub(super) fn push(&mut self, value: Value) {
-        self.stack.push(value);
-    }
 
     /// Replaces what is on top.
     pub(super) fn replace_top(&mut self, value: Value) {
@@ -708,7 +699,12 @@ impl<'g, 't> Vm<'g, 't> {
                 self.global(&module, &name, scan)
             }
             _ => {
-                let computed = |value| matches!(value, Value::Object(_) | Value::Foreign | Value::Text(_));
+                let computed = |value| match value {
+                    Value::Object(_) | Value::Foreign => true,
+                    // Longer than any name.
+                    Value::Text(_) => self.arena.text(value).is_none(),
+                    _ => false,
+                };
                 let message = format!("{} of {}", self.describe(name), self.describe(module));
                 if computed(module) || computed(name) {
                     self.raise(PickleTier::Dangerous);
@@ -916,11 +912,11 @@ impl<'g, 't> Vm<'g, 't> {
         };
     }
 
-    fn traced(&mut self, reader: &Reader<'_>) {
+    fn traced(&mut self) {
         let top = self.stack.last().map(|&top| self.describe(top));
-        let (depth, offset) = (self.stack.len(), reader.offset());
+        let height = self.stack.len();
         if let Some(trace) = &mut self.trace {
-            trace.done(depth, top.as_deref(), offset);
+            trace.done(height, top.as_deref());
         }
     }
 }

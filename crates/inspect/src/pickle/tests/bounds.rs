@@ -1,0 +1,84 @@
+//! Every bound on pickles is reached once, and what reaches it is never clean.
+
+use super::*;
+
+#[test]
+fn depth() {
+    let mut deep = p4().op(NONE);
+    deep.0.extend(std::iter::repeat_n(TUPLE1, 200_000));
+    finds(&deep.stop(), &["pickle-depth"]);
+    let mut fine = p4().op(NONE);
+    fine.0.extend(std::iter::repeat_n(TUPLE1, 2000));
+    clean(&fine.stop(), PickleTier::Data);
+}
+
+#[test]
+fn values_that_are_shared_again_and_again() {
+    let mut bomb = p4().op(EMPTY_LIST);
+    for _ in 0..60 {
+        bomb = bomb.op(DUP).op(TUPLE2);
+    }
+    finds(&bomb.stop(), &["pickle-expansion"]);
+}
+
+#[test]
+fn memory() {
+    // A tuple of nothing costs forty times the byte that it takes.
+    let mut many = p4();
+    many.0.extend(std::iter::repeat_n(EMPTY_TUPLE, 4_000_000));
+    finds(&many.stop(), &["pickle-memory"]);
+}
+
+#[test]
+fn the_memo_does_not_grow_with_its_places() {
+    let mut far = p4().op(NONE);
+    for place in (0..1000_u32).map(|at| at * 4_000_000) {
+        far = far.op(LONG_BINPUT).raw(&place.to_le_bytes());
+    }
+    clean(&far.stop(), PickleTier::Data);
+}
+
+#[test]
+fn lengths_beyond_the_file_take_no_memory() {
+    for (code, len) in [(BINUNICODE8, u64::MAX), (BINBYTES8, 1 << 62), (BYTEARRAY8, 1 << 40)] {
+        finds(&p4().op(code).raw(&len.to_le_bytes()).raw(b"x").stop(), &["broken-pickle"]);
+    }
+    finds(&p4().op(BINBYTES).raw(&[0xff; 4]).stop(), &["broken-pickle"]);
+}
+
+#[test]
+fn numbers_and_lines() {
+    let digits = |count: usize| Asm::default().op(LONG).raw(&vec![b'9'; count]).raw(b"L\n").stop();
+    clean(&digits(4300), PickleTier::Data);
+    finds(&digits(4301), &["pickle-number"]);
+    finds(&digits(100_000), &["pickle-line"]);
+    let name = "a".repeat(10_000);
+    finds(&p2().global("my", &name).stop(), &["unknown-global"]);
+    let long = p4().raw(&[BINUNICODE]).raw(&10_000_u32.to_le_bytes()).raw(name.as_bytes());
+    finds(&long.text("x").op(STACK_GLOBAL).stop(), &["computed-name"]);
+}
+
+#[test]
+fn findings() {
+    let mut many = p2();
+    for number in 0..5000 {
+        many = many.global("my_project", &format!("f{number}"));
+    }
+    // What is worse than all that is still told of.
+    let found = look(&many.clone().global("os", "system").stop());
+    assert_eq!(found.verdict(), Verdict::Malicious);
+    assert!(rules_of(&found).contains(&"too-many-findings"));
+    assert!(found.findings.len() <= crate::limits::FINDINGS + 2);
+    assert_eq!(found.contents.globals.len(), modelseal_core::inspection::NAMES_KEPT);
+    // One finding about one subject is told of once, with its number.
+    let often = finds(&[p2().global("my", "f").stop().as_slice(); 50].concat(), &["unknown-global"]);
+    assert_eq!(often.findings[0].count, 50);
+}
+
+#[test]
+fn searches_for_the_next_pickle_end() {
+    let broken = p2().raw(&[0xff; 3]).0;
+    let start = std::time::Instant::now();
+    assert!(look(&broken.repeat(200_000)).verdict() > Verdict::Clean);
+    assert!(start.elapsed().as_secs() < 5);
+}
