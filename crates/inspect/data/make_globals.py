@@ -86,6 +86,65 @@ ADDED = {
         "class_new",
     ),
     "numpy.random._generator": {"Generator": "class"},
+    "numpy.rec": {"recarray": "class_new", "record": "class_new"},
+    "numpy._core.records": {"recarray": "class_new", "record": "class_new"},
+    "numpy.core.records": {"recarray": "class_new", "record": "class_new"},
+    "pandas": dict.fromkeys(
+        "BooleanDtype CategoricalIndex DatetimeTZDtype Float32Dtype Float64Dtype Int8Dtype Int16Dtype Int32Dtype Int64Dtype "
+        "Interval IntervalDtype IntervalIndex Period PeriodDtype PeriodIndex SparseDtype TimedeltaIndex UInt8Dtype UInt16Dtype "
+        "UInt32Dtype UInt64Dtype".split(),
+        "class",
+    )
+    | {"NA": "const", "NaT": "const"},
+    "pandas.arrays": dict.fromkeys(
+        "DatetimeArray IntervalArray PeriodArray SparseArray TimedeltaArray NumpyExtensionArray PandasArray".split(), "class"
+    ),
+    "pandas._libs.missing": {"NAType": "class", "NA": "const"},
+    "pandas._libs.tslibs.nattype": {"_nat_unpickle": "rebuild", "__nat_unpickle": "rebuild"},
+    "pandas._libs.tslibs.offsets": dict.fromkeys(
+        "BDay BMonthBegin BMonthEnd BQuarterBegin BQuarterEnd BYearBegin BYearEnd BusinessDay BusinessHour DateOffset Day Easter "
+        "Hour Micro Milli Minute MonthBegin MonthEnd Nano QuarterBegin QuarterEnd Second SemiMonthBegin SemiMonthEnd Tick Week "
+        "WeekOfMonth YearBegin YearEnd".split(),
+        "class",
+    ),
+    "pandas._libs.tslibs.period": {"Period": "class"},
+    "pandas._libs.interval": {"Interval": "class"},
+    "pandas.core.arrays.integer": dict.fromkeys(
+        "IntegerArray Int8Dtype Int16Dtype Int32Dtype Int64Dtype UInt8Dtype UInt16Dtype UInt32Dtype UInt64Dtype".split(), "class"
+    ),
+    "pandas.core.arrays.floating": dict.fromkeys("FloatingArray Float32Dtype Float64Dtype".split(), "class"),
+    "pandas.core.arrays.boolean": {"BooleanArray": "class", "BooleanDtype": "class"},
+    "pandas.core.arrays.string_": {"StringArray": "class", "StringDtype": "class"},
+    "pandas.core.arrays.period": {"PeriodArray": "class"},
+    "pandas.core.arrays.timedeltas": {"TimedeltaArray": "class"},
+    "pandas.core.arrays.interval": {"IntervalArray": "class"},
+    "pandas.core.arrays.sparse.array": {"SparseArray": "class"},
+    "pandas.core.arrays.sparse.dtype": {"SparseDtype": "class"},
+    "pandas.core.indexes.interval": {"IntervalIndex": "class", "_new_IntervalIndex": "index_ctor"},
+    "pandas.core.indexes.period": {"PeriodIndex": "class", "_new_PeriodIndex": "index_ctor"},
+    "pandas.core.indexes.timedeltas": {"TimedeltaIndex": "class"},
+    "pandas.core.indexes.numeric": dict.fromkeys("Int64Index UInt64Index Float64Index".split(), "class"),
+    "scipy.interpolate._bsplines": {"BSpline": "class"},
+    "scipy._lib.array_api_compat.numpy._aliases": {"asarray": "ufunc_ref"},
+    "sklearn._loss._loss": {"CyHalfTweedieLossIdentity": "class", "CyHalfMultinomialLoss": "class"},
+    "sklearn._loss.loss": {"HalfTweedieLossIdentity": "class"},
+    # Functions that estimators keep and call on their own data.
+    "sklearn.cluster._kmeans": dict.fromkeys("_kmeans_single_elkan _kmeans_single_lloyd".split(), "ufunc_ref"),
+    "sklearn.feature_selection._univariate_selection": dict.fromkeys(
+        "chi2 f_classif f_oneway f_regression r_regression".split(), "ufunc_ref"
+    ),
+    "sklearn.feature_selection._mutual_info": dict.fromkeys("mutual_info_classif mutual_info_regression".split(), "ufunc_ref"),
+    "sklearn.metrics._classification": dict.fromkeys(
+        "accuracy_score balanced_accuracy_score brier_score_loss f1_score fbeta_score jaccard_score log_loss matthews_corrcoef "
+        "precision_score recall_score".split(),
+        "ufunc_ref",
+    ),
+    "sklearn.metrics._ranking": dict.fromkeys("average_precision_score roc_auc_score top_k_accuracy_score".split(), "ufunc_ref"),
+    "sklearn.metrics._regression": dict.fromkeys(
+        "explained_variance_score max_error mean_absolute_error mean_absolute_percentage_error mean_squared_error "
+        "mean_squared_log_error median_absolute_error r2_score root_mean_squared_error".split(),
+        "ufunc_ref",
+    ),
     "pandas._libs.tslibs.timedeltas": {"_timedelta_unpickle": "rebuild"},
     "pandas._libs.tslibs.timestamps": {"_unpickle_timestamp": "rebuild"},
     "pandas.core.arrays.categorical": {"Categorical": "class"},

@@ -16,6 +16,9 @@ use std::{
     io,
 };
 
+/// Letters of a message that are kept: it may hold names of any length.
+const MESSAGE: usize = 600;
+
 /// Why a file could not be inspected: it could not be read.
 pub(crate) struct Halt(pub(crate) io::Error);
 
@@ -186,7 +189,17 @@ impl<'r> Scan<'r> {
         }
     }
 
-    fn add(&mut self, rule: &'static Rule, offset: Option<u64>, message: String, subject: Option<String>) {
+    fn add(
+        &mut self,
+        rule: &'static Rule,
+        offset: Option<u64>,
+        mut message: String,
+        subject: Option<String>,
+    ) {
+        if let Some((end, _)) = message.char_indices().nth(MESSAGE) {
+            message.truncate(end);
+            message.push('…');
+        }
         let severity = self.cap.map_or(rule.severity, |cap| rule.severity.min(cap));
         if let Some(&at) = self.index.get(&(rule.id, subject.clone())) {
             let finding = &mut self.findings[at];

@@ -24,6 +24,8 @@ pub(super) struct Reader<'s> {
     buffer: Vec<u8>,
     /// The start of a payload that went by without being in the buffer.
     scratch: Vec<u8>,
+    /// Length of the last line.
+    last_line: usize,
     at: usize,
     filled: usize,
     /// Place of the buffer's first byte.
@@ -44,6 +46,7 @@ impl<'s> Reader<'s> {
             stream,
             buffer: vec![0; expected.clamp(16, BUFFER)],
             scratch: Vec::new(),
+            last_line: 0,
             at: 0,
             filled: 0,
             base: 0,
@@ -118,7 +121,11 @@ impl<'s> Reader<'s> {
             let ahead = &self.buffer[self.at..self.filled];
             if let Some(found) = ahead[searched..].iter().position(|&byte| byte == b'\n') {
                 let (start, len) = (self.at, searched + found);
+                if len > limits::PICKLE_LINE {
+                    return Err(Stop::Line);
+                }
                 self.at += len + 1;
+                self.last_line = len;
                 return Ok(&self.buffer[start..start + len]);
             }
             searched = ahead.len();
@@ -126,6 +133,36 @@ impl<'s> Reader<'s> {
                 return Err(Stop::Line);
             }
             self.fill(searched + 1)?;
+        }
+    }
+
+    /// Up to a line feed, however far that is: the first [`limits::PICKLE_LINE`] bytes, and how many there are.
+    pub(super) fn long_line(&mut self) -> Result<Payload<'_>, Stop> {
+        match self.line() {
+            Ok(_) => {
+                // Borrowed anew, because the other way out borrows as well.
+                let len = self.last_line;
+                let start = self.at - len - 1;
+                return Ok(Payload { kept: &self.buffer[start..start + len], len: len as u64 });
+            }
+            Err(Stop::Line) => {}
+            Err(stop) => return Err(stop),
+        }
+        let kept = self.ahead(limits::PICKLE_LINE)?.to_vec();
+        let mut len = 0;
+        loop {
+            let ahead = self.ahead(BUFFER)?;
+            let found = ahead.iter().position(|&byte| byte == b'\n');
+            let pass = found.unwrap_or(ahead.len());
+            if pass == 0 && found.is_none() {
+                return Err(Stop::Truncated);
+            }
+            self.at += pass + usize::from(found.is_some());
+            len += pass as u64;
+            if found.is_some() {
+                self.scratch = kept;
+                return Ok(Payload { kept: &self.scratch, len });
+            }
         }
     }
 

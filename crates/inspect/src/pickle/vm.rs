@@ -579,8 +579,24 @@ impl<'g, 't> Vm<'g, 't> {
     }
 
     fn line(&mut self, code: u8, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
-        let line = reader.line()?;
+        // Text and numbers may be long; names and places are not.
+        let (line, whole) = if matches!(code, STRING | UNICODE | LONG | INT) {
+            let line = reader.long_line()?;
+            (line.kept, line.len == line.kept.len() as u64)
+        } else {
+            (reader.line()?, true)
+        };
         match code {
+            STRING | UNICODE if !whole => {
+                let id = self.arena.add_text(line, false);
+                self.stack.push(Value::Text(id));
+                self.look_inside(Value::Text(id), scan)?;
+            }
+            INT | LONG if !whole => {
+                let message = format!("a number of more than {} digits", limits::PICKLE_LINE);
+                self.find(scan, &limits::TOO_LONG_NUMBER, message);
+                self.stack.push(Value::Huge);
+            }
             GLOBAL | INST => {
                 let module = String::from_utf8(line.to_vec());
                 let name = String::from_utf8(reader.line()?.to_vec());

@@ -51,7 +51,13 @@ fn numbers_and_lines() {
     let digits = |count: usize| Asm::default().op(LONG).raw(&vec![b'9'; count]).raw(b"L\n").stop();
     clean(&digits(4300), PickleTier::Data);
     finds(&digits(4301), &["pickle-number"]);
-    finds(&digits(100_000), &["pickle-line"]);
+    finds(&digits(100_000), &["pickle-number"]);
+    let letters = [b"V".to_vec(), vec![b'a'; 100_000], b"\n.".to_vec()].concat();
+    clean(&letters, PickleTier::Data);
+    let module = "m".repeat(20_000);
+    finds(&p2().global(&module, "x").0, &["pickle-line"]);
+    let wide = format!("Vo{}\n.", "\\u006f".repeat(5000));
+    clean(wide.as_bytes(), PickleTier::Data);
     let name = "a".repeat(10_000);
     finds(&p2().global("my", &name).stop(), &["unknown-global"]);
     let long = p4().raw(&[BINUNICODE]).raw(&10_000_u32.to_le_bytes()).raw(name.as_bytes());
