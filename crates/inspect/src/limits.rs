@@ -46,8 +46,8 @@ pub(crate) const PICKLE_DEPTH: u32 = 2000;
 /// Values that a pickle stands for when nothing is shared: reaching it takes a bomb.
 pub(crate) const PICKLE_VALUES: f32 = 17_179_869_184.0;
 
-/// Memory for the values of one pickle, beside the length of it.
-pub(crate) const PICKLE_MEMORY: u64 = 24 * 1024 * 1024;
+/// Memory for the values of one pickle, beside one and a half times its length.
+pub(crate) const PICKLE_MEMORY: u64 = 48 * 1024 * 1024;
 
 /// Pickles that follow one another in one stream.
 pub(crate) const PICKLES: usize = 100_000;

@@ -197,12 +197,15 @@ impl<'g, 't> Pickles<'g, 't> {
                         trace.broken();
                     }
                     self.count += 1;
+                    // What is found from here on may not be a pickle at all.
+                    scan.guess(true);
                     if !self.search(&mut reader)? {
                         break;
                     }
                 }
             }
         }
+        scan.guess(false);
         let format = match (self.is_legacy, self.joblib) {
             (true, _) => FileFormat::TorchLegacy,
             (false, true) => FileFormat::Joblib,

@@ -36,6 +36,8 @@ pub(crate) struct Scan<'r> {
     allowance: u64,
     /// Of findings that should count for less: inside what no loader reads.
     cap: Option<Severity>,
+    /// Whether it is only a guess that a format begins here: then breaking it means nothing.
+    guess: bool,
 }
 
 /// A file or a member as its reader gets it.
@@ -68,6 +70,7 @@ impl<'r> Scan<'r> {
             allowance: limits::DECOMPRESSED_FREE
                 .saturating_add(size.saturating_mul(limits::DECOMPRESSED_RATIO)),
             cap: None,
+            guess: false,
         }
     }
 
@@ -112,6 +115,11 @@ impl<'r> Scan<'r> {
         let result = inside(self);
         self.cap = before;
         result
+    }
+
+    /// Says whether it is only a guess that what is read now is what it is read as.
+    pub(crate) fn guess(&mut self, guess: bool) {
+        self.guess = guess;
     }
 
     /// Inspects a member, whatever it is.
@@ -199,6 +207,9 @@ impl<'r> Scan<'r> {
         if let Some((end, _)) = message.char_indices().nth(MESSAGE) {
             message.truncate(end);
             message.push('…');
+        }
+        if self.guess && rule.severity == Severity::Malformed {
+            return;
         }
         let severity = self.cap.map_or(rule.severity, |cap| rule.severity.min(cap));
         if let Some(&at) = self.index.get(&(rule.id, subject.clone())) {

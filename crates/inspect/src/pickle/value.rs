@@ -268,28 +268,31 @@ impl Arena {
     }
 
     /// Puts elements into a list or set.
-    pub(super) fn extend(&mut self, container: Id, elements: &[Value]) -> Weight {
+    pub(super) fn extend(&mut self, container: Id, elements: &[Value]) {
         let added = self.weight_of(elements);
-        self.grow(container, elements.len(), added)
+        self.grow(container, elements.len(), added);
     }
 
-    /// Puts an entry into a dictionary.
-    pub(super) fn insert(&mut self, dict: Id, key: Value, value: Value) -> Weight {
-        let mut added = self.weight(key).and(self.weight(value));
-        added.depth += 1;
-        if let Value::Text(key) = key {
-            let dunder = is_dunder(self.kept(key)) && !HARMLESS.contains(&self.kept(key));
-            let next = index(self.entries.len());
-            if let Some(node) = self.nodes.get_mut(dict as usize) {
-                node.dunder |= dunder;
-                if node.kept < ENTRIES {
-                    self.entries.push(Entry { key, value, next: node.first });
-                    node.first = next;
-                    node.kept += 1;
-                }
+    /// Puts entries into a dictionary.
+    pub(super) fn insert(&mut self, dict: Id, pairs: &[[Value; 2]]) {
+        let mut added = self.weight_of(pairs.as_flattened());
+        added.depth = added.depth.max(1);
+        let Some(mut node) = self.nodes.get(dict as usize).copied() else { return };
+        for &[key, value] in pairs {
+            let Value::Text(key) = key else { continue };
+            let kept = self.kept(key);
+            node.dunder |= kept.starts_with(b"__") && is_dunder(kept) && !HARMLESS.contains(&kept);
+            if node.kept < ENTRIES {
+                let next = index(self.entries.len());
+                self.entries.push(Entry { key, value, next: node.first });
+                node.first = next;
+                node.kept += 1;
             }
         }
-        self.grow(dict, 1, added)
+        if let Some(there) = self.nodes.get_mut(dict as usize) {
+            *there = node;
+        }
+        self.grow(dict, pairs.len(), added);
     }
 
     /// The value of a text key, the last that was put there; none also when not all entries were kept.
@@ -356,11 +359,11 @@ impl Arena {
         index(self.nodes.len() - 1)
     }
 
-    fn grow(&mut self, container: Id, count: usize, added: Weight) -> Weight {
-        let Some(node) = self.nodes.get_mut(container as usize) else { return added };
-        node.len = node.len.saturating_add(index(count));
-        node.weight = node.weight.and(added);
-        node.weight
+    fn grow(&mut self, container: Id, count: usize, added: Weight) {
+        if let Some(node) = self.nodes.get_mut(container as usize) {
+            node.len = node.len.saturating_add(index(count));
+            node.weight = node.weight.and(added);
+        }
     }
 
     fn slice(&self, text: Text) -> &[u8] {
@@ -409,12 +412,12 @@ mod tests {
         let key = Value::Text(arena.add_text(b"shape", true));
         let dict = arena.add_dict();
         let Value::Dict(id) = dict else { unreachable!() };
-        arena.insert(id, key, Value::Int(1));
-        arena.insert(id, key, Value::Int(2));
+        arena.insert(id, &[[key, Value::Int(1)]]);
+        arena.insert(id, &[[key, Value::Int(2)]]);
         assert_eq!(arena.get(dict, "shape"), Some(Value::Int(2)));
         assert_eq!(arena.get(dict, "dtype"), None);
         for _ in 0..ENTRIES {
-            arena.insert(id, key, Value::Int(3));
+            arena.insert(id, &[[key, Value::Int(3)]]);
         }
         assert_eq!(arena.get(dict, "shape"), None, "not all entries were kept");
     }
@@ -437,8 +440,8 @@ mod tests {
         let harmless = Value::Text(arena.add_text(b"__dict__", true));
         let (inner, outer) = (arena.add_dict(), arena.add_dict());
         let (Value::Dict(inner_id), Value::Dict(outer_id)) = (inner, outer) else { unreachable!() };
-        arena.insert(inner_id, key, Value::None);
-        arena.insert(outer_id, harmless, inner);
+        arena.insert(inner_id, &[[key, Value::None]]);
+        arena.insert(outer_id, &[[harmless, inner]]);
         assert!(arena.has_dunder_key(inner) && !arena.has_dunder_key(outer));
         assert!(!is_dunder(b"____") && !is_dunder(b"__x"));
     }

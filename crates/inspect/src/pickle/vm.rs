@@ -202,7 +202,9 @@ impl<'g, 't> Vm<'g, 't> {
             look -= 1;
             if look == 0 {
                 look = LOOK_EVERY;
-                self.look_at_memory(reader.offset(), scan)?;
+                // All of it counts, where it is known how much that is.
+                let end = reader.remaining().map_or_else(|| reader.offset(), |left| reader.offset() + left);
+                self.look_at_memory(end, scan)?;
             }
         }
     }
@@ -445,9 +447,7 @@ impl<'g, 't> Vm<'g, 't> {
             let message = "a key has no value".to_owned();
             self.find(scan, &rules::WRONG_TYPE, message);
         } else if let Value::Dict(id) = dict {
-            for &[key, value] in pairs {
-                self.arena.insert(id, key, value);
-            }
+            self.arena.insert(id, pairs);
             self.weigh(dict, scan);
         } else {
             self.filled_other(dict, "entries", scan);
@@ -491,7 +491,8 @@ impl<'g, 't> Vm<'g, 't> {
     fn look_at_memory(&mut self, offset: u64, scan: &mut Scan<'_>) -> Step<()> {
         let stacks = (self.stack.capacity() + self.marks.capacity()) as u64 * 8;
         let used = self.arena.memory() + self.memo.memory() + stacks;
-        let allowed = limits::PICKLE_MEMORY + (offset - self.start);
+        let len = offset - self.start;
+        let allowed = limits::PICKLE_MEMORY.saturating_add(len).saturating_add(len / 2);
         if used <= allowed {
             return Ok(());
         }
