@@ -1,11 +1,23 @@
 #!/usr/bin/env python3
 """Copies the test data into fuzz/corpus/<target>/ as seeds for the fuzzer. Writes nothing else; safe to run again."""
 
+import argparse
 import base64
+import bz2
+import collections
+import decimal
+import gzip
 import hashlib
+import io
 import json
+import lzma
+import os
 import pathlib
+import pickle
 import re
+import tarfile
+import zipfile
+import zlib
 
 FUZZ = pathlib.Path(__file__).resolve().parent
 TESTDATA = FUZZ.parent / "testdata"
@@ -28,8 +40,51 @@ PATTERNS = [
 ]
 
 
+def models():
+    """Pickles of every protocol and files around them; others' samples too, where MODELSEAL_SAMPLES says where they are."""
+    values = [None, 1, -1, 2**70, 1.5, "text", b"bytes", bytearray(b"b"), (1, 2, 3, 4), [1], {1: "a"}, {1}, frozenset([2])]
+    values += [collections.OrderedDict(a=1), collections.defaultdict(list), argparse.Namespace(a=[1]), decimal.Decimal(1)]
+    for value in [*values, values]:
+        for protocol in range(6):
+            yield pickle.dumps(value, protocol)
+    for text in [b"cos\nsystem\n(S'true'\ntR.", b"(S'true'\nios\nsystem\n.", b"\x80\x02\x82\x01.", b"Pid\n."]:
+        yield text
+
+
+def files():
+    for number, data in enumerate(models()):
+        if number % 10 == 0:
+            for suffix, pack in [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress), ("z", zlib.compress)]:
+                yield f"a.{suffix}", pack(data)
+            stored, deflated, tar = io.BytesIO(), io.BytesIO(), io.BytesIO()
+            for file, method in [(stored, zipfile.ZIP_STORED), (deflated, zipfile.ZIP_DEFLATED)]:
+                with zipfile.ZipFile(file, "w", method) as archive:
+                    archive.writestr("archive/data.pkl", data)
+                    archive.writestr("archive/version", "3\n")
+                yield "a.pt", file.getvalue()
+            with tarfile.open(fileobj=tar, mode="w") as archive:
+                info = tarfile.TarInfo("model.pkl")
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+            yield "a.tar", tar.getvalue()
+            header = b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"
+            yield "a.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data
+
+
+def samples():
+    root = os.environ.get("MODELSEAL_SAMPLES")
+    for file in sorted(pathlib.Path(root, "inspection").rglob("*")) if root else []:
+        if file.is_file() and file.name != "index.json":
+            yield file.name, file.read_bytes()
+
+
 def seeds():
     """Pairs of target and bytes."""
+    for data in models():
+        yield "inspect_pickle", data
+    for name, data in [*files(), *samples()]:
+        yield "inspect_file", name[-31:].encode() + b"\n" + data
+        yield "inspect_pickle", data
     for bundle in sorted(TESTDATA.glob("oms/*/bundle.sig")):
         text = bundle.read_bytes()
         yield "bundle", text

@@ -3,6 +3,7 @@
 
 mod attestations;
 mod documents;
+mod inspection;
 mod keys;
 mod manifest;
 mod policies;
@@ -11,6 +12,7 @@ mod sigstore;
 
 pub use attestations::{attestation, feed, value};
 pub use documents::{bundle, json, path, statement};
+pub use inspection::{inspect_file, inspect_pickle};
 pub use keys::{der, pem};
 pub use manifest::manifest;
 pub use policies::{matching, policy};
@@ -21,11 +23,13 @@ pub use sigstore::{log_entry, sigstore, timestamp, trusted_root};
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 17] = [
+pub const TARGETS: [(&str, Target); 19] = [
     ("attestation", attestation),
     ("bundle", bundle),
     ("der", der),
     ("feed", feed),
+    ("inspect_file", inspect_file),
+    ("inspect_pickle", inspect_pickle),
     ("json", json),
     ("log_entry", log_entry),
     ("manifest", manifest),

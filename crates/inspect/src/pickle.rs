@@ -197,9 +197,7 @@ impl<'g, 't> Pickles<'g, 't> {
                         trace.broken();
                     }
                     self.count += 1;
-                    // What is found from here on may not be a pickle at all.
-                    scan.guess(true);
-                    if !self.search(&mut reader)? {
+                    if !self.search(&mut reader, scan)? {
                         break;
                     }
                 }
@@ -261,11 +259,13 @@ impl<'g, 't> Pickles<'g, 't> {
             None => format!("{what} after the last pickle"),
         };
         scan.find(&rules::TRAILING, reader.offset(), message);
-        self.search(reader)
+        self.search(reader, scan)
     }
 
     /// Goes on to where the next pickle could begin, if there is such a place.
-    fn search(&mut self, reader: &mut Reader<'_>) -> Result<bool, Halt> {
+    fn search(&mut self, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Result<bool, Halt> {
+        // What is found from here on may not be a pickle at all.
+        scan.guess(true);
         self.searches += 1;
         if self.searches > limits::PICKLE_RESYNCS {
             return Ok(false);
