@@ -5,11 +5,13 @@
 mod asm;
 mod build;
 mod call;
+mod describe;
 mod globals;
 mod hidden;
 mod joblib;
 mod memo;
 mod opcode;
+mod operands;
 mod persistent;
 mod reader;
 pub(crate) mod rules;

@@ -1,7 +1,7 @@
 //! The samples that others have published, each with the verdict it should get: read through `MODELSEAL_SAMPLES`, where
 //! `inspection/index.json` lists them. They are hostile data and are only ever read as bytes.
 
-#![expect(clippy::print_stdout, clippy::expect_used, clippy::panic, reason = "a test, and its scoreboard")]
+#![expect(clippy::print_stdout, clippy::expect_used, reason = "a test, and its scoreboard")]
 
 use modelseal_core::{
     inspection::{FileInspection, Verdict},

@@ -6,18 +6,18 @@ use super::{
     memo::Memo,
     opcode::*,
     reader::{Reader, Stop},
-    rules, text,
+    rules,
     trace::Trace,
     value::{Arena, Holds, Id, Value},
 };
-use crate::bytes::ReadError;
+
 use crate::{
+    bytes::ReadError,
     limits,
-    rule::Rule,
     scan::{Halt, Scan},
 };
 use modelseal_core::inspection::{Capability, PickleTier};
-use std::{collections::HashMap, fmt::Write as _};
+use std::collections::HashMap;
 
 /// Opcodes between two looks at the memory.
 const LOOK_EVERY: u32 = 1024;
@@ -76,14 +76,14 @@ pub(super) type Step<T> = Result<T, Fail>;
 pub(super) struct Vm<'g, 't> {
     pub(super) judge: &'g Globals,
     pub(super) loader: Loader,
-    stack: Vec<Value>,
-    marks: Vec<usize>,
-    memo: Memo,
+    pub(super) stack: Vec<Value>,
+    pub(super) marks: Vec<usize>,
+    pub(super) memo: Memo,
     pub(super) arena: Arena,
     pub(super) globals: Vec<Named>,
     index: HashMap<String, Id>,
-    protocol: u8,
-    frame_end: u64,
+    pub(super) protocol: u8,
+    pub(super) frame_end: u64,
     /// The opcode that is being followed.
     pub(super) at: u64,
     start: u64,
@@ -91,7 +91,7 @@ pub(super) struct Vm<'g, 't> {
     pub(super) depth: usize,
     pub(super) tier: PickleTier,
     /// Whether only opcodes were used that `weights_only` knows.
-    light: bool,
+    pub(super) light: bool,
     pub(super) joblib: bool,
     pub(super) opcodes: u64,
     /// Bounds that were reported already.
@@ -359,8 +359,6 @@ impl<'g, 't> Vm<'g, 't> {
         Ok(())
     }
 
-    // --- the stack
-
     /// Replaces what is on top.
     pub(super) fn replace_top(&mut self, value: Value) {
         if let Some(top) = self.stack.last_mut() {
@@ -373,7 +371,7 @@ impl<'g, 't> Vm<'g, 't> {
     }
 
     #[inline]
-    fn pop(&mut self) -> Step<Value> {
+    pub(super) fn pop(&mut self) -> Step<Value> {
         if self.stack.len() <= self.fence() {
             return Err(underflow());
         }
@@ -381,7 +379,7 @@ impl<'g, 't> Vm<'g, 't> {
     }
 
     #[inline]
-    fn top(&self) -> Step<Value> {
+    pub(super) fn top(&self) -> Step<Value> {
         if self.stack.len() <= self.fence() {
             return Err(underflow());
         }
@@ -389,7 +387,7 @@ impl<'g, 't> Vm<'g, 't> {
     }
 
     /// Has at least `count` values above the last mark.
-    fn need(&self, count: usize) -> Step<()> {
+    pub(super) fn need(&self, count: usize) -> Step<()> {
         if self.stack.len() < self.fence() + count { Err(underflow()) } else { Ok(()) }
     }
 
@@ -399,17 +397,17 @@ impl<'g, 't> Vm<'g, 't> {
     }
 
     /// Takes the last mark off and says where it was.
-    fn mark(&mut self) -> Step<usize> {
+    pub(super) fn mark(&mut self) -> Step<usize> {
         self.marks.pop().ok_or_else(|| Fail::Broken("there is no mark on the stack".to_owned()))
     }
 
-    fn put(&mut self, at: u64) -> Step<()> {
+    pub(super) fn put(&mut self, at: u64) -> Step<()> {
         let value = self.top()?;
         self.memo.put(at, value);
         Ok(())
     }
 
-    fn get(&mut self, at: u64) -> Step<()> {
+    pub(super) fn get(&mut self, at: u64) -> Step<()> {
         let value = self.memo.get(at);
         let value = value.ok_or_else(|| Fail::Broken(format!("the memo has nothing at {at}")))?;
         self.stack.push(value);
@@ -472,8 +470,6 @@ impl<'g, 't> Vm<'g, 't> {
         }
     }
 
-    // --- bounds
-
     fn weigh(&mut self, value: Value, scan: &mut Scan<'_>) {
         let weight = self.arena.weight(value);
         if u32::from(weight.depth) > limits::PICKLE_DEPTH && !self.reported.0 {
@@ -501,275 +497,8 @@ impl<'g, 't> Vm<'g, 't> {
         Err(Fail::Bound)
     }
 
-    // --- opcodes
-
-    fn proto(&mut self, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
-        self.protocol = reader.byte()?;
-        if self.protocol <= 5 {
-            return Ok(());
-        }
-        let message = format!("protocol {}; there are 0 to 5", self.protocol);
-        self.find(scan, &rules::UNKNOWN_PROTOCOL, message);
-        Err(Fail::Bound)
-    }
-
-    fn frame(&mut self, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
-        let len = u64::from_le_bytes(reader.array()?);
-        self.light = false;
-        if self.frame_end != u64::MAX {
-            self.find(scan, &rules::FRAME, "a frame begins within a frame".to_owned());
-        }
-        if reader.remaining().is_some_and(|left| left < len) {
-            self.find(scan, &rules::FRAME, format!("a frame of {len} bytes ends beyond the file"));
-        }
-        self.frame_end = reader.offset().saturating_add(len);
-        Ok(())
-    }
-
-    fn frame_ended(&mut self, scan: &mut Scan<'_>) {
-        if self.at > self.frame_end {
-            self.find(scan, &rules::FRAME, "an opcode goes on beyond its frame".to_owned());
-        }
-        self.frame_end = u64::MAX;
-    }
-
-    /// Raw data begins at `offset`: a frame must have ended, because readers of frames have read ahead.
-    pub(super) fn array_begins(&mut self, offset: u64, scan: &mut Scan<'_>) {
-        if offset != self.frame_end && self.frame_end != u64::MAX {
-            self.find(scan, &rules::FRAME, "an array lies within a frame".to_owned());
-        }
-        self.frame_end = u64::MAX;
-    }
-
-    fn text(&mut self, code: u8, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
-        let len = match code {
-            SHORT_BINUNICODE | SHORT_BINSTRING => reader.byte()?.into(),
-            BINUNICODE => u32::from_le_bytes(reader.array()?).into(),
-            BINUNICODE8 => u64::from_le_bytes(reader.array()?),
-            _ => {
-                let len = i32::from_le_bytes(reader.array()?);
-                u64::try_from(len).map_err(|_| Fail::Broken(format!("a text has a length of {len}")))?
-            }
-        };
-        let payload = reader.payload(len)?;
-        let whole = payload.len == payload.kept.len() as u64;
-        let is_unicode = matches!(code, SHORT_BINUNICODE | BINUNICODE | BINUNICODE8);
-        let id = self.arena.add_text(payload.kept, whole);
-        if is_unicode && !text::is_python_utf8(self.arena.kept(id), whole) {
-            self.find(scan, &rules::NOT_TEXT, "text is not UTF-8".to_owned());
-        }
-        // Text of Python 2 that is more than ASCII is bytes to some loaders.
-        let is_text = is_unicode || self.arena.kept(id).is_ascii();
-        let value = if is_text { Value::Text(id) } else { Value::Bytes(id) };
-        self.stack.push(value);
-        self.look_inside(value, scan)
-    }
-
-    fn bytes(&mut self, code: u8, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
-        let len = match code {
-            SHORT_BINBYTES => reader.byte()?.into(),
-            BINBYTES => u32::from_le_bytes(reader.array()?).into(),
-            _ => u64::from_le_bytes(reader.array()?),
-        };
-        let payload = reader.payload(len)?;
-        let whole = payload.len == payload.kept.len() as u64;
-        let id = self.arena.add_text(payload.kept, whole);
-        self.look_inside(Value::Bytes(id), scan)?;
-        self.stack.push(if code == BYTEARRAY8 { Value::ByteArray } else { Value::Bytes(id) });
-        Ok(())
-    }
-
-    fn line(&mut self, code: u8, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
-        // Text and numbers may be long; names and places are not.
-        let (line, whole) = if matches!(code, STRING | UNICODE | LONG | INT) {
-            let line = reader.long_line()?;
-            (line.kept, line.len == line.kept.len() as u64)
-        } else {
-            (reader.line()?, true)
-        };
-        match code {
-            STRING | UNICODE if !whole => {
-                let id = self.arena.add_text(line, false);
-                self.stack.push(Value::Text(id));
-                self.look_inside(Value::Text(id), scan)?;
-            }
-            INT | LONG if !whole => {
-                let message = format!("a number of more than {} digits", limits::PICKLE_LINE);
-                self.find(scan, &limits::TOO_LONG_NUMBER, message);
-                self.stack.push(Value::Huge);
-            }
-            GLOBAL | INST => {
-                let module = String::from_utf8(line.to_vec());
-                let name = String::from_utf8(reader.line()?.to_vec());
-                let (Ok(module), Ok(name)) = (module, name) else {
-                    return Err(Fail::Broken("the name of a global is not UTF-8".to_owned()));
-                };
-                let global = self.global(&module, &name, scan);
-                if code == GLOBAL {
-                    self.stack.push(global);
-                    return Ok(());
-                }
-                self.light = false;
-                let base = self.mark()?;
-                let args = self.arena.add_tuple(&self.stack[base.min(self.stack.len())..]);
-                self.stack.truncate(base);
-                let value = self.call("INST", global, args, None, scan)?;
-                self.stack.push(value);
-            }
-            STRING => {
-                let unquoted = text::unquote(line)
-                    .ok_or_else(|| Fail::Broken("a text has no quotes, or a wrong escape".to_owned()))?;
-                let id = self.arena.add_text(&unquoted, unquoted.len() <= limits::PICKLE_TEXT);
-                let value = if unquoted.is_ascii() { Value::Text(id) } else { Value::Bytes(id) };
-                self.stack.push(value);
-                self.look_inside(value, scan)?;
-            }
-            UNICODE => {
-                let decoded = text::raw_unicode_escape(line)
-                    .ok_or_else(|| Fail::Broken("a text has a wrong escape".to_owned()))?;
-                let id = self.arena.add_text(decoded.as_bytes(), decoded.len() <= limits::PICKLE_TEXT);
-                self.stack.push(Value::Text(id));
-                self.look_inside(Value::Text(id), scan)?;
-            }
-            INT | LONG => {
-                let value = match line {
-                    b"00" if code == INT => Value::Bool(false),
-                    b"01" if code == INT => Value::Bool(true),
-                    _ => {
-                        let number =
-                            if code == LONG { line.strip_suffix(b"L").unwrap_or(line) } else { line };
-                        let digits = number.iter().filter(|byte| byte.is_ascii_digit()).count();
-                        let number = text::int(number);
-                        if digits > limits::PICKLE_DIGITS {
-                            let message = format!("a number of {digits} digits");
-                            self.find(scan, &limits::TOO_LONG_NUMBER, message);
-                        }
-                        match number.ok_or_else(|| Fail::Broken("a number is none".to_owned()))? {
-                            Some(int) => self.arena.add_int(int),
-                            None => Value::Huge,
-                        }
-                    }
-                };
-                self.stack.push(value);
-            }
-            FLOAT => {
-                if !text::is_float(line) {
-                    return Err(Fail::Broken("a number is none".to_owned()));
-                }
-                self.stack.push(Value::Float);
-            }
-            GET | PUT => {
-                let at = text::int(line).flatten().and_then(|at| u64::try_from(at).ok());
-                let at = at.ok_or_else(|| Fail::Broken("a place of the memo is no number".to_owned()))?;
-                if code == GET { self.get(at)? } else { self.put(at)? }
-            }
-            _ => {
-                self.light = false;
-                let id = Value::Text(self.arena.add_text(line, line.len() <= limits::PICKLE_TEXT));
-                let value = self.persistent(id, scan);
-                self.stack.push(value);
-            }
-        }
-        Ok(())
-    }
-
-    fn long(&mut self, code: u8, reader: &mut Reader<'_>) -> Step<()> {
-        let len = if code == LONG1 {
-            reader.byte()?.into()
-        } else {
-            let len = i32::from_le_bytes(reader.array()?);
-            u64::try_from(len).map_err(|_| Fail::Broken(format!("a number has {len} bytes")))?
-        };
-        let payload = reader.payload(len)?;
-        let value = if payload.len <= 8 {
-            let negative = payload.kept.last().is_some_and(|byte| byte & 0x80 != 0);
-            let mut bytes = [if negative { 0xff } else { 0 }; 8];
-            bytes[..payload.kept.len()].copy_from_slice(payload.kept);
-            self.arena.add_int(i64::from_le_bytes(bytes))
-        } else {
-            Value::Huge
-        };
-        self.stack.push(value);
-        Ok(())
-    }
-
-    fn extension(&mut self, code: u8, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
-        let number: i64 = match code {
-            EXT1 => reader.byte()?.into(),
-            EXT2 => u16::from_le_bytes(reader.array()?).into(),
-            _ => i32::from_le_bytes(reader.array()?).into(),
-        };
-        self.light = false;
-        self.raise(PickleTier::Unknown);
-        self.find(scan, &rules::EXTENSION, format!("extension {number}"));
-        self.stack.push(Value::Foreign);
-        Ok(())
-    }
-
-    fn stack_global(&mut self, scan: &mut Scan<'_>) -> Step<()> {
-        self.need(2)?;
-        self.light = false;
-        let (name, module) = (self.pop()?, self.pop()?);
-        let value = match (self.arena.text(module), self.arena.text(name)) {
-            (Some(module_text), Some(name_text)) => {
-                let (module, name) = (module_text.to_owned(), name_text.to_owned());
-                self.global(&module, &name, scan)
-            }
-            _ => {
-                let computed = |value| match value {
-                    Value::Object(_) | Value::Foreign => true,
-                    // Longer than any name.
-                    Value::Text(_) => self.arena.text(value).is_none(),
-                    _ => false,
-                };
-                let message = format!("{} of {}", self.describe(name), self.describe(module));
-                if computed(module) || computed(name) {
-                    self.raise(PickleTier::Dangerous);
-                    self.find(scan, &rules::COMPUTED_NAME, message);
-                } else {
-                    self.find(scan, &rules::WRONG_TYPE, format!("a global is named {message}"));
-                }
-                let weight = self.arena.weight(name).and(self.arena.weight(module));
-                self.arena.add_object(None, Value::None, weight)
-            }
-        };
-        self.stack.push(value);
-        Ok(())
-    }
-
-    fn call_opcode(&mut self, code: u8, scan: &mut Scan<'_>) -> Step<()> {
-        let (how, callee, args, kwargs) = match code {
-            OBJ => {
-                self.light = false;
-                let base = self.mark()?;
-                let Some((&class, _)) = self.stack.get(base..).and_then(<[Value]>::split_first) else {
-                    return Err(underflow());
-                };
-                let args = self.arena.add_tuple(&self.stack[base + 1..]);
-                self.stack.truncate(base);
-                ("OBJ", class, args, None)
-            }
-            NEWOBJ_EX => {
-                self.light = false;
-                self.need(3)?;
-                let (kwargs, args, class) = (self.pop()?, self.pop()?, self.pop()?);
-                ("NEWOBJ_EX", class, args, Some(kwargs))
-            }
-            _ => {
-                self.need(2)?;
-                let (args, callee) = (self.pop()?, self.pop()?);
-                (if code == REDUCE { "REDUCE" } else { "NEWOBJ" }, callee, args, None)
-            }
-        };
-        let value = self.call(how, callee, args, kwargs, scan)?;
-        self.stack.push(value);
-        Ok(())
-    }
-
-    // --- globals
-
     /// The value of a global that the pickle names, and what is thought of it.
-    fn global(&mut self, module: &str, name: &str, scan: &mut Scan<'_>) -> Value {
+    pub(super) fn global(&mut self, module: &str, name: &str, scan: &mut Scan<'_>) -> Value {
         let key = format!("{module}\n{name}\n{}", u8::from(self.protocol < 3));
         if let Some(&id) = self.index.get(&key) {
             return Value::Global(id);
@@ -828,117 +557,9 @@ impl<'g, 't> Vm<'g, 't> {
     pub(super) fn not_light(&mut self) {
         self.light = false;
     }
-
-    // --- telling
-
-    pub(super) fn find(&mut self, scan: &mut Scan<'_>, rule: &'static Rule, message: String) {
-        self.note_finding(rule, &message);
-        scan.find(rule, self.at, message);
-    }
-
-    pub(super) fn find_about(
-        &mut self,
-        scan: &mut Scan<'_>,
-        rule: &'static Rule,
-        subject: &str,
-        message: String,
-    ) {
-        self.note_finding(rule, &message);
-        scan.find_about(rule, self.at, subject, message);
-    }
-
-    fn note_finding(&mut self, rule: &'static Rule, message: &str) {
-        if let Some(trace) = &mut self.trace {
-            trace.finding(rule, message);
-        }
-    }
-
-    /// A line in the trace, when there is one.
-    pub(super) fn note(&mut self, what: impl FnOnce(&Self) -> String) {
-        if self.trace.is_some() {
-            let text = what(self);
-            if let Some(trace) = &mut self.trace {
-                trace.note(&text);
-            }
-        }
-    }
-
-    /// What a value is, in short.
-    pub(super) fn describe(&self, value: Value) -> String {
-        let mut text = String::new();
-        self.write(value, 3, &mut text);
-        text
-    }
-
-    fn write(&self, value: Value, depth: usize, to: &mut String) {
-        const MOST: usize = 240;
-        if to.len() > MOST {
-            if !to.ends_with('…') {
-                to.push('…');
-            }
-            return;
-        }
-        // Writing to a string does not fail.
-        let _ = match value {
-            Value::None => write!(to, "None"),
-            Value::Bool(true) => write!(to, "True"),
-            Value::Bool(false) => write!(to, "False"),
-            Value::Int(_) | Value::Long(_) => write!(to, "{}", self.arena.int(value).unwrap_or_default()),
-            Value::Huge => write!(to, "<large number>"),
-            Value::Float => write!(to, "<float>"),
-            Value::Text(id) => {
-                write!(to, "{}", text::quoted(self.arena.kept(id), self.arena.whole(id).is_some()))
-            }
-            Value::Bytes(id) => {
-                write!(to, "b{}", text::quoted(self.arena.kept(id), self.arena.whole(id).is_some()))
-            }
-            Value::ByteArray => write!(to, "<bytearray>"),
-            Value::Global(id) => write!(to, "{}", self.name(id)),
-            Value::List(_) => write!(to, "<list of {}>", self.arena.len(value)),
-            Value::Dict(_) => write!(to, "<dict of {}>", self.arena.len(value)),
-            Value::Set(_) => write!(to, "<set of {}>", self.arena.len(value)),
-            Value::Foreign => write!(to, "<something from elsewhere>"),
-            Value::Tuple(_) | Value::Object(_) if depth == 0 => write!(to, "…"),
-            Value::Tuple(_) => {
-                to.push('(');
-                for (at, &element) in self.arena.tuple(value).iter().enumerate() {
-                    to.push_str(if at > 0 { ", " } else { "" });
-                    if at == 8 {
-                        to.push('…');
-                        break;
-                    }
-                    self.write(element, depth - 1, to);
-                }
-                to.push_str(if self.arena.len(value) == 1 { ",)" } else { ")" });
-                Ok(())
-            }
-            Value::Object(_) => match self.arena.object(value).copied() {
-                Some(object) => {
-                    match object.callee {
-                        Some(id) => to.push_str(&self.name(id)),
-                        None => to.push_str("<result>"),
-                    }
-                    match object.args {
-                        Value::Tuple(_) => self.write(object.args, depth - 1, to),
-                        _ => to.push_str("(…)"),
-                    }
-                    Ok(())
-                }
-                None => Ok(()),
-            },
-        };
-    }
-
-    fn traced(&mut self) {
-        let top = self.stack.last().map(|&top| self.describe(top));
-        let height = self.stack.len();
-        if let Some(trace) = &mut self.trace {
-            trace.done(height, top.as_deref());
-        }
-    }
 }
 
-fn underflow() -> Fail {
+pub(super) fn underflow() -> Fail {
     Fail::Broken("the stack is empty where a value is needed".to_owned())
 }
 
