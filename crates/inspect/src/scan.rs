@@ -283,6 +283,14 @@ impl<'a> Content<'a> {
         }
     }
 
+    /// Where it lies, when it can be read at any place.
+    pub(crate) fn place(&self) -> Option<Input<'a>> {
+        match &self.kind {
+            Kind::Random(input) => Some(*input),
+            Kind::Stream(_) => None,
+        }
+    }
+
     /// The same once more, when it can be read at any place.
     pub(crate) fn again(&self) -> Option<Self> {
         match &self.kind {

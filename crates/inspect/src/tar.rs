@@ -2,7 +2,7 @@
 //! content is read where it lies.
 
 use crate::{
-    bytes::Stream,
+    bytes::{Input, Stream},
     limits, pickle,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
@@ -51,8 +51,9 @@ impl Format for Tar {
 
     fn inspect(&self, content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
         scan.contents.capabilities.insert(Capability::Archive);
+        let place = content.place();
         let stream = Rc::new(RefCell::new(content.into_stream()));
-        let mut reader = Reader { stream, at: 0, long: None, names: Vec::new(), count: 0 };
+        let mut reader = Reader { stream, place, at: 0, long: None, names: Vec::new(), count: 0 };
         reader.inspect(scan)?;
         let has = |name: &str| reader.names.iter().any(|other| other.trim_start_matches("./") == name);
         Ok(if has("pickle") && has("storages") {
@@ -67,6 +68,8 @@ impl Format for Tar {
 
 struct Reader<'a> {
     stream: Rc<RefCell<Box<dyn Stream + 'a>>>,
+    /// The archive, when its members can be read where they lie.
+    place: Option<Input<'a>>,
     at: u64,
     /// The next member's name from a header of its own.
     long: Option<String>,
@@ -160,8 +163,10 @@ impl<'a> Reader<'a> {
             }
         }
         let left = Rc::new(RefCell::new(size));
-        let part = Part { stream: Rc::clone(&self.stream), left: Rc::clone(&left) };
-        let content = Content::stream(part)?;
+        let content = match self.place.map(|place| place.slice(self.at, size)) {
+            Some(Some(there)) => Content::random(there)?,
+            _ => Content::stream(Part { stream: Rc::clone(&self.stream), left: Rc::clone(&left) })?,
+        };
         let plain = name.trim_start_matches("./");
         // PyTorch before 0.1.10: pickles of storages and of the object, which refer to each other, between raw data.
         if matches!(plain, "storages" | "tensors" | "pickle" | "sys_info") {

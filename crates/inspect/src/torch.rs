@@ -91,7 +91,10 @@ impl Kind for TorchZip {
         let is_export =
             has("/archive_format") || has("/models/model.json") || has("serialized_exported_program.json");
         let is_package = has("/.data/python_version") || has("/.data/extern_modules");
-        if !has("/data.pkl") && !is_export && !is_package {
+        // A file `version` in an archive of something else is none of PyTorch's.
+        let end = scan.name().rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+        let is_named = ["pt", "pth", "bin", "ckpt"].contains(&end.as_str()) || has("/.format_version");
+        if is_named && !has("/data.pkl") && !is_export && !is_package {
             scan.find(&rules::NO_OBJECT, None, "there is no member data.pkl".to_owned());
         }
         let mut operators = BTreeMap::new();

@@ -177,6 +177,37 @@ fn what_readers_of_zip_archives_disagree_about_is_a_finding() {
     assert_eq!(rules_of(&named("m.zip", &path)), ["unsafe-member-name"]);
 }
 
+/// A tar archive of one member.
+fn tar(name: &str, data: &[u8]) -> Vec<u8> {
+    let mut header = [0_u8; 512];
+    header[..name.len()].copy_from_slice(name.as_bytes());
+    header[124..135].copy_from_slice(format!("{:011o}", data.len()).as_bytes());
+    header[148..156].fill(b' ');
+    header[156] = b'0';
+    let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+    header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    let padding = vec![0; data.len().next_multiple_of(512) - data.len() + 1024];
+    [&header[..], data, &padding].concat()
+}
+
+#[test]
+fn members_of_tar_archives_are_read_where_they_lie() {
+    let object = storage(p2(), "0", 6_000_000).stop();
+    let zeros = vec![0; 24_000_000];
+    let checkpoint = zip(&[("archive/data.pkl", &object), ("archive/data/0", &zeros)]);
+    let found = named("model.nemo", &tar("model_weights.ckpt", &checkpoint));
+    assert_eq!((rules_of(&found), found.format), (vec![], FileFormat::Tar), "{:?}", found.findings);
+    let evil = p2().global("os", "system").stop();
+    let found = named("model.tar", &tar("model.pkl", &evil));
+    assert_eq!(rules_of(&found), ["dangerous-global"]);
+    assert_eq!(found.findings[0].place.to_string(), "model.tar!/model.pkl@2");
+    let mut broken = tar("model.pkl", &evil);
+    broken.truncate(700);
+    assert_eq!(rules_of(&named("model.tar", &broken)), ["dangerous-global"]);
+    broken.truncate(520);
+    assert_eq!(named("model.tar", &broken).verdict(), Verdict::Malformed);
+}
+
 #[test]
 fn archives_nest_to_a_depth() {
     let mut file = p2().global("os", "system").stop();
