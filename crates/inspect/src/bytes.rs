@@ -256,6 +256,8 @@ impl<S: Stream + ?Sized> Stream for Box<S> {
 pub(crate) struct Rejoined<S> {
     head: Vec<u8>,
     at: usize,
+    /// What went wrong while reading ahead: it is for whoever reads so far.
+    failed: Option<ReadError>,
     rest: S,
 }
 
@@ -267,17 +269,17 @@ impl<S: Stream> Rejoined<S> {
     pub(crate) fn peek(mut rest: S, most: usize) -> Result<Self, ReadError> {
         let mut head = vec![0; most];
         let mut filled = 0;
-        while filled < most {
+        let mut failed = None;
+        while filled < most && failed.is_none() {
             match rest.read(&mut head[filled..]) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
-                // What came before it counts; the error comes again.
-                Err(ReadError::Corrupt(_) | ReadError::Bound) => break,
-                Err(error) => return Err(error),
+                Err(ReadError::Io(error)) => return Err(ReadError::Io(error)),
+                Err(error) => failed = Some(error),
             }
         }
         head.truncate(filled);
-        Ok(Self { head, at: 0, rest })
+        Ok(Self { head, at: 0, failed, rest })
     }
 
     /// What was read ahead.
@@ -290,7 +292,10 @@ impl<S: Stream> Stream for Rejoined<S> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         let left = &self.head[self.at..];
         if left.is_empty() {
-            return self.rest.read(buffer);
+            return match self.failed.take() {
+                Some(error) => Err(error),
+                None => self.rest.read(buffer),
+            };
         }
         let count = left.len().min(buffer.len());
         buffer[..count].copy_from_slice(&left[..count]);

@@ -54,7 +54,10 @@ impl Format for Compressed {
         let mut stream = content.into_stream();
         if is_joblib {
             // The length in text, as long as 2^64 written out.
-            stream.skip(JOBLIB_HEADER).map_err(Halt::of)?;
+            if let Err(error) = stream.skip(JOBLIB_HEADER) {
+                scan.unreadable(error, &rules::CORRUPT)?;
+                return Ok(format);
+            }
         }
         let decoder = match decode(format, stream, allowance.clone()) {
             Ok(decoder) => decoder,

@@ -187,7 +187,10 @@ impl<'g, 't> Pickles<'g, 't> {
             match end {
                 End::Stopped => {
                     if self.raw != Raw::Nothing && self.count > 0 {
-                        self.skip_raw(&mut reader).map_err(halt)?;
+                        if let Err(stop) = self.skip_raw(&mut reader) {
+                            unreadable(stop, scan)?;
+                            break;
+                        }
                     }
                     self.count += 1;
                     if !self.goes_on(&mut reader, scan)? {
@@ -246,7 +249,10 @@ impl<'g, 't> Pickles<'g, 't> {
 
     /// After `STOP`: whether another pickle follows. Anything else is a finding, and searched for a pickle.
     fn goes_on(&mut self, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Result<bool, Halt> {
-        let ahead = reader.ahead(TRIAL).map_err(halt)?;
+        let ahead = match reader.ahead(TRIAL) {
+            Ok(ahead) => ahead,
+            Err(stop) => return unreadable(stop, scan).map(|()| false),
+        };
         // Editors add a line feed, and so did those who made NumPy's own samples.
         if ahead.is_empty() || ahead == b"\n" || ahead == b"\r\n" {
             return Ok(false);
@@ -274,16 +280,17 @@ impl<'g, 't> Pickles<'g, 't> {
         }
         match reader.resync(limits::PICKLE_RESYNC) {
             Ok(found) => Ok(found),
-            Err(Stop::Read(crate::bytes::ReadError::Io(error))) => Err(Halt(error)),
-            Err(_) => Ok(false),
+            Err(stop) => unreadable(stop, scan).map(|()| false),
         }
     }
 }
 
-fn halt(stop: Stop) -> Halt {
+/// Says why nothing more can be read.
+fn unreadable(stop: Stop, scan: &mut Scan<'_>) -> Result<(), Halt> {
     match stop {
-        Stop::Read(error) => Halt::of(error),
-        _ => Halt(std::io::Error::other("the stream cannot be read")),
+        Stop::Read(error) => scan.unreadable(error, &crate::compress::rules::CORRUPT),
+        // The stream ends here.
+        Stop::Truncated | Stop::Line => Ok(()),
     }
 }
 

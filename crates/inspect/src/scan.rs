@@ -225,7 +225,8 @@ impl<'r> Scan<'r> {
             finding.message = message;
             return;
         }
-        let full = self.findings.len() >= limits::FINDINGS;
+        // Those without a subject are one for each rule.
+        let full = subject.is_some() && self.findings.len() >= limits::FINDINGS;
         let worse = || self.findings.iter().all(|finding| finding.severity < severity);
         if full && !worse() {
             if self.index.contains_key(&(limits::TOO_MANY_FINDINGS.id, None)) || self.cap.is_some() {

@@ -21,6 +21,8 @@ use std::collections::HashMap;
 
 /// Opcodes between two looks at the memory.
 const LOOK_EVERY: u32 = 1024;
+/// Memory for one global beside its name.
+const GLOBAL_BYTES: u64 = 160;
 
 /// Who would load the pickle.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,6 +84,8 @@ pub(super) struct Vm<'g, 't> {
     pub(super) arena: Arena,
     pub(super) globals: Vec<Named>,
     index: HashMap<String, Id>,
+    /// Bytes of the names of all globals.
+    names: u64,
     pub(super) protocol: u8,
     pub(super) frame_end: u64,
     /// The opcode that is being followed.
@@ -111,6 +115,7 @@ impl<'g, 't> Vm<'g, 't> {
             arena: Arena::default(),
             globals: Vec::new(),
             index: HashMap::new(),
+            names: 0,
             protocol: 0,
             frame_end: u64::MAX,
             at: 0,
@@ -151,6 +156,7 @@ impl<'g, 't> Vm<'g, 't> {
         self.arena.clear();
         self.globals.clear();
         self.index.clear();
+        self.names = 0;
         self.storages.clear();
         (self.protocol, self.frame_end, self.at, self.start) = (0, u64::MAX, start, start);
         (self.tier, self.light, self.opcodes, self.reported) = (PickleTier::Data, true, 0, (false, false));
@@ -486,7 +492,9 @@ impl<'g, 't> Vm<'g, 't> {
 
     fn look_at_memory(&mut self, offset: u64, scan: &mut Scan<'_>) -> Step<()> {
         let stacks = (self.stack.capacity() + self.marks.capacity()) as u64 * 8;
-        let used = self.arena.memory() + self.memo.memory() + stacks;
+        // Each name is there twice, in places that take some memory themselves.
+        let names = self.names * 2 + self.globals.len() as u64 * GLOBAL_BYTES;
+        let used = self.arena.memory() + self.memo.memory() + stacks + names;
         let len = offset - self.start;
         let allowed = limits::PICKLE_MEMORY.saturating_add(len).saturating_add(len / 2);
         if used <= allowed {
@@ -510,6 +518,7 @@ impl<'g, 't> Vm<'g, 't> {
         }
         let id = Id::try_from(self.globals.len()).unwrap_or(Id::MAX);
         self.globals.push(Named { module: module.into(), name: name.into(), standing });
+        self.names += key.len() as u64;
         self.index.insert(key, id);
         let full = self.name(id);
         scan.contents.add_name(|contents| &mut contents.globals, &full);

@@ -30,6 +30,16 @@ fn memory() {
 }
 
 #[test]
+fn names_count_as_memory() {
+    // Three million of them, in 38 MB, took half a gibibyte before they were counted.
+    let mut many = p2();
+    for number in 0..500_000 {
+        many.0.extend_from_slice(format!("cm\n{number}\n0").as_bytes());
+    }
+    assert!(rules_of(&look(&many.op(NONE).stop())).contains(&"pickle-memory"));
+}
+
+#[test]
 fn the_memo_does_not_grow_with_its_places() {
     let mut far = p4().op(NONE);
     for place in (0..1000_u32).map(|at| at * 4_000_000) {
@@ -74,7 +84,7 @@ fn findings() {
     let found = look(&many.clone().global("os", "system").stop());
     assert_eq!(found.verdict(), Verdict::Malicious);
     assert!(rules_of(&found).contains(&"too-many-findings"));
-    assert!(found.findings.len() <= crate::limits::FINDINGS + 2);
+    assert!(found.findings.len() <= crate::limits::FINDINGS + 8);
     assert_eq!(found.contents.globals.len(), modelseal_core::inspection::NAMES_KEPT);
     // One finding about one subject is told of once, with its number.
     let often = finds(&[p2().global("my", "f").stop().as_slice(); 50].concat(), &["unknown-global"]);
