@@ -186,11 +186,12 @@ impl<'g, 't> Pickles<'g, 't> {
             self.ended(scan, mark);
             match end {
                 End::Stopped => {
-                    if self.raw != Raw::Nothing && self.count > 0 {
-                        if let Err(stop) = self.skip_raw(&mut reader) {
-                            unreadable(stop, scan)?;
-                            break;
-                        }
+                    if self.raw != Raw::Nothing
+                        && self.count > 0
+                        && let Err(stop) = self.skip_raw(&mut reader)
+                    {
+                        unreadable(stop, scan)?;
+                        break;
                     }
                     self.count += 1;
                     if !self.goes_on(&mut reader, scan)? {

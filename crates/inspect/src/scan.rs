@@ -28,6 +28,8 @@ pub(crate) struct Scan<'r> {
     path: ModelPath,
     members: Vec<String>,
     findings: Vec<Finding>,
+    /// The worst of them.
+    worst: Option<Severity>,
     /// Where in `findings` a rule's finding about a subject is.
     index: HashMap<(RuleId, Option<String>), usize>,
     pub(crate) contents: Contents,
@@ -64,6 +66,7 @@ impl<'r> Scan<'r> {
             path,
             members: Vec::new(),
             findings: Vec::new(),
+            worst: None,
             index: HashMap::new(),
             contents: Contents::default(),
             formats: BTreeSet::new(),
@@ -227,8 +230,9 @@ impl<'r> Scan<'r> {
         }
         // Those without a subject are one for each rule.
         let full = subject.is_some() && self.findings.len() >= limits::FINDINGS;
-        let worse = || self.findings.iter().all(|finding| finding.severity < severity);
-        if full && !worse() {
+        let worse = self.worst.is_none_or(|worst| severity > worst);
+        self.worst = self.worst.max(Some(severity));
+        if full && !worse {
             if self.index.contains_key(&(limits::TOO_MANY_FINDINGS.id, None)) || self.cap.is_some() {
                 return;
             }
