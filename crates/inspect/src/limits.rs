@@ -15,6 +15,13 @@ pub(crate) const NESTING: usize = 16;
 /// Members of all archives of one file together. The largest sharded checkpoints have some ten thousand.
 pub(crate) const MEMBERS: u64 = 200_000;
 
+/// Parts of any file that are looked at, however small it is: members, and what lies between them.
+pub(crate) const PARTS_FREE: u64 = 1000;
+
+/// Bytes of the file, or decompressed from it, for each part beyond those. A member of a zip archive takes 76 bytes and its
+/// name twice, one of a tar archive 512: only archives that share their bytes have more.
+pub(crate) const PART_BYTES: u64 = 64;
+
 /// Bytes that may be decompressed of any file, however small.
 pub(crate) const DECOMPRESSED_FREE: u64 = 32 * 1024 * 1024;
 
@@ -113,4 +120,7 @@ rules! {
     TOO_LARGE_DIRECTORY = "LIM014" "zip-directory-size" Unknown:
         "The archive's directory is larger than is read." =>
         "Publish the files without an archive.";
+    TOO_MANY_PARTS = "LIM015" "too-many-parts" Suspicious:
+        "The archive has more parts than fit into its bytes: they share them, so that reading it takes ever longer." =>
+        "Do not unpack it.";
 }

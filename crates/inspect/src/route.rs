@@ -74,6 +74,9 @@ static FORMATS: &[&dyn Format] = &[&npy::Npy, &zip::Zip, &compress::Compressed, 
 
 /// Inspects a file or a member, whatever it is.
 pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
+    if !scan.begin_part() {
+        return Ok(FileFormat::Unknown);
+    }
     let name = scan.name().rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
     let extension = name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_ascii_lowercase());
     let expected = expect::by_name(&extension);

@@ -36,6 +36,11 @@ pub(crate) struct Scan<'r> {
     formats: BTreeSet<FileFormat>,
     /// Bytes that may still be decompressed.
     allowance: u64,
+    /// The same, at the beginning.
+    given: u64,
+    size: u64,
+    /// Parts that were looked at.
+    parts: u64,
     /// Of findings that should count for less: inside what no loader reads.
     cap: Option<Severity>,
     /// Whether it is only a guess that a format begins here: then breaking it means nothing.
@@ -61,6 +66,7 @@ pub(crate) enum Random<'a> {
 
 impl<'r> Scan<'r> {
     pub(crate) fn new(globals: &'r Globals, path: ModelPath, size: u64) -> Self {
+        let given = limits::DECOMPRESSED_FREE.saturating_add(size.saturating_mul(limits::DECOMPRESSED_RATIO));
         Self {
             globals,
             path,
@@ -70,8 +76,10 @@ impl<'r> Scan<'r> {
             index: HashMap::new(),
             contents: Contents::default(),
             formats: BTreeSet::new(),
-            allowance: limits::DECOMPRESSED_FREE
-                .saturating_add(size.saturating_mul(limits::DECOMPRESSED_RATIO)),
+            allowance: given,
+            given,
+            size,
+            parts: 0,
             cap: None,
             guess: false,
         }
@@ -123,6 +131,17 @@ impl<'r> Scan<'r> {
     /// Says whether it is only a guess that what is read now is what it is read as.
     pub(crate) fn guess(&mut self, guess: bool) {
         self.guess = guess;
+    }
+
+    /// Takes note of one more part: false when there have been too many.
+    pub(crate) fn begin_part(&mut self) -> bool {
+        self.parts += 1;
+        let bytes = self.size.saturating_add(self.given - self.allowance);
+        let most = limits::PARTS_FREE + bytes / limits::PART_BYTES;
+        if self.parts > most {
+            self.find(&limits::TOO_MANY_PARTS, None, format!("more than {most}"));
+        }
+        self.parts <= most
     }
 
     /// Inspects a member, whatever it is.

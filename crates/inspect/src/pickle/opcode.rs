@@ -167,6 +167,6 @@ mod tests {
         for opcode in &OPCODES {
             assert_eq!(super::opcode(opcode.code).map(|found| found.name), Some(opcode.name));
         }
-        assert!(super::opcode(0).is_none() && super::opcode(0xff).is_none());
+        assert!(opcode(0).is_none() && opcode(0xff).is_none());
     }
 }

@@ -30,6 +30,38 @@ fn memory() {
 }
 
 #[test]
+fn archives_that_share_their_bytes() {
+    // Each of fifty members is the whole inner archive, three levels deep: a hundred thousand parts of a few kilobytes.
+    let mut file = p2().op(EMPTY_DICT).stop();
+    for _ in 0..3 {
+        file = shared(&file, 50);
+    }
+    let start = std::time::Instant::now();
+    assert!(rules_of(&named("m.zip", &file)).contains(&"too-many-parts"));
+    assert!(start.elapsed().as_secs() < 2);
+}
+
+/// A zip archive whose directory has one member many times.
+fn shared(data: &[u8], times: u16) -> Vec<u8> {
+    let one = super::containers::zip(&[("a", data)]);
+    let central = one.windows(4).rposition(|four| four == b"PK\x01\x02").expect("a directory");
+    let end = one.len() - 22;
+    let entry = &one[central..end];
+    let mut file = one[..central].to_vec();
+    for _ in 0..times {
+        file.extend_from_slice(entry);
+    }
+    let size = u32::try_from(entry.len() * usize::from(times)).expect("small");
+    let start = u32::try_from(central).expect("small");
+    let count = times.to_le_bytes();
+    file.extend(
+        [&b"PK\x05\x06\0\0\0\0"[..], &count, &count, &size.to_le_bytes(), &start.to_le_bytes(), &[0, 0]]
+            .concat(),
+    );
+    file
+}
+
+#[test]
 fn names_count_as_memory() {
     // Three million of them, in 38 MB, took half a gibibyte before they were counted.
     let mut many = p2();
@@ -84,7 +116,7 @@ fn findings() {
     let found = look(&many.clone().global("os", "system").stop());
     assert_eq!(found.verdict(), Verdict::Malicious);
     assert!(rules_of(&found).contains(&"too-many-findings"));
-    assert!(found.findings.len() <= crate::limits::FINDINGS + 8);
+    assert!(found.findings.len() <= limits::FINDINGS + 8);
     assert_eq!(found.contents.globals.len(), modelseal_core::inspection::NAMES_KEPT);
     // One finding about one subject is told of once, with its number.
     let often = finds(&[p2().global("my", "f").stop().as_slice(); 50].concat(), &["unknown-global"]);
