@@ -43,7 +43,7 @@ fn archives_that_share_their_bytes() {
 
 /// A zip archive whose directory has one member many times.
 fn shared(data: &[u8], times: u16) -> Vec<u8> {
-    let one = super::containers::zip(&[("a", data)]);
+    let one = containers::zip(&[("a", data)]);
     let central = one.windows(4).rposition(|four| four == b"PK\x01\x02").expect("a directory");
     let end = one.len() - 22;
     let entry = &one[central..end];
