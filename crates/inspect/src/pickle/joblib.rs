@@ -2,7 +2,7 @@
 //! files beside it.
 
 use super::{
-    reader::Reader,
+    reader::{Reader, Stop},
     rules,
     value::{Holds, Value},
     vm::{End, Fail, Step, Vm},
@@ -41,12 +41,12 @@ impl Vm<'_, '_> {
         } else {
             let padding = if aligned { reader.byte()?.into() } else { 0 };
             let bytes = count.checked_mul(dtype.size).and_then(|bytes| bytes.checked_add(padding));
-            let there = bytes.filter(|&bytes| reader.remaining().is_none_or(|left| bytes <= left));
-            let Some(bytes) = there else {
-                return Err(Fail::Broken("an array is longer than the file".to_owned()));
-            };
-            if reader.skip(bytes)? < bytes {
-                return Err(Fail::Broken("an array is longer than the file".to_owned()));
+            match bytes.map(|bytes| reader.pass(bytes)) {
+                Some(Ok(())) => {}
+                None | Some(Err(Stop::Truncated)) => {
+                    return Err(Fail::Broken("an array is longer than the file".to_owned()));
+                }
+                Some(Err(stop)) => return Err(stop.into()),
             }
         }
         let weight = self.arena.weight(Value::None);

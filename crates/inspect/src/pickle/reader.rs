@@ -181,6 +181,31 @@ impl<'s> Reader<'s> {
         Ok(ahead + skipped)
     }
 
+    /// Passes over `len` bytes, or over none when they are not all there: as far as the next pickle is looked for, what
+    /// follows can still be read then.
+    pub(super) fn pass(&mut self, len: u64) -> Result<(), Stop> {
+        match self.remaining() {
+            Some(left) if left < len => return Err(Stop::Truncated),
+            Some(_) => {}
+            None => {
+                let window = len.min(limits::PICKLE_RESYNC);
+                self.fill(usize::try_from(window).unwrap_or(usize::MAX))?;
+                let ahead = (self.filled - self.at) as u64;
+                if len > ahead {
+                    let beyond = self.stream.skip(len - ahead).map_err(Stop::Read)?;
+                    if beyond < len - ahead {
+                        self.ended = true;
+                        return Err(Stop::Truncated);
+                    }
+                    self.base = self.offset() + len;
+                    (self.at, self.filled) = (0, 0);
+                    return Ok(());
+                }
+            }
+        }
+        if self.skip(len)? < len { Err(Stop::Truncated) } else { Ok(()) }
+    }
+
     /// Goes on to the next place at which a pickle of protocol 2 to 5 could begin, within `most` bytes. False when there
     /// is none; then those are passed over.
     pub(super) fn resync(&mut self, most: u64) -> Result<bool, Stop> {
@@ -204,9 +229,10 @@ impl<'s> Reader<'s> {
     fn long_payload(&mut self, len: u64) -> Result<Payload<'_>, Stop> {
         let keep = usize::try_from(len).unwrap_or(usize::MAX).min(limits::PICKLE_TEXT);
         let kept = self.ahead(keep)?.to_vec();
-        if kept.len() < keep || self.skip(len)? < len {
+        if kept.len() < keep {
             return Err(Stop::Truncated);
         }
+        self.pass(len)?;
         self.scratch = kept;
         Ok(Payload { kept: &self.scratch, len })
     }
@@ -284,6 +310,13 @@ mod tests {
                 (300_000, limits::PICKLE_TEXT, b'a')
             );
             assert_eq!((reader.offset(), reader.array::<3>().unwrap()), (300_000, *b"end"));
+        });
+        data.resize(3_000_000, b'y');
+        both(&data, |reader| {
+            assert!(matches!(reader.payload(3_000_001), Err(Stop::Truncated)));
+            // Nothing was passed over.
+            assert_eq!((reader.offset(), reader.byte().unwrap()), (0, b'a'));
+            assert_eq!(reader.payload(500_000).unwrap().len, 500_000);
         });
     }
 

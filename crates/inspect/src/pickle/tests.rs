@@ -359,6 +359,17 @@ fn what_comes_before_an_error_stands_and_what_comes_after_is_looked_for() {
 }
 
 #[test]
+fn what_follows_a_wrong_length_is_looked_for_in_compressed_streams_too() {
+    let evil = p2().call("os", "system", "true").stop();
+    let pickle = [p4().raw(&[BINUNICODE, 0xff, 0xff, 0, 0]).0, evil].concat();
+    assert_eq!(look(&pickle).verdict(), Verdict::Malicious);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, &pickle).expect("memory can be written");
+    let packed = packed.finish().expect("memory can be written");
+    assert_eq!(named("model.pkl.gz", &packed).verdict(), Verdict::Malicious);
+}
+
+#[test]
 fn frames_must_fit() {
     let framed = |len: u64| p4().op(FRAME).raw(&len.to_le_bytes()).op(EMPTY_DICT).op(MEMOIZE).stop();
     clean(&framed(3), PickleTier::Data);
