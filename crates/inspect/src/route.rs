@@ -154,17 +154,15 @@ struct Pickle;
 
 impl Format for Pickle {
     fn matches(&self, probe: &Probe<'_>) -> Option<Match> {
+        let expected = expect::by_name(probe.extension);
+        let is_named = expected.is_some_and(|expected| expected.pickle);
         match pickle::likeness(probe.head, probe.globals) {
             Likeness::Strong => Some(Match::Sure),
-            Likeness::Weak if expect::by_name(probe.extension).is_none_or(|expected| expected.pickle) => {
-                Some(Match::Likely)
-            }
-            // A name like a pickle's, and at least one opcode: its reader says what is wrong with it.
-            _ if expect::by_name(probe.extension).is_some_and(|expected| expected.pickle)
-                && pickle::is_opcode(probe.head) =>
-            {
-                Some(Match::Likely)
-            }
+            // Whatever else it could be, a loader of pickles gets it.
+            _ if is_named && matches!(probe.head, [0x80, 0..=5, ..]) => Some(Match::Sure),
+            Likeness::Weak if is_named || expected.is_none() => Some(Match::Likely),
+            // At least one opcode: its reader says what is wrong with it.
+            _ if is_named && pickle::is_opcode(probe.head) => Some(Match::Likely),
             _ => None,
         }
     }

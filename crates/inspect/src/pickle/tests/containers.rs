@@ -154,6 +154,15 @@ fn storages_of_zip_archives_are_as_large_as_the_pickle_says() {
 }
 
 #[test]
+fn the_end_of_an_archive_does_not_hide_a_pickle() {
+    let evil = [p4().raw(&[0xff]).0, p2().global("os", "system").stop()].concat();
+    let file = [&evil[..], &[0; 4000], &zip(&[("a", b"b")])].concat();
+    let found = named("model.pkl", &file);
+    assert_eq!(found.verdict(), Verdict::Malicious);
+    assert!(rules_of(&found).contains(&"two-formats"));
+}
+
+#[test]
 fn what_readers_of_zip_archives_disagree_about_is_a_finding() {
     let pickle = p2().op(EMPTY_DICT).stop();
     let good = zip(&[("a.pkl", &pickle)]);
