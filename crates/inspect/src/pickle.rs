@@ -168,6 +168,8 @@ impl<'g, 't> Pickles<'g, 't> {
 
     fn inspect(mut self, stream: &mut dyn Stream, scan: &mut Scan<'_>) -> Result<Inspected, Halt> {
         let mut reader = Reader::new(stream);
+        let before = scan.guess(false);
+        scan.guess(before);
         loop {
             let start = reader.offset();
             if self.count >= limits::PICKLES {
@@ -209,7 +211,7 @@ impl<'g, 't> Pickles<'g, 't> {
                 }
             }
         }
-        scan.guess(false);
+        scan.guess(before);
         let format = match (self.is_legacy, self.joblib) {
             (true, _) => FileFormat::TorchLegacy,
             (false, true) => FileFormat::Joblib,

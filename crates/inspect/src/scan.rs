@@ -41,8 +41,6 @@ pub(crate) struct Scan<'r> {
     size: u64,
     /// Parts that were looked at.
     parts: u64,
-    /// Of findings that should count for less: inside what no loader reads.
-    cap: Option<Severity>,
     /// Whether it is only a guess that a format begins here: then breaking it means nothing.
     guess: bool,
 }
@@ -80,7 +78,6 @@ impl<'r> Scan<'r> {
             given,
             size,
             parts: 0,
-            cap: None,
             guess: false,
         }
     }
@@ -119,18 +116,9 @@ impl<'r> Scan<'r> {
         result
     }
 
-    /// Does `inside` such that what it finds counts for no more than `cap`.
-    pub(crate) fn capped<T>(&mut self, cap: Severity, inside: impl FnOnce(&mut Self) -> T) -> T {
-        let before = self.cap;
-        self.cap = Some(before.map_or(cap, |before| before.min(cap)));
-        let result = inside(self);
-        self.cap = before;
-        result
-    }
-
-    /// Says whether it is only a guess that what is read now is what it is read as.
-    pub(crate) fn guess(&mut self, guess: bool) {
-        self.guess = guess;
+    /// Says whether it is only a guess that what is read now is what it is read as, and gives what was said before.
+    pub(crate) fn guess(&mut self, guess: bool) -> bool {
+        std::mem::replace(&mut self.guess, guess)
     }
 
     /// Takes note of one more part: false when there have been too many.
@@ -233,7 +221,7 @@ impl<'r> Scan<'r> {
         if self.guess && rule.severity == Severity::Malformed {
             return;
         }
-        let severity = self.cap.map_or(rule.severity, |cap| rule.severity.min(cap));
+        let severity = rule.severity;
         if let Some(&at) = self.index.get(&(rule.id, subject.clone())) {
             let finding = &mut self.findings[at];
             finding.count = finding.count.saturating_add(1);
@@ -252,7 +240,7 @@ impl<'r> Scan<'r> {
         let worse = self.worst.is_none_or(|worst| severity > worst);
         self.worst = self.worst.max(Some(severity));
         if full && !worse {
-            if self.index.contains_key(&(limits::TOO_MANY_FINDINGS.id, None)) || self.cap.is_some() {
+            if self.index.contains_key(&(limits::TOO_MANY_FINDINGS.id, None)) {
                 return;
             }
             let place = Place { file: self.path.clone(), members: Vec::new(), offset: None };
