@@ -58,6 +58,11 @@ pub enum PredicateError {
         /// What could be.
         known: Vec<&'static str>,
     },
+    /// A field is no base64.
+    Base64 {
+        /// The field.
+        at: String,
+    },
     /// A digest is not lowercase hexadecimal of the length that its algorithm gives.
     Digest {
         /// The digest.
@@ -100,6 +105,7 @@ impl PredicateError {
             | Self::Time { at, .. }
             | Self::EndBeforeStart { at }
             | Self::NotOneOf { at, .. }
+            | Self::Base64 { at }
             | Self::Digest { at, .. }
             | Self::Descriptor { at }
             | Self::UnknownParameter { at, .. }
@@ -134,6 +140,7 @@ impl fmt::Display for PredicateError {
                 "'{}' is not lowercase hexadecimal of a length that the algorithm has",
                 Short(found)
             ),
+            Self::Base64 { .. } => f.write_str("not base64"),
             Self::Descriptor { .. } => f.write_str("a resource needs a uri, a digest or content"),
             Self::UnknownParameter { known, .. } => {
                 write!(f, "the build type defines no such parameter; it defines {}", known.join(", "))
