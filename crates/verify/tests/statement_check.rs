@@ -149,7 +149,7 @@ fn each_bad_one_is_refused_for_its_reason_and_at_its_place() {
             format!("{PARAMETERS}/source~1"),
         ),
         (
-            "\"baseModel\": \"pkg:huggingface/a/b@1\", ",
+            "\"baseModel\": \"pkg:huggingface/a/b@1\",",
             "",
             "statement.predicate",
             format!("{PARAMETERS}/baseModel"),
