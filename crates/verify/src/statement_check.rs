@@ -9,11 +9,13 @@ use modelseal_core::{
     cover::PART_OF_DIRECTORY,
     dsse::IN_TOTO_PAYLOAD_TYPE,
     predicate::{
-        Predicate,
+        Predicate, Reading,
         build_type::{BASE_MODEL, BuildType, Unresolved},
         descriptor::{Descriptor, DigestSet},
+        digests_v0_1,
         error::PredicateError,
         field::is_uri,
+        read_signed_model, signature_v1,
         slsa_provenance::{PREDICATE_TYPE_V1, Provenance},
     },
 };
@@ -52,6 +54,13 @@ pub fn check(document: &[u8]) -> Checked {
     }
     if let Err(error) = attestation.check_names() {
         problems.push(unreadable(&error));
+    }
+    // A model's signature is the one predicate with a reader of its own.
+    if [signature_v1::PREDICATE_TYPE, digests_v0_1::PREDICATE_TYPE].contains(&&*attestation.predicate_type)
+        && let Err(error) = read_signed_model(IN_TOTO_PAYLOAD_TYPE, document, Reading::Field)
+    {
+        let (code, at) = (Code::StatementPredicate, "/predicate".into());
+        problems.push(Problem { code, at, message: error.to_string() });
     }
     if let Predicate::Provenance(provenance) = &attestation.predicate {
         let ours = BuildType::of_uri(&provenance.build_type);

@@ -251,6 +251,22 @@ fn others_build_types_are_held_to_the_specification_alone() {
 }
 
 #[test]
+fn a_models_signature_is_held_to_its_own_rules() {
+    let text = |root: &str| {
+        format!(
+            r#"{{"_type": "https://in-toto.io/Statement/v1", "subject": [{{"name": "m", "digest": {{"sha256": "{root}"}}}}],
+            "predicateType": "https://model_signing/signature/v1.0", "predicate": {{
+            "serialization": {{"method": "files", "hash_type": "sha256", "allow_symlinks": false, "ignore_paths": []}},
+            "resources": [{{"name": "a", "algorithm": "sha256", "digest": "{A}"}}]}}}}"#
+        )
+    };
+    // SHA-256 over the digest of the only file.
+    let root = "9a2db2e23f1504cd056606553ac049c5e718e8f9ce9233876df1a7a1821af885";
+    assert_eq!(check(text(root).as_bytes()).problems, []);
+    assert_eq!(first(&check(text(B).as_bytes())), ("statement.predicate", "/predicate"));
+}
+
+#[test]
 fn what_is_no_statement_is_refused_without_a_panic() {
     let mut deep = String::new();
     (0..10_000).for_each(|_| write!(deep, "{{\"a\":").unwrap());
