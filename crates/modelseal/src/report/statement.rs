@@ -183,8 +183,12 @@ impl StatementCheckReport {
                 if at.is_empty() { message.clone() } else { format!("{at}: {message}") }
             }
             _ => format!(
-                "{} statements: {} accepted, {refused} refused, {errors} not judged",
-                statements.len(),
+                "{}: {} accepted, {refused} refused, {errors} not judged",
+                if statements.len() == 1 {
+                    "1 statement".into()
+                } else {
+                    format!("{} statements", statements.len())
+                },
                 statements.len() - refused - errors
             ),
         };
