@@ -36,6 +36,7 @@ part "OMS cases, the conformance adapter" python3 tests/oms_vectors.py testdata/
 part "OMS cases, the command line" python3 tests/oms_vectors.py testdata/oms --modelseal "$MODELSEAL"
 part "model-signing 1.1.1: each signs, the other verifies" .venv/bin/python -B tests/interop.py matrix
 part "model-signing 1.1.1: its command lines" .venv/bin/python -B tests/interop.py commands
+part "in-toto-attestation: statements that we write, and changed ones" .venv/bin/python -B tests/statement_outside.py "$MODELSEAL"
 part "Sigstore: everyone with everyone, on real servers" tests/sigstore/interop.py
 part "trust policies: the six examples" python3 tests/policy_examples.py "$MODELSEAL"
 part "trust policies: the commands of docs/policy.md" python3 tests/policy_tutorial.py "$MODELSEAL"

@@ -3,11 +3,13 @@
 mod policy;
 mod sign;
 mod sigstore;
+mod statement;
 mod verify;
 
 pub use policy::*;
 pub use sign::*;
 pub use sigstore::*;
+pub use statement::*;
 pub use verify::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser};
@@ -106,6 +108,12 @@ pub enum Command {
         #[command(subcommand)]
         command: TrustCommand,
     },
+    /// Check statements before they are signed
+    #[command(arg_required_else_help = true)]
+    Statement {
+        #[command(subcommand)]
+        command: StatementCommand,
+    },
     /// Write, check and sign trust policies
     #[command(arg_required_else_help = true)]
     Policy {
@@ -153,6 +161,8 @@ pub enum SchemaName {
     Trust,
     /// modelseal.error/v1, printed when a command could not be carried out
     Error,
+    /// modelseal.statement/v1, printed by `statement check`
+    Statement,
     /// modelseal.lint/v1, printed by `policy lint`
     Lint,
     /// modelseal.explain/v1, printed by `policy explain`

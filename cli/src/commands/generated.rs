@@ -9,8 +9,8 @@ use crate::{
 use clap::CommandFactory;
 use modelseal::report::{
     BundleReport, CasesReport, DiffReport, DigestReport, ErrorReport, ExplainReport, ImportReport,
-    LintReport, PartReport, PolicySignatureReport, PolicyVerificationReport, SignReport, TrustReport,
-    VerifyReport,
+    LintReport, PartReport, PolicySignatureReport, PolicyVerificationReport, SignReport,
+    StatementCheckReport, TrustReport, VerifyReport,
 };
 use schemars::schema_for;
 use std::path::Path;
@@ -43,6 +43,7 @@ pub fn schema(document: SchemaName, output: &Output) -> Result<Exit, Failure> {
         SchemaName::Bundle => schema_for!(BundleReport),
         SchemaName::Trust => schema_for!(TrustReport),
         SchemaName::Error => schema_for!(ErrorReport),
+        SchemaName::Statement => schema_for!(StatementCheckReport),
         SchemaName::Lint => schema_for!(LintReport),
         SchemaName::Explain => schema_for!(ExplainReport),
         SchemaName::PolicyTest => schema_for!(CasesReport),

@@ -7,5 +7,6 @@ pub mod key;
 pub mod policy;
 pub mod show;
 pub mod sign;
+pub mod statement;
 pub mod trust;
 pub mod verify;

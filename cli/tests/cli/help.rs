@@ -4,7 +4,7 @@ use crate::common::World;
 use snapbox::{Data, assert_data_eq};
 use std::{fs, path::Path};
 
-const COMMANDS: [&[&str]; 31] = [
+const COMMANDS: [&[&str]; 33] = [
     &[],
     &["digest"],
     &["sign"],
@@ -36,6 +36,8 @@ const COMMANDS: [&[&str]; 31] = [
     &["policy", "sign"],
     &["policy", "verify"],
     &["policy", "import"],
+    &["statement"],
+    &["statement", "check"],
 ];
 
 fn same_as_snapshot(name: &str, text: &str) {

@@ -6,7 +6,7 @@ use modelseal_core::{
     cover::{PART_OF_DIRECTORY, Target, digest_method, has_dir_hash},
     dsse::{Envelope, IN_TOTO_PAYLOAD_TYPE, pae},
     json::value::Value,
-    manifest::{Manifest, Method},
+    manifest::{Manifest, Method, Resource},
     observed::Observed,
     predicate::{descriptor::MANIFEST_DIGEST, signature_v1},
     statement::STATEMENT_TYPE,
@@ -86,6 +86,9 @@ fn subjects(manifest: &Manifest, name: &str) -> Vec<Value> {
     if has_dir_hash(serialization) {
         digests.push(("dirHash", manifest_digest.into()));
     }
+    // Subjects have names of their own; a directory may hold a file of its name.
+    let taken = |resource: &Resource| resource.path.as_str() == name;
+    let name = if manifest.resources().iter().any(taken) { format!("{name}/") } else { name.to_owned() };
     let whole = object([
         ("name", name.into()),
         ("digest", object(digests)),

@@ -42,6 +42,7 @@ mod reuse;
 mod scope;
 mod show;
 mod sign;
+mod statement_check;
 mod summary_out;
 mod trust;
 mod verdict_cache;
@@ -109,6 +110,7 @@ pub use policies::{
 };
 pub use show::{ShowError, ShowTrust, bundle_method, show};
 pub use sign::{EvidenceServices, Prepared, SignRequest, SignedFile, sign};
+pub use statement_check::{check_statement, check_statement_file};
 pub use summary_out::{NoSummary, SummaryForm, check_summary_output, write_summary};
 pub use trust::{
     Instance, STALE_AFTER, Trust, TrustError, TrustRepository, UpdatedTrust, write_trusted_root,

@@ -29,6 +29,7 @@ pub mod policy_trust;
 pub mod public_key;
 pub mod signer;
 pub mod sigstore;
+pub mod statement_check;
 pub mod verified;
 pub mod verifier;
 pub mod x509;

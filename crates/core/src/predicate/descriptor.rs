@@ -157,7 +157,7 @@ impl Descriptor {
             name: field.member("name")?.text()?,
             uri: field.member("uri")?.text()?,
             digest: DigestSet::read(&field.member("digest")?)?,
-            content: field.member("content")?.text()?,
+            content: field.member("content")?.base64()?,
             download_location: field.member("downloadLocation")?.text()?,
             media_type: field.member("mediaType")?.text()?,
             annotations: field.member("annotations")?.values()?,
@@ -168,6 +168,11 @@ impl Descriptor {
         Ok(read)
     }
 
+    /// The descriptor here, if there is one.
+    pub(super) fn read_optional(field: &Field<'_>) -> Result<Option<Self>, PredicateError> {
+        if field.is_absent() { Ok(None) } else { Self::read(field).map(Some) }
+    }
+
     pub(super) fn read_all(field: &Field<'_>) -> Result<Vec<Self>, PredicateError> {
         field.list()?.iter().map(Self::read).collect()
     }
@@ -175,6 +180,9 @@ impl Descriptor {
 
 /// Whether `hex` is what a digest of `algorithm` looks like. Nothing is known of other algorithms' digests.
 pub(crate) fn check_digest(algorithm: &str, hex: &str, at: &str) -> Result<(), PredicateError> {
+    if hex.is_empty() {
+        return Err(PredicateError::Missing { at: at.to_owned() });
+    }
     let Some((_, lengths, _)) = ALGORITHMS.iter().find(|(name, _, _)| *name == algorithm) else {
         return Ok(());
     };
@@ -211,6 +219,7 @@ mod tests {
         ] {
             assert_eq!(read(bad), Err(PredicateError::Descriptor { at: String::new() }), "{bad}");
         }
+        assert_eq!(read(r#"{"content":"e"}"#), Err(PredicateError::Base64 { at: "/content".into() }));
         assert!(matches!(read("[]"), Err(PredicateError::Kind { .. })));
         assert!(matches!(read(r#"{"uri":7}"#), Err(PredicateError::Kind { at, .. }) if at == "/uri"));
     }

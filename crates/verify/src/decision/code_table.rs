@@ -145,6 +145,18 @@ codes! {
     DatasetDenied "dataset.denied" "a dataset is one that the policy denies" "train without it" "s3://data/books3/x is denied";
     DatasetLicenseDenied "dataset.license-denied" "a dataset's licence is not one that the policy allows" "train on allowed data" "CC-BY-NC-4.0 is not allowed";
 
+    StatementMalformed "statement.malformed" "the document is no in-toto statement" "mend what the message names" "/: empty, expected a JSON document";
+    StatementDuplicateKey "statement.duplicate-key" "an object has a member twice, so that two readers could read it differently" "leave one of them out" "/predicate/buildDefinition/buildType: duplicate member 'buildType'";
+    StatementType "statement.type" "_type is another one than the predicate type comes in" "write https://in-toto.io/Statement/v1" "/_type: _type is 'https://in-toto.io/Statement/v1.0', expected 'https://in-toto.io/Statement/v1'";
+    StatementSubject "statement.subject" "there is no subject, one has no digest, or two have one name" "name every artifact once, with its digest" "/subject/0/digest: subject 0 ('model') has no digest";
+    StatementDigest "statement.digest" "a digest is not lowercase hexadecimal of the length that its algorithm gives" "write the digest as sha256sum prints it" "/subject/0/digest/sha256: 'FFF6' is not lowercase hexadecimal of 64 characters";
+    StatementTime "statement.time" "a time is not in UTC as RFC 3339 writes it, or something ended before it started" "write times like 2026-03-01T12:00:00Z" "/predicate/runDetails/metadata/startedOn: '2026-03-01T00:00:00+02:00' is no RFC 3339 time in UTC";
+    StatementPredicate "statement.predicate" "the predicate is not what its type says" "mend what the message names" "/predicate/buildDefinition/buildType: required, but unset or empty";
+    StatementParameterUnknown "statement.parameter-unknown" "an external parameter that the build type does not define" "leave it out, or use a build type that defines it" "/predicate/buildDefinition/externalParameters/postprocess: the build type defines no such parameter";
+    StatementUnresolved "statement.unresolved" "an input that no resolved dependency pins, or more than one claims to" "add a resolved dependency of the input's name, with its URI and a strong digest" "/predicate/buildDefinition/externalParameters/baseModel: UNRESOLVED: 'pkg:huggingface/a/b@1'";
+    StatementWeakDigest "statement.weak-digest" "a subject or dependency that only weak digests name" "add sha256" "/predicate/buildDefinition/resolvedDependencies/1/digest: md5 pins nothing";
+    StatementCycle "statement.cycle" "a model that is said to be made from itself" "name the model that it was made from" "/predicate/buildDefinition/resolvedDependencies/1: this dependency is the subject itself";
+
     UsagePublicKey "usage.public-key" "the public key cannot be read, or is of an unsupported kind" "give a PEM public key" "not a PEM public key";
     UsagePrivateKey "usage.private-key" "the private key cannot be read or decrypted, or is of an unsupported kind" "give a PKCS#8 private key" "not a private key";
     UsageCertificate "usage.certificate" "a certificate cannot be read, does not belong to the key, may not sign, or no root is among those given" "check the files that the message names" "no root among the certificates";
@@ -158,6 +170,7 @@ codes! {
     UsageSigningConfig "usage.signing-config" "the signing config cannot be read, or its services cannot make a signature that verifies" "use the signing config and the trusted root of one Sigstore instance" "signing_config.json names no certificate authority";
     UsageKms "usage.kms" "the URI of the key management service cannot be read" "write it as the message says" "'awskms://' names no key";
     UsagePkcs11 "usage.pkcs11" "the PKCS #11 URI, module, token, PIN or key cannot be used" "check what the message names" "no token has the label 'release'";
+    UsageStatement "usage.statement" "the file given to statement check is signed, so that it holds a statement and is none" "use show to see what it says, and verify to judge it" "'model.sig' is a Sigstore bundle";
     UsageIgnorePath "usage.ignore-path" "an ignore path cannot be recorded in a signature" "give a path inside the model" "'../x' lies outside the model";
     UsageOutput "usage.output" "the output cannot be written there without destroying something" "choose another name, or give --force" "model.sig exists and is another signature";
     UsageFile "usage.file" "a file named on the command line cannot be read" "check the path" "no such file: key.pem";
