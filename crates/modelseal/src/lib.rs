@@ -42,6 +42,7 @@ mod reuse;
 mod scope;
 mod show;
 mod sign;
+mod store;
 mod summary_out;
 mod trust;
 mod verdict_cache;
@@ -69,6 +70,7 @@ pub use modelseal_attest::{
     },
 };
 pub use modelseal_core::{
+    artifact::{ArtifactId, ArtifactIdError},
     digest::Algorithm,
     key::{KeyAlgorithm, UnknownKeyAlgorithm},
     limits,
@@ -109,6 +111,9 @@ pub use policies::{
 };
 pub use show::{ShowError, ShowTrust, bundle_method, show};
 pub use sign::{EvidenceServices, Prepared, SignRequest, SignedFile, sign};
+pub use store::{
+    Claims, Imported, Problem, ProblemKind, Resource, Store, StoreError, StoreSummary, Stored, StoredBundle,
+};
 pub use summary_out::{NoSummary, SummaryForm, check_summary_output, write_summary};
 pub use trust::{
     Instance, STALE_AFTER, Trust, TrustError, TrustRepository, UpdatedTrust, write_trusted_root,
