@@ -1,13 +1,17 @@
 //! The flags. Those of the reference tool `model_signing` keep their names, with hyphens or underscores.
 
+mod lineage;
 mod policy;
 mod sign;
 mod sigstore;
+mod store;
 mod verify;
 
+pub use lineage::*;
 pub use policy::*;
 pub use sign::*;
 pub use sigstore::*;
+pub use store::*;
 pub use verify::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser};
@@ -54,7 +58,7 @@ pub struct Cli {
     pub command: Command,
 
     /// Output for people, or one JSON document on standard output; of `verify --policy` and `policy lint` also SARIF,
-    /// JUnit's XML, or annotations for GitHub's workflows
+    /// JUnit's XML, or annotations for GitHub's workflows; of `lineage` also a graph for Graphviz or Mermaid
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, help_heading = OUTPUT)]
     pub format: Format,
 
@@ -70,6 +74,8 @@ pub enum Format {
     Sarif,
     Junit,
     Github,
+    Dot,
+    Mermaid,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -105,6 +111,15 @@ pub enum Command {
     Trust {
         #[command(subcommand)]
         command: TrustCommand,
+    },
+    /// What a model descends from, or what descends from it, by the statements in an attestation store
+    #[command(arg_required_else_help = true)]
+    Lineage(Box<LineageArgs>),
+    /// Keep attestations in a folder, by content
+    #[command(arg_required_else_help = true)]
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
     },
     /// Write, check and sign trust policies
     #[command(arg_required_else_help = true)]
@@ -167,6 +182,10 @@ pub enum SchemaName {
     PolicyVerification,
     /// modelseal.import/v1, printed by `policy import`
     Import,
+    /// modelseal.affected/v1, printed by `lineage --affected-by`
+    Affected,
+    /// modelseal.store/v1, printed by `store`
+    Store,
 }
 
 #[derive(Debug, Args)]

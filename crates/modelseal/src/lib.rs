@@ -23,6 +23,7 @@
 //!
 //! Nothing here prints, prompts, or reads the environment.
 
+mod affected;
 mod clock;
 mod codes;
 mod decide;
@@ -32,6 +33,7 @@ mod disk;
 mod error;
 mod evidence_files;
 mod explained;
+pub mod graph;
 pub mod import;
 mod keyless;
 mod output;
@@ -48,6 +50,7 @@ mod trust;
 mod verdict_cache;
 mod verify;
 
+pub use affected::{AffectedRequest, affected};
 pub use clock::now;
 pub use decide::{AllowedModel, DecideRequest, Decided, Denial, check_facts_output, decide};
 pub use digest::{DigestRequest, MeasuredModel, digest};

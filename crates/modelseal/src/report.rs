@@ -3,11 +3,13 @@
 mod bundle;
 mod policy;
 mod sigstore;
+mod store;
 mod tools;
 
 pub use bundle::*;
 pub use policy::*;
 pub use sigstore::*;
+pub use store::*;
 pub use tools::*;
 
 use modelseal_core::{

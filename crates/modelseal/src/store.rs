@@ -128,7 +128,7 @@ impl Store {
     /// [`StoreError::Io`] when there is no such folder.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let path = path.into();
-        let folder = Folder::open(&path).map_err(StoreError::io(&path, "open the store"))?;
+        let folder = Folder::open(&path).map_err(StoreError::io(&path, problem::OPEN))?;
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Ok(Self {
             folder,
@@ -207,6 +207,41 @@ impl Store {
             }
         }
         Ok(imported)
+    }
+
+    /// Adds what is in a file: a bundle, or in a `.jsonl` file the bundles among its lines.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be read or is no bundle, or a bundle cannot be written.
+    pub fn add_file(&self, path: &Path) -> Result<Imported, StoreError> {
+        let bytes =
+            crate::disk::read_past(path, MAX_DOCUMENT_BYTES).map_err(StoreError::io(path, problem::READ))?;
+        if bytes.len() as u64 > MAX_DOCUMENT_BYTES {
+            return Err(StoreError::TooLarge { limit: MAX_DOCUMENT_BYTES });
+        }
+        if path.extension().is_some_and(|extension| extension == "jsonl") {
+            return self.import_json_lines(&bytes);
+        }
+        Ok(Imported { stored: vec![self.put(&bytes)?], ..Imported::default() })
+    }
+
+    /// Writes every bundle as a line to a new file: all of them, or no file.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is a file of that name, or it cannot be written.
+    pub fn export_to(&self, path: &Path) -> Result<usize, StoreError> {
+        let failed = |error| StoreError::Io { path: path.to_owned(), doing: problem::WRITE, error };
+        if path.symlink_metadata().is_ok() {
+            return Err(failed(io::ErrorKind::AlreadyExists.into()));
+        }
+        let mut file = put::temporary_file(&crate::disk::parent(path)).map_err(failed)?;
+        let mut buffered = io::BufWriter::new(&mut file);
+        let lines = self.export(&mut buffered)?;
+        buffered.flush().map_err(failed)?;
+        drop(buffered);
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist_noclobber(path).map_err(|e| failed(e.error))?;
+        Ok(lines)
     }
 
     /// Writes every bundle as a line (`.intoto.jsonl`), each once. Gives how many there are.
@@ -495,7 +530,7 @@ impl Store {
         &self,
         ask: impl FnOnce(&mut dyn FnMut(StoredBundle) -> bool) -> Result<(), StoreError>,
     ) -> Result<Vec<StoredBundle>, StoreError> {
-        let (mut bundles, mut bytes) = (Vec::new(), 0);
+        let (mut bundles, mut bytes) = (Vec::<StoredBundle>::new(), 0);
         ask(&mut |bundle| {
             bytes += bundle.bytes.len() as u64;
             bundles.push(bundle);
@@ -504,6 +539,8 @@ impl Store {
         if bytes > MAX_STORE_ANSWER_BYTES {
             return Err(StoreError::TooMany { what: "bytes of bundles", limit: MAX_STORE_ANSWER_BYTES });
         }
+        // An order that depends on nothing but the bundles.
+        bundles.sort_unstable_by(|one, other| one.sha256.cmp(&other.sha256));
         Ok(bundles)
     }
 

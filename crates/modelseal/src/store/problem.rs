@@ -1,11 +1,21 @@
 //! What is wrong with a store, and with files in it.
 
 use super::{index::IndexError, scan::ScanError};
+use crate::{error::Kind, report::StoreProblem};
 use modelseal_core::{bundle::BundleError, text::Printable};
 use std::{
     fmt, io,
     path::{Path, PathBuf},
 };
+
+/// What is tried when a store is opened.
+pub(super) const OPEN: &str = "open the store";
+
+/// What is tried with a file that is to be added.
+pub(super) const READ: &str = "read";
+
+/// What is tried when bundles are exported.
+pub(super) const WRITE: &str = "write to";
 
 /// Something in a store that answers do not rest on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +72,23 @@ pub enum StoreError {
     Index(String),
 }
 
+impl Problem {
+    /// The problem as documents have it.
+    #[must_use]
+    pub fn to_report(&self) -> StoreProblem {
+        let kind = match self.kind {
+            ProblemKind::NotRead => "not-read",
+            ProblemKind::Malformed => "malformed",
+            ProblemKind::NoBundle => "no-bundle",
+        };
+        StoreProblem {
+            path: self.path.display().to_string(),
+            kind: kind.to_owned(),
+            message: self.message.clone(),
+        }
+    }
+}
+
 impl ProblemKind {
     pub(super) fn of(number: i64) -> Self {
         match number {
@@ -73,6 +100,36 @@ impl ProblemKind {
 }
 
 impl StoreError {
+    /// Who is at fault.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::NotABundle(_) | Self::TooLarge { .. } | Self::NotAnIndex(_) => Kind::Usage,
+            // What is not there was misnamed.
+            Self::Io { doing: OPEN | READ, error, .. }
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+            {
+                Kind::Usage
+            }
+            Self::Io { doing: WRITE, error, .. } if error.kind() == io::ErrorKind::AlreadyExists => {
+                Kind::Usage
+            }
+            Self::Io { .. } | Self::TooMany { .. } | Self::Index(_) => Kind::Undecided,
+        }
+    }
+
+    /// The stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match (self, self.kind()) {
+            (Self::NotAnIndex(_), _) | (Self::Io { doing: WRITE, .. }, Kind::Usage) => "usage.output",
+            (_, Kind::Usage) => "usage.file",
+            (Self::TooMany { .. }, _) => "error.limit-exceeded",
+            (Self::Index(_), _) => "error.internal",
+            _ => "error.io",
+        }
+    }
+
     pub(super) fn io(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |error| Self::Io { path, doing, error }
