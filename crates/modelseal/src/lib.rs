@@ -23,6 +23,10 @@
 //!
 //! Nothing here prints, prompts, or reads the environment.
 
+// Tests inside share what makes bundles with those outside.
+#[cfg(test)]
+extern crate self as modelseal;
+
 mod affected;
 mod clock;
 mod codes;

@@ -304,6 +304,12 @@ impl Index {
         Ok((count("documents")?.cast_unsigned(), count("statements")?.cast_unsigned()))
     }
 
+    /// How many links there are, those that lead nowhere included.
+    #[cfg(test)]
+    pub(super) fn links(&self) -> Result<i64, IndexError> {
+        Ok(self.database.query_row("SELECT count(*) FROM links", [], |row| row.get(0))?)
+    }
+
     /// How many statements there are of each predicate type.
     pub(super) fn by_predicate_type(&self) -> Result<Vec<(String, u64)>, IndexError> {
         let mut query = self.database.prepare(
