@@ -4,7 +4,7 @@ use crate::common::World;
 use snapbox::{Data, assert_data_eq};
 use std::{fs, path::Path};
 
-const COMMANDS: [&[&str]; 31] = [
+const COMMANDS: [&[&str]; 38] = [
     &[],
     &["digest"],
     &["sign"],
@@ -36,6 +36,13 @@ const COMMANDS: [&[&str]; 31] = [
     &["policy", "sign"],
     &["policy", "verify"],
     &["policy", "import"],
+    &["lineage"],
+    &["store"],
+    &["store", "add"],
+    &["store", "list"],
+    &["store", "export"],
+    &["store", "check"],
+    &["store", "index"],
 ];
 
 fn same_as_snapshot(name: &str, text: &str) {

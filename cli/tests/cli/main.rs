@@ -20,6 +20,7 @@ mod parts;
 mod precomputed;
 mod schema;
 mod signing;
+mod store;
 
 // These make files of other kinds, send signals and change users, or run `openssl` and `script` as Linux has them.
 #[cfg(target_os = "linux")]
