@@ -1,15 +1,19 @@
 //! The flags. Those of the reference tool `model_signing` keep their names, with hyphens or underscores.
 
+mod lineage;
 mod policy;
 mod sign;
 mod sigstore;
 mod statement;
+mod store;
 mod verify;
 
+pub use lineage::*;
 pub use policy::*;
 pub use sign::*;
 pub use sigstore::*;
 pub use statement::*;
+pub use store::*;
 pub use verify::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser};
@@ -56,7 +60,7 @@ pub struct Cli {
     pub command: Command,
 
     /// Output for people, or one JSON document on standard output; of `verify --policy` and `policy lint` also SARIF,
-    /// JUnit's XML, or annotations for GitHub's workflows
+    /// JUnit's XML, or annotations for GitHub's workflows; of `lineage` also a graph for Graphviz or Mermaid
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, help_heading = OUTPUT)]
     pub format: Format,
 
@@ -72,6 +76,8 @@ pub enum Format {
     Sarif,
     Junit,
     Github,
+    Dot,
+    Mermaid,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -113,6 +119,15 @@ pub enum Command {
     Statement {
         #[command(subcommand)]
         command: StatementCommand,
+    },
+    /// What a model descends from, or what descends from it, by the statements in an attestation store
+    #[command(arg_required_else_help = true)]
+    Lineage(Box<LineageArgs>),
+    /// Keep attestations in a folder, by content
+    #[command(arg_required_else_help = true)]
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
     },
     /// Write, check and sign trust policies
     #[command(arg_required_else_help = true)]
@@ -177,6 +192,10 @@ pub enum SchemaName {
     PolicyVerification,
     /// modelseal.import/v1, printed by `policy import`
     Import,
+    /// modelseal.affected/v1, printed by `lineage --affected-by`
+    Affected,
+    /// modelseal.store/v1, printed by `store`
+    Store,
 }
 
 #[derive(Debug, Args)]

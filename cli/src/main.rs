@@ -36,6 +36,8 @@ fn run(command: &Command, output: &output::Output) -> Result<exit::Exit, exit::F
         Command::Show(args) => commands::show::run(args, output),
         Command::Trust { command } => commands::trust::run(command, output),
         Command::Statement { command } => commands::statement::run(command, output),
+        Command::Lineage(args) => commands::lineage::run(args, output),
+        Command::Store { command } => commands::store::run(command, output),
         Command::Policy { command } => commands::policy::run(command, output),
         Command::Key { command } => commands::key::run(command, output),
         Command::Completions { shell } => commands::generated::completions(*shell, output),

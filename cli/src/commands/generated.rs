@@ -8,9 +8,9 @@ use crate::{
 };
 use clap::CommandFactory;
 use modelseal::report::{
-    BundleReport, CasesReport, DiffReport, DigestReport, ErrorReport, ExplainReport, ImportReport,
-    LintReport, PartReport, PolicySignatureReport, PolicyVerificationReport, SignReport,
-    StatementCheckReport, TrustReport, VerifyReport,
+    AffectedReport, BundleReport, CasesReport, DiffReport, DigestReport, ErrorReport, ExplainReport,
+    ImportReport, LintReport, PartReport, PolicySignatureReport, PolicyVerificationReport, SignReport,
+    StatementCheckReport, StoreReport, TrustReport, VerifyReport,
 };
 use schemars::schema_for;
 use std::path::Path;
@@ -51,6 +51,8 @@ pub fn schema(document: SchemaName, output: &Output) -> Result<Exit, Failure> {
         SchemaName::PolicySignature => schema_for!(PolicySignatureReport),
         SchemaName::PolicyVerification => schema_for!(PolicyVerificationReport),
         SchemaName::Import => schema_for!(ImportReport),
+        SchemaName::Affected => schema_for!(AffectedReport),
+        SchemaName::Store => schema_for!(StoreReport),
     };
     let mut text = serde_json::to_vec_pretty(&schema).map_err(Failure::io)?;
     text.push(b'\n');

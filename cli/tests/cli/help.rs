@@ -4,7 +4,7 @@ use crate::common::World;
 use snapbox::{Data, assert_data_eq};
 use std::{fs, path::Path};
 
-const COMMANDS: [&[&str]; 33] = [
+const COMMANDS: [&[&str]; 40] = [
     &[],
     &["digest"],
     &["sign"],
@@ -38,6 +38,13 @@ const COMMANDS: [&[&str]; 33] = [
     &["policy", "import"],
     &["statement"],
     &["statement", "check"],
+    &["lineage"],
+    &["store"],
+    &["store", "add"],
+    &["store", "list"],
+    &["store", "export"],
+    &["store", "check"],
+    &["store", "index"],
 ];
 
 fn same_as_snapshot(name: &str, text: &str) {

@@ -21,6 +21,7 @@ mod precomputed;
 mod schema;
 mod signing;
 mod statements;
+mod store;
 
 // These make files of other kinds, send signals and change users, or run `openssl` and `script` as Linux has them.
 #[cfg(target_os = "linux")]

@@ -77,3 +77,21 @@ pub const MAX_PATH_DEPTH: usize = 128;
 
 /// Largest PEM file (keys, certificate chains) that is read, in bytes.
 pub const MAX_PEM_BYTES: u64 = 1024 * 1024;
+
+/// Documents in one attestation store: every model of the largest registry, once. Names are held while they are compared.
+pub const MAX_STORE_DOCUMENTS: usize = 4_000_000;
+
+/// Folders in one attestation store: its own 256, and those of whoever sorts foreign files by team and by day.
+pub const MAX_STORE_FOLDERS: usize = 100_000;
+
+/// Nesting of folders in an attestation store, whose own is 1.
+pub const MAX_STORE_DEPTH: usize = 8;
+
+/// Bytes of bundles that one question to an attestation store may be answered with: they are held in memory together.
+pub const MAX_STORE_ANSWER_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Largest index of an attestation store that is read, in bytes: two hundred a bundle make five million.
+pub const MAX_INDEX_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Artifacts that one search for descendants reports. A person reads some dozens, a program has no use for more.
+pub const MAX_AFFECTED: usize = 100_000;

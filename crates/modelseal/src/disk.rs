@@ -141,7 +141,7 @@ fn replace_with(path: &Path, bytes: &[u8], permissions: Option<fs::Permissions>)
 }
 
 /// Opens without waiting for the other end of a named pipe.
-fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]

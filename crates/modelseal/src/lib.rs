@@ -23,6 +23,11 @@
 //!
 //! Nothing here prints, prompts, or reads the environment.
 
+// Tests inside share what makes bundles with those outside.
+#[cfg(test)]
+extern crate self as modelseal;
+
+mod affected;
 mod clock;
 mod codes;
 mod decide;
@@ -32,6 +37,7 @@ mod disk;
 mod error;
 mod evidence_files;
 mod explained;
+pub mod graph;
 pub mod import;
 mod keyless;
 mod output;
@@ -43,11 +49,13 @@ mod scope;
 mod show;
 mod sign;
 mod statement_check;
+mod store;
 mod summary_out;
 mod trust;
 mod verdict_cache;
 mod verify;
 
+pub use affected::{AffectedRequest, affected};
 pub use clock::now;
 pub use decide::{AllowedModel, DecideRequest, Decided, Denial, check_facts_output, decide};
 pub use digest::{DigestRequest, MeasuredModel, digest};
@@ -70,6 +78,7 @@ pub use modelseal_attest::{
     },
 };
 pub use modelseal_core::{
+    artifact::{ArtifactId, ArtifactIdError},
     digest::Algorithm,
     key::{KeyAlgorithm, UnknownKeyAlgorithm},
     limits,
@@ -111,6 +120,9 @@ pub use policies::{
 pub use show::{ShowError, ShowTrust, bundle_method, show};
 pub use sign::{EvidenceServices, Prepared, SignRequest, SignedFile, sign};
 pub use statement_check::{check_statement, check_statement_file};
+pub use store::{
+    Claims, Imported, Problem, ProblemKind, Resource, Store, StoreError, StoreSummary, Stored, StoredBundle,
+};
 pub use summary_out::{NoSummary, SummaryForm, check_summary_output, write_summary};
 pub use trust::{
     Instance, STALE_AFTER, Trust, TrustError, TrustRepository, UpdatedTrust, write_trusted_root,

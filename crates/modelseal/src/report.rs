@@ -4,12 +4,14 @@ mod bundle;
 mod policy;
 mod sigstore;
 mod statement;
+mod store;
 mod tools;
 
 pub use bundle::*;
 pub use policy::*;
 pub use sigstore::*;
 pub use statement::*;
+pub use store::*;
 pub use tools::*;
 
 use modelseal_core::{
