@@ -75,8 +75,7 @@ fn subjects(manifest: &Manifest, name: &str) -> Vec<Value> {
     };
     let annotated = |method: &str| ("annotations", object([("digestMethod", method.into())]));
     let whole = object([("name", name.into()), ("digest", digests.to_value()), annotated(&method)]);
-    let listed =
-        serialization.method == Method::Files && manifest.resources().len() <= MAX_FILE_SUBJECTS;
+    let listed = serialization.method == Method::Files && manifest.resources().len() <= MAX_FILE_SUBJECTS;
     let each = manifest.resources().iter().filter(|_| listed);
     let each = each.map(|resource| {
         let digest = object([(serialization.algorithm.name(), resource.digest.to_hex().into())]);

@@ -148,8 +148,7 @@ pub fn whole(manifest: &Manifest) -> (DigestSet, Option<String>) {
         return (DigestSet::of([(serialization.algorithm.name(), only.digest.to_hex())]), None);
     }
     let names = manifest.manifest_digest().to_hex();
-    let mut digests =
-        vec![("sha256", manifest.root_digest().to_hex()), (MANIFEST_DIGEST, names.clone())];
+    let mut digests = vec![("sha256", manifest.root_digest().to_hex()), (MANIFEST_DIGEST, names.clone())];
     if has_dir_hash(serialization) {
         digests.push(("dirHash", names));
     }

@@ -23,6 +23,7 @@
 //!
 //! Nothing here prints, prompts, or reads the environment.
 
+pub mod attest;
 mod clock;
 mod codes;
 mod decide;
@@ -42,18 +43,20 @@ mod reuse;
 mod scope;
 mod show;
 mod sign;
+mod signing;
 mod summary_out;
 mod trust;
 mod verdict_cache;
 mod verify;
 
+pub use attest::attest;
 pub use clock::now;
 pub use decide::{AllowedModel, DecideRequest, Decided, Denial, check_facts_output, decide};
 pub use digest::{DigestRequest, MeasuredModel, digest};
 pub use digests::DocumentError;
 pub use error::{Error, Kind, OutputError};
 pub use jiff::Timestamp;
-pub use keyless::{KeylessRequest, KeylessSigning};
+pub use keyless::{KeylessRequest, KeylessSigning, keyless};
 pub use modelseal_attest::{
     http::{Client as HttpClient, HttpError, Options as HttpOptions, Secret},
     kms::{Environment as KmsEnvironment, KmsError, KmsKey, KmsUri, KmsUriError},
@@ -108,7 +111,8 @@ pub use policies::{
     policies, sign_policy, test_policies,
 };
 pub use show::{ShowError, ShowTrust, bundle_method, show};
-pub use sign::{EvidenceServices, Prepared, SignRequest, SignedFile, sign};
+pub use sign::{Prepared, SignRequest, SignedFile, sign};
+pub use signing::{EvidenceServices, Sayable};
 pub use summary_out::{NoSummary, SummaryForm, check_summary_output, write_summary};
 pub use trust::{
     Instance, STALE_AFTER, Trust, TrustError, TrustRepository, UpdatedTrust, write_trusted_root,

@@ -1,10 +1,12 @@
 //! The documents that doors print: plain data with a schema id, the same from every door.
 
+mod attest;
 mod bundle;
 mod policy;
 mod sigstore;
 mod tools;
 
+pub use attest::*;
 pub use bundle::*;
 pub use policy::*;
 pub use sigstore::*;

@@ -121,7 +121,10 @@ impl DigestSet {
         if !Self::is_strong(algorithm) {
             let known = ALGORITHMS.iter().filter(|(_, _, strong)| *strong).map(|(name, _, _)| *name);
             let known: Vec<&str> = known.collect();
-            return Err(format!("'{algorithm}' is no digest that pins anything; known are {}", known.join(", ")));
+            return Err(format!(
+                "'{algorithm}' is no digest that pins anything; known are {}",
+                known.join(", ")
+            ));
         }
         check_digest(algorithm, hex, algorithm).map_err(|e| e.to_string())?;
         Ok(Self::of([(algorithm, hex)]))
@@ -169,6 +172,14 @@ impl Descriptor {
         Value::Object(fields.into_iter().flatten().collect())
     }
 
+    /// Reads a descriptor that stands by itself.
+    ///
+    /// # Errors
+    /// [`PredicateError`] names the field.
+    pub fn from_value(value: &Value) -> Result<Self, PredicateError> {
+        Self::read(&Field::root(value))
+    }
+
     pub(super) fn read(field: &Field<'_>) -> Result<Self, PredicateError> {
         let read = Self {
             name: field.member("name")?.text()?,
@@ -207,7 +218,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Descriptor, PredicateError> {
-        Descriptor::read(&Field::root(&Value::parse(text.as_bytes(), 1 << 20).unwrap()))
+        Descriptor::from_value(&Value::parse(text.as_bytes(), 1 << 20).unwrap())
     }
 
     #[test]
@@ -256,7 +267,8 @@ mod tests {
         let hex = "ab".repeat(32);
         assert_eq!(DigestSet::parse(&format!("sha256:{hex}")).unwrap().get("sha256"), Some(&*hex));
         assert!(DigestSet::parse(&format!("gitCommit:{}", "a".repeat(40))).is_ok());
-        for bad in ["", "sha256", "sha256:", "sha256:AB", &hex, "md5:00000000000000000000000000000000", "x:y"] {
+        for bad in ["", "sha256", "sha256:", "sha256:AB", &hex, "md5:00000000000000000000000000000000", "x:y"]
+        {
             assert!(DigestSet::parse(bad).is_err(), "{bad}");
         }
     }
