@@ -11,7 +11,7 @@ if [ "${1:-}" = --check ]; then
     trap 'rm -rf "$into"' EXIT
 fi
 mkdir -p "$into"
-for name in result signature digest part key bundle trust error \
+for name in result signature attestation run-record digest part key bundle trust error \
     lint explain policy-test policy-diff policy-signature policy-verification import; do
     "$modelseal" schema "$name" >"$into/modelseal.$name.v1.schema.json"
 done

@@ -25,7 +25,7 @@ mod secret;
 pub use ci::{CI_VARIABLES, CiEnvironment, CiSystem};
 pub use error::AttestError;
 pub use input::{Input, InputKind, InputPin};
-pub use modelseal_core::predicate::build_type::BuildType;
+pub use modelseal_core::predicate::{build_type::BuildType, field::parse_time};
 pub use run::{Byproduct, LOCAL_BUILDER, Run, Surroundings};
 
 use crate::{

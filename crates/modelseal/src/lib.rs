@@ -49,7 +49,7 @@ mod trust;
 mod verdict_cache;
 mod verify;
 
-pub use attest::attest;
+pub use attest::{AttestRequest, Attested, PreparedAttestation, attest};
 pub use clock::now;
 pub use decide::{AllowedModel, DecideRequest, Decided, Denial, check_facts_output, decide};
 pub use digest::{DigestRequest, MeasuredModel, digest};
