@@ -1,7 +1,10 @@
 //! Reading keys and certificates that the user names.
 
 use crate::exit::Failure;
-use modelseal::{Certificate, PublicKey, Roots, limits::{MAX_ATTESTATION_BYTES, MAX_PEM_BYTES}};
+use modelseal::{
+    Certificate, PublicKey, Roots,
+    limits::{MAX_ATTESTATION_BYTES, MAX_PEM_BYTES},
+};
 use std::{
     env,
     fs::File,

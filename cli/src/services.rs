@@ -1,7 +1,7 @@
 //! Which Sigstore: trust material to judge with, services to sign with, and how to reach them.
 
 use crate::{
-    args::{EvidenceArgs, InstanceArgs, SignIdentityArgs, NetworkArgs},
+    args::{EvidenceArgs, InstanceArgs, NetworkArgs, SignIdentityArgs},
     exit::Failure,
     files,
 };

@@ -1,8 +1,8 @@
 //! The flags of `attest`.
 
 use super::{
-    ChainArgs, EffortArgs, EvidenceArgs, IdentityArgs, InstanceArgs, KeyArgs, SignIdentityArgs, MeasureArgs, ModelArgs,
-    NetworkArgs, PasswordArgs, Pkcs11Args, ScopeArgs, Who,
+    ChainArgs, EffortArgs, EvidenceArgs, IdentityArgs, InstanceArgs, KeyArgs, MeasureArgs, ModelArgs,
+    NetworkArgs, PasswordArgs, Pkcs11Args, ScopeArgs, SignIdentityArgs, Who,
 };
 use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser};
 use modelseal::{
@@ -347,7 +347,9 @@ impl SignerArgs {
             return Ok(Who::Key { key, chain, evidence });
         }
         if chain.is_some() {
-            return Err("a certificate signs nothing without its key; give --private-key, --kms or --pkcs11-uri");
+            return Err(
+                "a certificate signs nothing without its key; give --private-key, --kms or --pkcs11-uri",
+            );
         }
         if !self.tsa_url.is_empty() || self.rekor_url.is_some() {
             return Err(

@@ -2,10 +2,12 @@
 
 use crate::{
     args::{
-        AttestArgs, AttestCommand, BeginArgs, BuilderArgs, Ci, FinishArgs, InputArgs, MethodName, ProvenanceArgs,
-        RunArgs, StatementArgs, Who,
+        AttestArgs, AttestCommand, BeginArgs, BuilderArgs, Ci, FinishArgs, InputArgs, MethodName,
+        ProvenanceArgs, RunArgs, StatementArgs, Who,
     },
-    commands::sign::{evidence, files_text, open, print_evidence, print_signer, sign_as_somebody},
+    commands::sign::{
+        evidence, files_text, open, print_evidence, print_signer, published_key, sign_as_somebody,
+    },
     exit::{Exit, Failure},
     files,
     output::Output,
@@ -13,9 +15,7 @@ use crate::{
 };
 use modelseal::{
     AttestRequest, Attested, Error, EvidenceServices, PreparedAttestation, Printable, PublicKey, Signer,
-    attest::{
-        CiEnvironment, Input, InputKind, PredicateOf, ProvenanceOf, Run, Surroundings,
-    },
+    attest::{CiEnvironment, Input, InputKind, PredicateOf, ProvenanceOf, Run, Surroundings},
     report::{AttestReport, RunRecord},
 };
 use std::{
@@ -40,14 +40,14 @@ fn provenance(args: &ProvenanceArgs, output: &Output) -> Result<Exit, Failure> {
     run.started_on = args.started_on.or(run.started_on);
     run.finished_on = args.finished_on.or(run.finished_on);
     let request = about(&args.model.path, &args.statement).provenance(run);
-    make(with_run(request, &args.run)?, &args.statement, output)
+    make(with_run(request, &args.run)?, &args.model.path, &args.statement, output)
 }
 
 fn finish(args: &FinishArgs, output: &Output) -> Result<Exit, Failure> {
     let run = described(&args.run)?;
     let request = about(&args.model.path, &args.statement).provenance(run);
     let request = with_run(request, &args.run)?.finishing(&args.record, args.inputs_may_change);
-    make(request, &args.statement, output)
+    make(request, &args.model.path, &args.statement, output)
 }
 
 fn statement(args: &StatementArgs, output: &Output) -> Result<Exit, Failure> {
@@ -55,7 +55,7 @@ fn statement(args: &StatementArgs, output: &Output) -> Result<Exit, Failure> {
     let request = about(&args.model.path, &args.statement)
         .predicate(&args.predicate_type, predicate.to_vec())
         .allow_unresolved(args.allow_unresolved);
-    make(request, &args.statement, output)
+    make(request, &args.model.path, &args.statement, output)
 }
 
 fn begin(args: &BeginArgs, output: &Output) -> Result<Exit, Failure> {
@@ -105,7 +105,12 @@ macro_rules! request {
 request!(ProvenanceOf);
 request!(PredicateOf);
 
-fn make(mut request: impl Request, args: &AttestArgs, output: &Output) -> Result<Exit, Failure> {
+fn make(
+    mut request: impl Request,
+    model: &Path,
+    args: &AttestArgs,
+    output: &Output,
+) -> Result<Exit, Failure> {
     if args.dry_run {
         let prepared = request.prepared().map_err(|e| Failure::from(e).doing(DOING))?;
         output.warnings(prepared.notes());
@@ -121,7 +126,8 @@ fn make(mut request: impl Request, args: &AttestArgs, output: &Output) -> Result
         Who::Identity(args) => sign_as_somebody(args, output, || Ok(request.as_publishing().prepared()?)),
         _ => request.signed(&*open(&who)?).map_err(Failure::from),
     };
-    let report = made.map_err(|e| e.doing(DOING))?.report;
+    let mut report = made.map_err(|e| e.doing(DOING))?.report;
+    report.notes.extend(published_key(&who, model, &report.serialization));
     output.warnings(&report.notes);
     output.result(&report, |out| print(out, &report))?;
     Ok(Exit::Done)
@@ -180,9 +186,9 @@ fn described(args: &RunArgs) -> Result<Run, Failure> {
     let given = given(&args.inputs)?;
     // What a flag names again, it says otherwise.
     run.inputs.retain(|input| {
-        !given.iter().any(|flag| {
-            flag.kind == input.kind && (flag.uri == input.uri || flag.kind == InputKind::Source)
-        })
+        !given
+            .iter()
+            .any(|flag| flag.kind == input.kind && (flag.uri == input.uri || flag.kind == InputKind::Source))
     });
     run.inputs.extend(given);
     Ok(run)

@@ -8,9 +8,9 @@ use crate::{
 };
 use clap::CommandFactory;
 use modelseal::report::{
-    AttestReport, BundleReport, CasesReport, DiffReport, DigestReport, ErrorReport, ExplainReport, ImportReport,
-    LintReport, PartReport, PolicySignatureReport, PolicyVerificationReport, RunRecord, SignReport, TrustReport,
-    VerifyReport,
+    AttestReport, BundleReport, CasesReport, DiffReport, DigestReport, ErrorReport, ExplainReport,
+    ImportReport, LintReport, PartReport, PolicySignatureReport, PolicyVerificationReport, RunRecord,
+    SignReport, TrustReport, VerifyReport,
 };
 use schemars::schema_for;
 use std::path::Path;

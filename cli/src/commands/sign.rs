@@ -4,7 +4,7 @@ mod keyless;
 mod signers;
 
 pub use keyless::sign as sign_as_somebody;
-pub use signers::{evidence, open};
+pub use signers::{evidence, open, published_key};
 
 use crate::{
     args::{MethodName, SignArgs, SignMethod, Who},
@@ -45,7 +45,7 @@ pub fn run(method: &SignMethod, output: &Output) -> Result<Exit, Failure> {
         }
     };
     let mut report = signed.map_err(|e| e.doing(DOING))?.report;
-    report.notes.extend(signers::published_key(&who, &common.model.path, &report.serialization));
+    report.notes.extend(published_key(&who, &common.model.path, &report.serialization));
     output.warnings(&report.notes);
     output.result(&report, |out| print(out, &report))?;
     Ok(Exit::Done)

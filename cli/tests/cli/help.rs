@@ -4,7 +4,7 @@ use crate::common::World;
 use snapbox::{Data, assert_data_eq};
 use std::{fs, path::Path};
 
-const COMMANDS: [&[&str]; 31] = [
+const COMMANDS: [&[&str]; 36] = [
     &[],
     &["digest"],
     &["sign"],
@@ -17,6 +17,11 @@ const COMMANDS: [&[&str]; 31] = [
     &["verify", "sigstore"],
     &["verify", "key"],
     &["verify", "certificate"],
+    &["attest"],
+    &["attest", "provenance"],
+    &["attest", "statement"],
+    &["attest", "begin"],
+    &["attest", "finish"],
     &["show"],
     &["trust"],
     &["trust", "show"],

@@ -8,8 +8,8 @@ use crate::{
     password, services,
 };
 use modelseal::{
-    Environment, Flow, HttpClient, IdentityToken, Interaction, OAuth, Printable, PublicIdentity, Secret,
-    Sayable, Services, TokenSourceError,
+    Environment, Flow, HttpClient, IdentityToken, Interaction, OAuth, Printable, PublicIdentity, Sayable,
+    Secret, Services, TokenSourceError,
 };
 use std::{
     env,

@@ -14,7 +14,7 @@ use modelseal_core::{
     cover::whole,
     json::value::Value,
     limits::{MAX_BUNDLE_BYTES, MAX_CROISSANT_BYTES},
-    manifest::{Manifest, Method},
+    manifest::Manifest,
     predicate::{
         Reading,
         build_type::BASE_MODEL_SIGNATURE,
@@ -27,6 +27,9 @@ use modelseal_model::Progress;
 use modelseal_verify::{public_key::PublicKey, verifier::Verifier};
 use sha2::{Digest as _, Sha256};
 use std::path::Path;
+
+/// Differences that are listed one by one.
+const SHOWN: usize = 10;
 
 /// Reads inputs.
 pub(super) struct Reader<'a> {
@@ -103,7 +106,9 @@ impl Reader<'_> {
             let files = vec![(file_name(path), sha256_text(&bytes))];
             return Ok(Found { dependencies, files, notes: vec![note] });
         }
-        let mut found = self.measured(input, path)?;
+        let (manifest, notes) = self.measure(path)?;
+        let dependencies = vec![of_manifest(named(input), &manifest)];
+        let mut found = Found { dependencies, files: files_of(&manifest), notes };
         let beside = path.join("model.sig");
         let Ok(bytes) = disk::read(&beside, MAX_BUNDLE_BYTES) else { return Ok(found) };
         if !looks_like_bundle(&bytes) {
@@ -112,12 +117,11 @@ impl Reader<'_> {
         let bundle = Bundle::parse(&bytes)
             .map_err(|e| refuse(format!("'{}' is no signature bundle: {e}", beside.display())))?;
         let (signed, note) = self.signed(input, &beside, &bundle)?;
-        let ours = &found.dependencies[0];
         // Signed by shards or with another hash, the two cannot be compared without reading everything again.
-        let same_way =
-            signed.serialization().method == Method::Files && whole(&signed).0.get("dirHash").is_some();
-        if same_way && whole(&signed).0 != ours.digest {
-            let differences = vec![format!("its own signature '{}' is of other files", beside.display())];
+        let same_way = whole(&signed).0.get("dirHash").is_some();
+        if same_way && let Some(difference) = difference(&signed, &manifest) {
+            let differences =
+                vec![format!("its own signature '{}' is of other files: {difference}", beside.display())];
             return Err(Error::Attest(AttestError::InputDiffers { input: input.label(), differences }));
         }
         found.notes.push(note);
@@ -186,6 +190,22 @@ impl Reader<'_> {
         files.append(&mut checked.compared);
         Ok(Found { dependencies: vec![descriptor], files, notes: checked.notes })
     }
+}
+
+/// What files differ from those that were signed; nothing when none do.
+fn difference(signed: &Manifest, found: &Manifest) -> Option<String> {
+    if signed.manifest_digest() == found.manifest_digest() {
+        return None;
+    }
+    let compared = signed.compare(found);
+    let changed = compared.changed.iter().map(|change| format!("'{}' is changed", change.path));
+    let missing = compared.missing.iter().map(|path| format!("'{path}' is missing"));
+    let unsigned = compared.unsigned.iter().map(|path| format!("'{path}' is not signed"));
+    let mut all: Vec<String> = changed.chain(missing).chain(unsigned).take(SHOWN).collect();
+    if all.is_empty() {
+        all.push("they are in another order".to_owned());
+    }
+    Some(all.join(", "))
 }
 
 /// The commit that is checked out. What was changed since is not known.

@@ -381,7 +381,7 @@ path = "train.log"
             ("[[byproduct]]\nname = \"log\"", 1, "a byproduct needs 'path'"),
             ("a = ", 1, "string values must be quoted"),
             (&long_key, 1, "dots"),
-            (&deep, 1, "recursion limit"),
+            (&deep, 1, "max recursion depth"),
             ("x\u{1b}[2J = 1", 1, "invalid"),
         ] {
             let Bad { at, why } = parse(text).unwrap_err();
