@@ -191,9 +191,17 @@ impl CiFacts {
 
     /// A last look: nothing with the form of a credential leaves here, whatever variable it was in.
     fn strip(&mut self) {
-        for text in [&mut self.builder_id, &mut self.invocation_id, &mut self.source] {
-            if let Some(text) = text {
-                *text = secret::without_user_info(text);
+        for (what, text) in [
+            ("the builder's id", &mut self.builder_id),
+            ("the run's id", &mut self.invocation_id),
+            ("the source", &mut self.source),
+        ] {
+            if let Some(found) = text {
+                *found = secret::without_user_info(found);
+                if secret::looks_so(found) {
+                    *text = None;
+                    self.notes.push(format!("{what} holds what looks like a secret and was left out"));
+                }
             }
         }
         let bad = |value: &Value| value.as_str().is_some_and(secret::looks_so);

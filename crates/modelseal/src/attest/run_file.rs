@@ -382,7 +382,7 @@ path = "train.log"
             ("a = ", 1, "string values must be quoted"),
             (&long_key, 1, "dots"),
             (&deep, 1, "max recursion depth"),
-            ("x\u{1b}[2J = 1", 1, "invalid"),
+            ("x\u{1b}[2J = 1", 1, "key with no value"),
         ] {
             let Bad { at, why } = parse(text).unwrap_err();
             let found = at.map(|at| 1 + text[..at.min(text.len())].matches('\n').count());

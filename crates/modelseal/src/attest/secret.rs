@@ -5,7 +5,7 @@ const LAST: [&str; 6] = ["token", "key", "pwd", "auth", "pat", "cookie"];
 /// Words anywhere in such a name.
 const WITHIN: [&str; 6] = ["secret", "passw", "passphrase", "credential", "apikey", "privatekey"];
 /// How credentials of the usual services begin.
-const PREFIXES: [&str; 18] = [
+const PREFIXES: [&str; 17] = [
     "ghp_",
     "gho_",
     "ghu_",
@@ -15,7 +15,6 @@ const PREFIXES: [&str; 18] = [
     "glpat-",
     "gldt-",
     "glcbt-",
-    "hf_",
     "AKIA",
     "ASIA",
     "xoxb-",
@@ -33,17 +32,27 @@ pub(super) fn is_named_so(name: &str) -> bool {
     LAST.iter().any(|end| name.ends_with(end)) || WITHIN.iter().any(|part| name.contains(part))
 }
 
-/// Whether it has the form of a credential, or of one that was masked.
+/// Whether it is or holds what has the form of a credential, or one that was masked.
 pub(super) fn looks_so(value: &str) -> bool {
     let value = value.trim();
     let masked = !value.is_empty() && value.bytes().all(|b| b == b'*')
         || ["[MASKED]", "[FILTERED]", "[REDACTED]"].iter().any(|mask| value.eq_ignore_ascii_case(mask));
-    let long = |rest: &str| {
-        rest.len() >= 16 && rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let mut words = value.split(|c: char| !is_word(c));
+    masked || value.contains("-----BEGIN ") || has_user_info(value) || words.any(is_credential)
+}
+
+/// Names such as `sk-learn-contrib` and `hf_internal_testing` have the beginning, and not the rest.
+fn is_credential(word: &str) -> bool {
+    let long = |rest: &str| rest.len() >= 16 && rest.bytes().any(|b| b.is_ascii_digit());
+    let prefixed = |prefix: &str| word.strip_prefix(prefix).is_some_and(long);
+    let plain = |prefix: &str| {
+        let rest = word.strip_prefix(prefix).filter(|rest| rest.len() >= 30);
+        rest.is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_alphanumeric()))
     };
-    let prefixed = PREFIXES.iter().any(|prefix| value.strip_prefix(prefix).is_some_and(long));
-    let token = value.starts_with("eyJ") && value.matches('.').count() == 2;
-    masked || prefixed || token || value.contains("-----BEGIN ") || has_user_info(value)
+    PREFIXES.iter().any(|prefix| prefixed(prefix))
+        || plain("hf_")
+        || word.starts_with("eyJ") && word.matches('.').count() == 2
 }
 
 /// Whether it is an address with a user or a password in it.
@@ -105,18 +114,29 @@ mod tests {
             "[masked]",
             "ghp_0123456789abcdefghij",
             "glpat-0123456789abcdefghij",
-            "hf_0123456789abcdefghijklmno",
+            "hf_0123456789abcdefghijklmnopqrstuvwx",
             "AKIA0123456789ABCDEFGH",
             "eyJhbGciOi.eyJzdWIi.c2ln",
             "-----BEGIN OPENSSH PRIVATE KEY-----",
             "https://user:word@host/x",
             "https://tok@host",
+            "git+https://host/a@ghp_0123456789abcdefghij",
         ] {
             assert!(looks_so(secret), "{secret}");
         }
-        for plain in
-            ["", "3", "2e-4", "hf_model", "sk-learn", "main", "https://host/x@y", "a@b.example", "adamw"]
-        {
+        for plain in [
+            "",
+            "3",
+            "2e-4",
+            "hf_model",
+            "hf_internal_testing_tiny_random_model_2",
+            "sk-learn-contrib-models",
+            "sk-learn",
+            "main",
+            "https://host/x@y",
+            "a@b.example",
+            "adamw",
+        ] {
             assert!(!looks_so(plain), "{plain}");
         }
     }

@@ -45,7 +45,7 @@ pub struct ProvenanceReport {
     /// Who ran the build, in the words of whoever signs (a URI).
     pub builder_id: String,
     /// The SLSA Build level that provenance of this origin has by itself: always 1.
-    pub level: u8,
+    pub level: u32,
     /// Why it is not higher.
     pub level_reason: String,
     /// What went in, each with the digest that pins it.
