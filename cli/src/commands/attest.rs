@@ -59,11 +59,11 @@ fn statement(args: &StatementArgs, output: &Output) -> Result<Exit, Failure> {
 }
 
 fn begin(args: &BeginArgs, output: &Output) -> Result<Exit, Failure> {
-    let mut inputs = match &args.run {
+    let inputs = match &args.run {
         Some(path) => Run::read(path)?.inputs,
         None => Vec::new(),
     };
-    inputs.extend(given(&args.inputs)?);
+    let inputs = otherwise(inputs, given(&args.inputs)?);
     let keys = base_keys(&args.inputs)?;
     let record = modelseal::attest::begin(inputs, &args.record, &keys, &Bar::start())
         .map_err(|e| Failure::from(e).doing("Beginning"))?;
@@ -183,15 +183,19 @@ fn described(args: &RunArgs) -> Result<Run, Failure> {
     for parameter in &args.parameters {
         run.parameter(parameter)?;
     }
-    let given = given(&args.inputs)?;
-    // What a flag names again, it says otherwise.
-    run.inputs.retain(|input| {
+    run.inputs = otherwise(run.inputs, given(&args.inputs)?);
+    Ok(run)
+}
+
+/// What a flag names again, it says otherwise.
+fn otherwise(mut inputs: Vec<Input>, given: Vec<Input>) -> Vec<Input> {
+    inputs.retain(|input| {
         !given
             .iter()
             .any(|flag| flag.kind == input.kind && (flag.uri == input.uri || flag.kind == InputKind::Source))
     });
-    run.inputs.extend(given);
-    Ok(run)
+    inputs.extend(given);
+    inputs
 }
 
 fn with_run(

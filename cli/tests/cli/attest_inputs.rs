@@ -160,6 +160,35 @@ fn a_run_between_begin_and_finish_is_measured_twice() {
         said["subject"].as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap()).collect();
     assert!(names.contains(&"trained.bin"), "{names:?}");
 
+    // One run file for both: what it names was measured before, and the rest of it counts afterwards.
+    world.file(
+        "run.toml",
+        "build-type = \"fine-tune\"\n[hyperparameters]\nepochs = 3\n[lockfile]\npath = \"uv.lock\"\n\
+         [[base]]\nuri = \"a:b\"\npath = \"base\"\n[source]\nuri = \"git+https://h/a\"\n",
+    );
+    world.file("uv.lock", "lock\n");
+    let source = format!("git+https://h/a={COMMIT}");
+    world.run(&["attest", "begin", "--record", "both.json", "--run", "run.toml"]).exits(0);
+    let both =
+        ["attest", "finish", "model", "--record", "both.json", "--run", "run.toml", "--private-key", "k.key"];
+    world.refused(&both, 2, "usage.unresolved", "UNRESOLVED 'git+https://h/a'");
+    world
+        .run(&["attest", "begin", "--record", "both.json", "--run", "run.toml", "--source", &source])
+        .exits(0);
+    dry(&world.run(&with(&both, &["--dry-run"])).exits(0));
+    let text =
+        world.read("run.toml").replace("[source]\n", &format!("[source]\ndigest = \"gitCommit:{COMMIT}\"\n"));
+    world.file("run.toml", text);
+    world.run(&["attest", "begin", "--record", "both.json", "--run", "run.toml"]).exits(0);
+    let both = dry(&world.run(&with(&both, &["--dry-run"])).exits(0));
+    for name in ["baseModel", "source", "lockfile"] {
+        assert_eq!(dependencies(&both, name).len(), 1, "{name}");
+    }
+    assert_eq!(
+        both["predicate"]["buildDefinition"]["externalParameters"]["hyperparameters"],
+        json!({"epochs": "3"})
+    );
+
     let before = dependencies(&said, "dataset");
     world.file("data/a.csv", "other\n");
     world.file("data/b.csv", "new\n");

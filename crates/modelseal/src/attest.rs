@@ -311,10 +311,12 @@ impl AttestRequest<ProvenanceOf> {
         let settings = settings.checked("provenance")?;
         let now = settings.now();
         let ProvenanceOf { mut run, surroundings, record } = what;
-        let given = run.inputs.len();
-        let mut recorded = Vec::new();
+        let (mut given, mut recorded) = (run.inputs.len(), Vec::new());
         if let Some((path, _)) = &record {
             let read = run_record::read(path).map_err(Error::Attest)?;
+            // What was measured before the run, and is named again after it, is what was measured before.
+            run.inputs.retain(|input| !read.inputs.iter().any(|(known, _)| known.is_named_as(input)));
+            given = run.inputs.len();
             run.inputs.extend(read.inputs.iter().map(|(input, _)| input.clone()));
             run.started_on = run.started_on.or(Some(read.started_on));
             run.finished_on = run.finished_on.or(Some(now));

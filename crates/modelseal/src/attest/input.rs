@@ -131,6 +131,20 @@ impl Input {
         (self, note)
     }
 
+    /// Whether both are the same thing by their names: a run has one source, and what has no URI is known by its path.
+    pub(super) fn is_named_as(&self, other: &Self) -> bool {
+        let path = |input: &Self| match &input.pin {
+            InputPin::Path(path) => std::path::absolute(path).ok(),
+            _ => None,
+        };
+        let uri = |input: &Self| input.uri.as_deref().map(secret::without_user_info);
+        let same = match (uri(self), uri(other)) {
+            (None, None) => path(self) == path(other),
+            (one, other) => one == other,
+        };
+        self.kind == other.kind && (same || self.kind == InputKind::Source)
+    }
+
     /// What people know it by.
     pub(super) fn label(&self) -> String {
         match (&self.uri, &self.pin) {
