@@ -86,7 +86,7 @@ impl Input {
         let equals = if text.contains('?') { text.rfind('=') } else { text.find('=') };
         let (uri, value) = match equals {
             // The query's own, when what stands before it is cut in two.
-            Some(at) if !(text.contains('?') && !is_value(&text[at + 1..])) => {
+            Some(at) if !text.contains('?') || is_value(&text[at + 1..]) => {
                 (&text[..at], Some(&text[at + 1..]))
             }
             _ => (text, None),
