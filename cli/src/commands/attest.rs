@@ -75,7 +75,7 @@ fn begin(args: &BeginArgs, output: &Output) -> Result<Exit, Failure> {
 /// The two kinds of statement, as far as this door tells them apart.
 trait Request: Sized {
     fn with_evidence(self, evidence: EvidenceServices) -> Self;
-    fn as_publishing(self) -> Self;
+    fn in_public(self) -> Self;
     fn prepared(self) -> Result<PreparedAttestation, Error>;
     fn signed(self, signer: &dyn Signer) -> Result<Attested, Error>;
 }
@@ -87,7 +87,7 @@ macro_rules! request {
                 self.evidence(evidence)
             }
 
-            fn as_publishing(self) -> Self {
+            fn in_public(self) -> Self {
                 self.publishing()
             }
 
@@ -123,7 +123,7 @@ fn make(
         request = request.with_evidence(evidence);
     }
     let made: Result<Attested, Failure> = match &who {
-        Who::Identity(args) => sign_as_somebody(args, output, || Ok(request.as_publishing().prepared()?)),
+        Who::Identity(args) => sign_as_somebody(args, output, || Ok(request.in_public().prepared()?)),
         _ => request.signed(&*open(&who)?).map_err(Failure::from),
     };
     let mut report = made.map_err(|e| e.doing(DOING))?.report;
