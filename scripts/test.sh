@@ -40,6 +40,7 @@ part "in-toto-attestation: statements that we write, and changed ones" .venv/bin
 part "Sigstore: everyone with everyone, on real servers" tests/sigstore/interop.py
 part "trust policies: the six examples" python3 tests/policy_examples.py "$MODELSEAL"
 part "trust policies: the commands of docs/policy.md" python3 tests/policy_tutorial.py "$MODELSEAL"
+part "build types: the statements in docs/buildtypes" python3 tests/buildtype_pages.py "$MODELSEAL"
 part "a real model" tests/real_model.sh
 part "the demonstration" env MODELSEAL="$MODELSEAL" scripts/demo.sh
 if [ -n "${MODELSEAL_VECTORS:-}" ]; then

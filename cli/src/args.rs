@@ -1,5 +1,6 @@
 //! The flags. Those of the reference tool `model_signing` keep their names, with hyphens or underscores.
 
+mod attest;
 mod lineage;
 mod policy;
 mod sign;
@@ -8,6 +9,7 @@ mod statement;
 mod store;
 mod verify;
 
+pub use attest::*;
 pub use lineage::*;
 pub use policy::*;
 pub use sign::*;
@@ -106,6 +108,12 @@ pub enum Command {
         #[command(subcommand)]
         method: VerifyMethod,
     },
+    /// Attest how a model was made, or anything else about it, in a signed statement
+    #[command(arg_required_else_help = true)]
+    Attest {
+        #[command(subcommand)]
+        command: AttestCommand,
+    },
     /// Print what a bundle says, and what of it could be verified
     Show(ShowArgs),
     /// The trust material of a Sigstore instance
@@ -164,6 +172,10 @@ pub enum SchemaName {
     Result,
     /// modelseal.signature/v1, printed by `sign`
     Signature,
+    /// modelseal.attestation/v1, printed by `attest`
+    Attestation,
+    /// modelseal.run-record/v1, printed by `attest begin`
+    RunRecord,
     /// modelseal.digest/v1, printed by `digest`
     Digest,
     /// modelseal.part/v1, printed by `digest --part`
@@ -306,7 +318,7 @@ pub enum MethodName {
     Shards,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct PasswordArgs {
     /// A file that holds the private key's password; its line end does not count. Else the environment variable
     /// MODELSEAL_PASSWORD is used, else the password is asked for

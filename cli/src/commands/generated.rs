@@ -8,9 +8,9 @@ use crate::{
 };
 use clap::CommandFactory;
 use modelseal::report::{
-    AffectedReport, BundleReport, CasesReport, DiffReport, DigestReport, ErrorReport, ExplainReport,
-    ImportReport, LintReport, PartReport, PolicySignatureReport, PolicyVerificationReport, SignReport,
-    StatementCheckReport, StoreReport, TrustReport, VerifyReport,
+    AffectedReport, AttestReport, BundleReport, CasesReport, DiffReport, DigestReport, ErrorReport,
+    ExplainReport, ImportReport, LintReport, PartReport, PolicySignatureReport, PolicyVerificationReport,
+    RunRecord, SignReport, StatementCheckReport, StoreReport, TrustReport, VerifyReport,
 };
 use schemars::schema_for;
 use std::path::Path;
@@ -37,6 +37,8 @@ pub fn schema(document: SchemaName, output: &Output) -> Result<Exit, Failure> {
     let schema = match document {
         SchemaName::Result => schema_for!(VerifyReport),
         SchemaName::Signature => schema_for!(SignReport),
+        SchemaName::Attestation => schema_for!(AttestReport),
+        SchemaName::RunRecord => schema_for!(RunRecord),
         SchemaName::Digest => schema_for!(DigestReport),
         SchemaName::Part => schema_for!(PartReport),
         SchemaName::Key => schema_for!(KeyReport),

@@ -4,7 +4,7 @@ use crate::common::World;
 use snapbox::{Data, assert_data_eq};
 use std::{fs, path::Path};
 
-const COMMANDS: [&[&str]; 40] = [
+const COMMANDS: [&[&str]; 45] = [
     &[],
     &["digest"],
     &["sign"],
@@ -17,6 +17,11 @@ const COMMANDS: [&[&str]; 40] = [
     &["verify", "sigstore"],
     &["verify", "key"],
     &["verify", "certificate"],
+    &["attest"],
+    &["attest", "provenance"],
+    &["attest", "statement"],
+    &["attest", "begin"],
+    &["attest", "finish"],
     &["show"],
     &["trust"],
     &["trust", "show"],

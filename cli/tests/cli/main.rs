@@ -9,6 +9,8 @@
 )]
 
 mod also;
+mod attest;
+mod attest_inputs;
 mod common;
 mod contract;
 mod differences;

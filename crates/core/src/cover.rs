@@ -14,7 +14,7 @@ use crate::{
     digest::{Algorithm, Digest},
     manifest::{ByteRange, Manifest, Method, Resource, Serialization},
     path::ModelPath,
-    predicate::descriptor::MANIFEST_DIGEST,
+    predicate::descriptor::{DigestSet, MANIFEST_DIGEST},
     text::Printable,
 };
 use std::{
@@ -134,6 +134,25 @@ pub fn digest_method(serialization: &Serialization) -> String {
 #[must_use]
 pub fn has_dir_hash(serialization: &Serialization) -> bool {
     serialization.method == Method::Files && serialization.algorithm == Algorithm::Sha256
+}
+
+/// The digests by which a statement names a model as a whole, and the annotation `digestMethod` that goes with them: of a
+/// directory its root digest and those that cover names, of a single file the digest of its bytes and no method.
+#[must_use]
+pub fn whole(manifest: &Manifest) -> (DigestSet, Option<String>) {
+    let serialization = manifest.serialization();
+    if let ([only], Method::Files) = (manifest.resources(), serialization.method)
+        && is_single_file(manifest)
+    {
+        // A digest of a directory would not be a digest of this file.
+        return (DigestSet::of([(serialization.algorithm.name(), only.digest.to_hex())]), None);
+    }
+    let names = manifest.manifest_digest().to_hex();
+    let mut digests = vec![("sha256", manifest.root_digest().to_hex()), (MANIFEST_DIGEST, names.clone())];
+    if has_dir_hash(serialization) {
+        digests.push(("dirHash", names));
+    }
+    (DigestSet::of(digests), Some(digest_method(serialization)))
 }
 
 impl<'a> Target<'a> {

@@ -38,6 +38,20 @@ pub const MAX_POLICY_BUNDLES: usize = 32;
 /// large training run lists some thousand dependencies of five values each.
 pub const MAX_JSON_VALUES: usize = 1_000_000;
 
+/// Largest Croissant description of a dataset that is read, in bytes: those of datasets of many thousand files have some
+/// megabytes.
+pub const MAX_CROISSANT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Files that one Croissant description lists. Each is looked at.
+pub const MAX_CROISSANT_FILES: usize = 100_000;
+
+/// Largest event that a CI system describes in a file, in bytes. GitHub allows 65,535 characters of inputs beside a
+/// repository's description of some ten kilobytes.
+pub const MAX_EVENT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Inputs of one run: base models, datasets, lock files. Training on thousands of datasets names them by one description.
+pub const MAX_RUN_INPUTS: usize = 10_000;
+
 /// Ignore paths in one signature: far more than anybody lists by hand.
 pub const MAX_IGNORE_PATHS: usize = 10_000;
 

@@ -2,8 +2,8 @@
 //! [`Refusal`](crate::Refusal).
 
 use crate::{
-    codes, digests::DocumentError, parts::MergeError, policies::PolicyError, store::StoreError,
-    trust::TrustError,
+    attest::AttestError, codes, digests::DocumentError, parts::MergeError, policies::PolicyError,
+    store::StoreError, trust::TrustError,
 };
 use modelseal_attest::{
     private_key::SignError,
@@ -73,6 +73,8 @@ pub enum Error {
     Policy(PolicyError),
     /// An attestation store cannot be used.
     Store(StoreError),
+    /// A run or a statement cannot be attested.
+    Attest(AttestError),
 }
 
 /// What stands between a new signature, or a document, and its file.
@@ -118,6 +120,7 @@ impl Error {
             Self::Measure(e) => codes::measure_kind(e),
             Self::Policy(e) => e.kind(),
             Self::Store(e) => e.kind(),
+            Self::Attest(e) => e.kind(),
             Self::Output { reason: OutputError::Io(_), .. }
             | Self::Document { reason: OutputError::Io(_), .. }
             | Self::Sign(_)
@@ -144,6 +147,7 @@ impl Error {
             Self::Measure(e) => codes::measure(e),
             Self::Policy(e) => e.code(),
             Self::Store(e) => e.code(),
+            Self::Attest(e) => e.code(),
             Self::Output { reason: OutputError::Io(_), .. }
             | Self::Document { reason: OutputError::Io(_), .. } => "error.io",
             Self::Output { .. } | Self::Document { .. } => "usage.output",
@@ -167,6 +171,7 @@ impl fmt::Display for Error {
             Self::Measure(e) => e.fmt(f),
             Self::Policy(e) => e.fmt(f),
             Self::Store(e) => e.fmt(f),
+            Self::Attest(e) => e.fmt(f),
             Self::IgnorePath { given, reason } => write!(f, "cannot ignore '{}': {reason}", given.display()),
             Self::Output { path, reason } => {
                 let path = path.display();

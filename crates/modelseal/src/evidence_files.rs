@@ -82,8 +82,23 @@ pub(crate) fn collect(model: &Path, places: &Places, policies: &Policies) -> Res
     Ok(reader.collected)
 }
 
+/// The bundles at the top of the model that count as evidence about it, and not as files of it: by their names, and by what
+/// they are.
+pub(crate) fn inside(model: &Path) -> Vec<ModelPath> {
+    let is_bundle = |name: &String| {
+        let path = model.join(name);
+        let plain = path.symlink_metadata().is_ok_and(|found| found.is_file());
+        plain
+            && disk::read(&path, MAX_BUNDLE_BYTES as u64).is_ok_and(|bytes| {
+                if name.ends_with(".jsonl") { is_bundles(&bytes) } else { Bundle::parse(&bytes).is_ok() }
+            })
+    };
+    let names = disk::names(model, is_evidence).unwrap_or_default();
+    names.into_iter().filter(is_bundle).filter_map(|name| ModelPath::parse(&name).ok()).collect()
+}
+
 /// The names under which evidence lies beside a model.
-fn is_evidence(name: &str) -> bool {
+pub(crate) fn is_evidence(name: &str) -> bool {
     name == "model.sig" || name.ends_with(".sigstore.json") || name.ends_with(".intoto.jsonl")
 }
 

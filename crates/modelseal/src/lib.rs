@@ -28,6 +28,7 @@
 extern crate self as modelseal;
 
 mod affected;
+pub mod attest;
 mod clock;
 mod codes;
 mod decide;
@@ -48,6 +49,7 @@ mod reuse;
 mod scope;
 mod show;
 mod sign;
+mod signing;
 mod statement_check;
 mod store;
 mod summary_out;
@@ -56,13 +58,14 @@ mod verdict_cache;
 mod verify;
 
 pub use affected::{AffectedRequest, affected};
+pub use attest::{AttestRequest, Attested, PreparedAttestation, attest};
 pub use clock::now;
 pub use decide::{AllowedModel, DecideRequest, Decided, Denial, check_facts_output, decide};
 pub use digest::{DigestRequest, MeasuredModel, digest};
 pub use digests::DocumentError;
 pub use error::{Error, Kind, OutputError};
 pub use jiff::Timestamp;
-pub use keyless::{KeylessRequest, KeylessSigning};
+pub use keyless::{KeylessRequest, KeylessSigning, keyless};
 pub use modelseal_attest::{
     http::{Client as HttpClient, HttpError, Options as HttpOptions, Secret},
     kms::{Environment as KmsEnvironment, KmsError, KmsKey, KmsUri, KmsUriError},
@@ -118,7 +121,8 @@ pub use policies::{
     policies, sign_policy, test_policies,
 };
 pub use show::{ShowError, ShowTrust, bundle_method, show};
-pub use sign::{EvidenceServices, Prepared, SignRequest, SignedFile, sign};
+pub use sign::{Prepared, SignRequest, SignedFile, sign};
+pub use signing::{EvidenceServices, Sayable};
 pub use statement_check::{check_statement, check_statement_file};
 pub use store::{
     Claims, Imported, Problem, ProblemKind, Resource, Store, StoreError, StoreSummary, Stored, StoredBundle,

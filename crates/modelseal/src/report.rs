@@ -1,5 +1,6 @@
 //! The documents that doors print: plain data with a schema id, the same from every door.
 
+mod attest;
 mod bundle;
 mod policy;
 mod sigstore;
@@ -7,6 +8,7 @@ mod statement;
 mod store;
 mod tools;
 
+pub use attest::*;
 pub use bundle::*;
 pub use policy::*;
 pub use sigstore::*;

@@ -112,6 +112,24 @@ impl DigestSet {
         equal
     }
 
+    /// Reads one digest as people write it: `sha256:<hex>`, `gitCommit:<hex>`. Only strong algorithms are known.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (algorithm, hex) = text.split_once(':').ok_or("it is not of the form sha256:<hex>")?;
+        if !Self::is_strong(algorithm) {
+            let known = ALGORITHMS.iter().filter(|(_, _, strong)| *strong).map(|(name, _, _)| *name);
+            let known: Vec<&str> = known.collect();
+            return Err(format!(
+                "'{algorithm}' is no digest that pins anything; known are {}",
+                known.join(", ")
+            ));
+        }
+        check_digest(algorithm, hex, algorithm).map_err(|e| e.to_string())?;
+        Ok(Self::of([(algorithm, hex)]))
+    }
+
     pub(super) fn read(field: &Field<'_>) -> Result<Self, PredicateError> {
         let mut digests = BTreeMap::new();
         for (algorithm, field) in field.each_member()? {
@@ -122,7 +140,9 @@ impl DigestSet {
         Ok(Self(digests))
     }
 
-    fn to_value(&self) -> Value {
+    /// The set as JSON.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
         Value::Object(self.0.iter().map(|(name, hex)| (name.as_str().into(), hex.as_str().into())).collect())
     }
 }
@@ -150,6 +170,14 @@ impl Descriptor {
                 .filter(|_| !self.annotations.is_empty()),
         ];
         Value::Object(fields.into_iter().flatten().collect())
+    }
+
+    /// Reads a descriptor that stands by itself.
+    ///
+    /// # Errors
+    /// [`PredicateError`] names the field.
+    pub fn from_value(value: &Value) -> Result<Self, PredicateError> {
+        Self::read(&Field::root(value))
     }
 
     pub(super) fn read(field: &Field<'_>) -> Result<Self, PredicateError> {
@@ -198,7 +226,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Descriptor, PredicateError> {
-        Descriptor::read(&Field::root(&Value::parse(text.as_bytes(), 1 << 20).unwrap()))
+        Descriptor::from_value(&Value::parse(text.as_bytes(), 1 << 20).unwrap())
     }
 
     #[test]
@@ -241,6 +269,17 @@ mod tests {
         assert!(digest("sha256", "").is_err());
         assert!(read(r#"{"digest":{"sha256":7}}"#).is_err());
         assert!(read(r#"{"digest":"abcd"}"#).is_err());
+    }
+
+    #[test]
+    fn a_digest_is_read_as_people_write_it() {
+        let hex = "ab".repeat(32);
+        assert_eq!(DigestSet::parse(&format!("sha256:{hex}")).unwrap().get("sha256"), Some(&*hex));
+        assert!(DigestSet::parse(&format!("gitCommit:{}", "a".repeat(40))).is_ok());
+        for bad in ["", "sha256", "sha256:", "sha256:AB", &hex, "md5:00000000000000000000000000000000", "x:y"]
+        {
+            assert!(DigestSet::parse(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -86,6 +86,7 @@ codes! {
     IntegrityFileMissing "integrity.file-missing" "a signed file is not there" "get the model again" "'config.json' is missing";
     IntegrityFileUnexpected "integrity.file-unexpected" "a file is there that the statement does not cover" "remove it, or have it attested" "'extra.bin' is covered by no subject of the statement";
     IntegrityFileUnsigned "integrity.file-unsigned" "a file is there that nobody signed" "remove it, or have the publisher sign it" "'modeling_x.py' is not signed";
+    IntegrityInputMismatch "integrity.input-mismatch" "an input of a run is not what its description says, or changed while the run lasted" "find out which is right before anything is attested" "'train.csv' has another SHA-256 than described";
     IntegrityIgnoredSignedFile "integrity.ignored-signed-file" "an ignore path covers a signed file" "leave that path out" "'config.json' was signed and cannot be ignored";
     IntegritySymlink "integrity.symlink" "a symbolic link where links are not allowed, or one that leads nowhere" "replace it by its target" "'weights.bin' is a symbolic link";
     IntegrityPathEscape "integrity.path-escape" "a name is not canonical or leads out of the model" "do not use the model; the signer is wrong or hostile" "bad resource name '../x'";
@@ -176,6 +177,10 @@ codes! {
     UsageFile "usage.file" "a file named on the command line cannot be read" "check the path" "no such file: key.pem";
     UsageDigests "usage.digests" "the document given with --digests is no document of digests, contradicts itself, or lists the signature" "give the output of digest" "not a document of digests";
     UsageReuse "usage.reuse" "the signature given with --reuse is not one that this key made, or was made with other parameters" "leave --reuse out" "the earlier signature is by another key";
+    UsageRun "usage.run" "the description of a run, or a parameter of it, cannot be recorded" "correct what the message names" "'run.toml', line 3: unknown key 'learning_rate'";
+    UsageInput "usage.input" "an input of a run cannot be recorded" "correct what the message names" "the input 'hf://acme/base' cannot be recorded: it is given twice";
+    UsageUnresolved "usage.unresolved" "inputs of a run are named that nothing pins" "give each as URI=PATH or URI=DIGEST, or give --allow-unresolved" "UNRESOLVED 'hf://acme/base'";
+    UsagePredicate "usage.predicate" "the predicate is not what its type says, or must not be signed by this command" "correct the field that the message names" "the predicate is no 'https://slsa.dev/provenance/v1': /runDetails/builder/id: required, but unset or empty";
     UsagePart "usage.part" "the documents given to digest --merge are not all the parts of one measurement, each once" "give every part once" "part 2 of 4 is missing";
 
     ErrorIo "error.io" "the system could not read or write something; also a model that does not exist" "see the message" "cannot read 'model.bin': permission denied";
