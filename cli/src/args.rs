@@ -1,11 +1,13 @@
 //! The flags. Those of the reference tool `model_signing` keep their names, with hyphens or underscores.
 
 mod policy;
+mod provenance;
 mod sign;
 mod sigstore;
 mod verify;
 
 pub use policy::*;
+pub use provenance::*;
 pub use sign::*;
 pub use sigstore::*;
 pub use verify::*;
@@ -167,6 +169,8 @@ pub enum SchemaName {
     PolicyVerification,
     /// modelseal.import/v1, printed by `policy import`
     Import,
+    /// modelseal.provenance/v1, printed by `verify provenance`
+    Provenance,
 }
 
 #[derive(Debug, Args)]

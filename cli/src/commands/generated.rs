@@ -9,8 +9,8 @@ use crate::{
 use clap::CommandFactory;
 use modelseal::report::{
     BundleReport, CasesReport, DiffReport, DigestReport, ErrorReport, ExplainReport, ImportReport,
-    LintReport, PartReport, PolicySignatureReport, PolicyVerificationReport, SignReport, TrustReport,
-    VerifyReport,
+    LintReport, PartReport, PolicySignatureReport, PolicyVerificationReport, ProvenanceReport, SignReport,
+    TrustReport, VerifyReport,
 };
 use schemars::schema_for;
 use std::path::Path;
@@ -50,6 +50,7 @@ pub fn schema(document: SchemaName, output: &Output) -> Result<Exit, Failure> {
         SchemaName::PolicySignature => schema_for!(PolicySignatureReport),
         SchemaName::PolicyVerification => schema_for!(PolicyVerificationReport),
         SchemaName::Import => schema_for!(ImportReport),
+        SchemaName::Provenance => schema_for!(ProvenanceReport),
     };
     let mut text = serde_json::to_vec_pretty(&schema).map_err(Failure::io)?;
     text.push(b'\n');

@@ -5,6 +5,7 @@ pub mod digest;
 pub mod generated;
 pub mod key;
 pub mod policy;
+pub mod provenance;
 pub mod show;
 pub mod sign;
 pub mod trust;

@@ -4,7 +4,7 @@ use crate::common::World;
 use snapbox::{Data, assert_data_eq};
 use std::{fs, path::Path};
 
-const COMMANDS: [&[&str]; 31] = [
+const COMMANDS: [&[&str]; 32] = [
     &[],
     &["digest"],
     &["sign"],
@@ -26,6 +26,7 @@ const COMMANDS: [&[&str]; 31] = [
     &["man"],
     &["schema"],
     &["verify", "policy"],
+    &["verify", "provenance"],
     &["policy"],
     &["policy", "lint"],
     &["policy", "fmt"],

@@ -2,11 +2,13 @@
 
 mod bundle;
 mod policy;
+mod provenance;
 mod sigstore;
 mod tools;
 
 pub use bundle::*;
 pub use policy::*;
+pub use provenance::*;
 pub use sigstore::*;
 pub use tools::*;
 

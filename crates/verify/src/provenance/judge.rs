@@ -5,11 +5,16 @@ use super::{
     compare::{self, escaped},
     producer::{Producer, commits},
 };
-use crate::{decision::Code, policy::values::Level, signer::Signer, verified::Verified};
+use crate::{
+    decision::Code,
+    policy::{testing::PointerKey, values::Level},
+    signer::Signer,
+    verified::Verified,
+};
 use modelseal_core::{
     attestation::{Attestation, Subject},
     cover::{Cover, NearMiss, Target},
-    json::value::Value as Json,
+    json::{pointer::Pointer, value::Value as Json},
     predicate::{
         Predicate,
         build_type::Unresolved,
@@ -98,6 +103,8 @@ struct Case<'a> {
     producer: Producer,
     source: Option<Source>,
     commits: BTreeSet<String>,
+    /// Those of parameters, and of the inputs that this build type records.
+    tests: compare::Tests,
 }
 
 impl<'a> Case<'a> {
@@ -109,7 +116,13 @@ impl<'a> Case<'a> {
         {
             source.reference = claims::reference(producer, claims).map(str::to_owned);
         }
-        Self { provenance, expected, claims, producer, source, commits: commits(provenance) }
+        let inputs = expected.inputs.iter().filter_map(|(name, test)| {
+            let pointer = Pointer::parse(&producer.input_pointer(name)?).ok()?;
+            Some((PointerKey(pointer), test.clone()))
+        });
+        let mut tests: compare::Tests = inputs.collect();
+        tests.extend(expected.parameters.clone());
+        Self { provenance, expected, claims, producer, source, commits: commits(provenance), tests }
     }
 
     /// Whether so much is asked for that nothing may go uncompared.
@@ -241,7 +254,7 @@ impl<'a> Case<'a> {
 
     /// Every value of the external parameters, with whether it is compared with anything.
     fn parameters(&self) -> Vec<Parameter> {
-        let untested = compare::untested_parameters(&self.expected.parameters, self.provenance);
+        let untested = compare::untested_parameters(&self.tests, self.provenance);
         let untested: BTreeSet<&str> = untested.iter().map(String::as_str).collect();
         // The value itself is untested, or something that it is a part of.
         let is_untested = |pointer: &str| {
@@ -295,9 +308,19 @@ impl<'a> Case<'a> {
 
     fn parameter_checks(&self, parameters: &[Parameter]) -> Vec<Check> {
         let mut checks = Vec::new();
-        for fault in compare::parameters(&self.expected.parameters, self.provenance) {
+        for fault in compare::parameters(&self.tests, self.provenance) {
             let check = Check::of("parameters", Some(fault), String::new);
             checks.push(check.fix("use the model that was built with the expected parameters"));
+        }
+        if let Some(name) =
+            self.expected.inputs.keys().find(|name| self.producer.input_pointer(name).is_none())
+        {
+            let message = format!("the input '{}' is not recorded by this build type", Printable(name));
+            checks.push(
+                Check::new("parameters")
+                    .fail(Code::SlsaParameterMismatch, message)
+                    .fix("build with a producer that records inputs, or leave the flag out"),
+            );
         }
         let count = |wanted| parameters.iter().filter(|p| p.compared == wanted).count();
         let code = |parameter: &Parameter| match parameter.compared {

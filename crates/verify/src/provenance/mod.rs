@@ -24,7 +24,7 @@ use modelseal_core::{
     predicate::{build_type::Unresolved, slsa_provenance::Source},
 };
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use crate::policy::{
     matching::Match as Expected,
@@ -53,6 +53,8 @@ pub struct Expectations {
     pub source_digest: Option<String>,
     /// A test for each external parameter, by JSON pointer.
     pub parameters: compare::Tests,
+    /// Values of workflow inputs, by their names: where a build type records them is known here.
+    pub inputs: BTreeMap<String, Test>,
     /// Accepts parameters that neither a test nor the build type knows.
     pub allow_unknown_parameters: bool,
     /// Accepts inputs that no digest pins.
@@ -157,6 +159,20 @@ pub enum Outcome {
     Skipped,
 }
 
+/// The test of a value that a command line writes as text: that text, or the number, truth value, list or object that it
+/// spells in JSON.
+#[must_use]
+pub fn equals_text(text: &str) -> Test {
+    let mut values = vec![Json::from(text)];
+    values.extend(
+        Json::parse(text.as_bytes(), MAX_VALUE_BYTES).ok().filter(|v| v.as_str().is_none() && !v.is_null()),
+    );
+    Test::In(values)
+}
+
+/// Bytes of a value on a command line that are read as JSON.
+const MAX_VALUE_BYTES: u64 = 1 << 20;
+
 impl Default for Expectations {
     /// Nothing but that provenance exists: level 1.
     fn default() -> Self {
@@ -168,6 +184,7 @@ impl Default for Expectations {
             source_ref: None,
             source_digest: None,
             parameters: compare::Tests::new(),
+            inputs: BTreeMap::new(),
             allow_unknown_parameters: false,
             allow_unresolved: false,
         }

@@ -106,6 +106,17 @@ impl Producer {
         }
     }
 
+    /// Where a workflow's input of that name is recorded, where such are.
+    pub(super) fn input_pointer(self, name: &str) -> Option<String> {
+        let parent = match self {
+            Self::GitHubCommunity => "/inputs/",
+            Self::SlsaGitHubGenerator => "/parameters/event_inputs/",
+            Self::GitLab => "/variables/",
+            _ => return None,
+        };
+        Some(format!("{parent}{}", super::compare::escaped(name)))
+    }
+
     /// Where the parameters are that name the source's repository, and its ref.
     pub(super) fn source_pointers(self) -> (&'static str, &'static str) {
         match self {
