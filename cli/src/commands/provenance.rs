@@ -318,7 +318,7 @@ fn print_failed(out: &mut dyn Write, check: &ProvenanceCheck) -> io::Result<()> 
     let code = check.code.as_deref().unwrap_or_default();
     writeln!(out, "  failed: {}: {} [{code}]", check.id, Printable(&check.message))?;
     for (what, value) in [("expected:", &check.expected), ("found:", &check.actual)] {
-        if !value.is_null() {
+        if let Some(value) = value {
             writeln!(out, "    {what:<11} {}", Printable(&in_words(value)))?;
         }
     }

@@ -220,7 +220,7 @@ impl ProvenanceRequest {
             measured: None,
             digests: None,
             trusted_root: self.trusted_root.clone(),
-            min_level: self.expected.min_level.number(),
+            min_level: self.expected.min_level.number().into(),
             decisive: None,
             provenances: Vec::new(),
             other_statements: Vec::new(),
@@ -473,13 +473,7 @@ impl Work<'_> {
             ignore_paths: Vec::new(),
         };
         let options = Options { serialization, exclude: exclude.clone(), ..request.effort.options() };
-        let measured = measure(source, &options, self.progress).map_err(|error| match &error {
-            MeasureError::Symlink { .. } => {
-                let stop = Stop::from(error);
-                Stop { message: format!("{}; --allow-symlinks reads through links", stop.message), ..stop }
-            }
-            _ => error.into(),
-        })?;
+        let measured = measure(source, &options, self.progress)?;
         if self.measured.is_empty() {
             let manifest = measured.manifest.get();
             self.report.measured = Some(ModelReport::new(&source.model_name()?, manifest, measured.bytes));
@@ -598,8 +592,8 @@ fn facts(candidate: &Candidate, judged: &Judgement) -> ProvenanceFacts {
         status: CheckStatus::Pass,
         code: None,
         message: format!("signed by {signer}"),
-        expected: serde_json::Value::Null,
-        actual: serde_json::Value::Null,
+        expected: None,
+        actual: None,
         fix: None,
     }];
     checks.extend(judged.checks.iter().map(ProvenanceCheck::from));
@@ -615,7 +609,7 @@ fn facts(candidate: &Candidate, judged: &Judgement) -> ProvenanceFacts {
         build_type: judged.build_type.clone(),
         builder_id: judged.builder_id.clone(),
         level: crate::report::LevelReport {
-            granted: judged.level.level.number(),
+            granted: judged.level.level.number().into(),
             because: judged.level.because.clone(),
         },
         cover: judged.cover.as_ref().map(Into::into),

@@ -36,7 +36,7 @@ pub struct ProvenanceReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted_root: Option<TrustedRootReport>,
     /// The least SLSA Build level that was asked for.
-    pub min_level: u8,
+    pub min_level: u32,
     /// The document that the verdict rests on: the one that passes, or the one that is lacking least.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decisive: Option<String>,
@@ -108,7 +108,7 @@ pub struct ProvenanceFacts {
 #[serde(rename_all = "kebab-case")]
 pub struct LevelReport {
     /// The level, 1 to 3.
-    pub granted: u8,
+    pub granted: u32,
     /// Why.
     pub because: String,
 }
@@ -194,11 +194,11 @@ pub struct ProvenanceCheck {
     /// What was found.
     pub message: String,
     /// What was expected, where that is a value.
-    #[serde(skip_serializing_if = "Value::is_null")]
-    pub expected: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Value>,
     /// What there is instead.
-    #[serde(skip_serializing_if = "Value::is_null")]
-    pub actual: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actual: Option<Value>,
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
@@ -287,8 +287,8 @@ impl From<&provenance::Check> for ProvenanceCheck {
             },
             code: check.code.map(|code| code.to_string()),
             message: check.message.clone(),
-            expected: check.expected.clone(),
-            actual: check.actual.clone(),
+            expected: given(&check.expected),
+            actual: given(&check.actual),
             fix: check.fix.clone(),
         }
     }
@@ -304,6 +304,10 @@ impl From<&Descriptor> for DependencyReport {
             pinned: descriptor.is_pinned(),
         }
     }
+}
+
+fn given(value: &Value) -> Option<Value> {
+    Some(value.clone()).filter(|value| !value.is_null())
 }
 
 /// The parameters of a judged provenance.
