@@ -241,6 +241,7 @@ fn print_facts(out: &mut dyn Write, facts: &ProvenanceFacts) -> io::Result<()> {
     print_list(out, "parameters:", &facts.parameters, |parameter| {
         let note = match parameter.compared.as_str() {
             "yes" => "",
+            "accepted" => "  (any value accepted)",
             "no-known" => "  (not compared)",
             _ => "  (not compared, and not known to the build type)",
         };

@@ -125,6 +125,23 @@ fn a_workflow_vouches_for_what_its_certificate_says() {
             "{claim}"
         );
     }
+    // Nor by way of another build type, whose parameters nobody knows.
+    let mut predicate = github();
+    predicate["buildDefinition"]["buildType"] = json!("https://example.com/t");
+    predicate["buildDefinition"]["externalParameters"] = json!({"source": "https://github.com/acme/train"});
+    predicate["runDetails"]["builder"]["id"] =
+        json!("https://github.com/acme/train/.github/workflows/other.yml@refs/tags/v1");
+    ci.sign(&ci.site.statement(predicate.clone()), json!({}));
+    let source = ["--source-uri", "github.com/acme/train"];
+    ci.refused(&source, "slsa.signer-mismatch", "builder.id is");
+    predicate["runDetails"]["builder"]["id"] = json!(IDENTITY);
+    ci.sign(&ci.site.statement(predicate.clone()), json!({}));
+    ci.site.world.run(&ci.verify(IDENTITY, &source)).exits(0);
+    predicate["buildDefinition"]["externalParameters"] =
+        json!({"source": "https://github.com/acme/elsewhere"});
+    ci.sign(&ci.site.statement(predicate), json!({}));
+    let source = ["--source-uri", "github.com/acme/elsewhere"];
+    ci.site.world.run(&ci.verify(IDENTITY, &source)).exits(0).prints("is that pipeline's word");
     let mut predicate = github();
     predicate["runDetails"]["builder"]["id"] =
         json!("https://github.com/slsa-framework/trusted.yml@refs/tags/v1");
@@ -152,4 +169,34 @@ fn a_person_is_no_workflow() {
     // What a person says of a build type of ours is that person's word.
     ci.bundle(&ci.site.statement(super::training()), &ci.double.token(who), who);
     ci.site.world.run(&ci.verify(who, &[])).exits(0).prints("signer:    dev@example.com");
+}
+
+/// A published bundle of the public instance: the workflow of a test signed provenance that it had copied from another one's
+/// build. Everything about it verifies but what it says.
+#[test]
+fn copied_provenance_under_the_public_instance_is_refused() {
+    let Ok(vectors) = std::env::var("MODELSEAL_VECTORS") else {
+        return println!("MODELSEAL_VECTORS is not set: nothing was tried");
+    };
+    let site = Site::new();
+    let from = std::path::Path::new(&vectors).join("sigstore/bundle-verify");
+    std::fs::copy(from.join("happy-path-intoto-in-dsse-v3/bundle.sigstore.json"), site.world.join("p.json"))
+        .unwrap();
+    std::fs::copy(from.join("a.txt"), site.world.join("a.txt")).unwrap();
+    let identity = "https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/workflows/\
+                    extremely-dangerous-oidc-beacon.yml@refs/heads/main";
+    let args = [
+        "verify",
+        "provenance",
+        "a.txt",
+        "--bundle",
+        "p.json",
+        "--identity",
+        identity,
+        "--identity-provider",
+        "https://token.actions.githubusercontent.com",
+    ];
+    let report = site.world.refused(&args, 1, "slsa.signer-mismatch", "loosebazooka/aa-test");
+    assert_eq!(report["provenances"][0]["cover"]["extent"], "full");
+    assert_eq!(failed(&report).len(), 3, "{report:#}");
 }

@@ -159,7 +159,7 @@ pub struct ParameterReport {
     /// Its value.
     #[schemars(with = "Value")]
     pub value: Json,
-    /// Whether it was compared with anything: `yes`; `no-known` when the build type says what it means; `no-unknown`.
+    /// Whether it was compared with anything: `yes`; `accepted` when any value was said to do; `no-known` when the build type says what it means; `no-unknown`.
     pub compared: String,
 }
 
@@ -317,6 +317,7 @@ pub(crate) fn parameters(judged: &Judgement) -> Vec<ParameterReport> {
         value: parameter.value.clone(),
         compared: match parameter.compared {
             Compared::Yes => "yes",
+            Compared::Accepted => "accepted",
             Compared::Defined => "no-known",
             Compared::Unknown => "no-unknown",
         }

@@ -34,7 +34,7 @@ pub(super) fn check(
     provenance: &Provenance,
 ) -> Vec<Check> {
     let mut checks = Vec::new();
-    if producer.is_github() {
+    if speaks_of_workflow(producer, provenance) {
         checks.push(required(claims, BUILDER, "builder.id", Some(&provenance.builder_id)));
     }
     if producer.builds_its_repository() {
@@ -53,8 +53,23 @@ pub(super) fn check(
             several => Some(several.join(" and ")),
         };
         checks.push(required(claims, COMMIT, "the commit", commit.as_deref()));
+    } else if let (Some(source), Some(claimed)) = (provenance.source(), claims.get(REPOSITORY))
+        && source.repository != *claimed
+    {
+        // Training code may well live in another repository than the pipeline that runs it.
+        let (claimed, stated) = (Printable(claimed), Printable(&source.repository));
+        let message = format!(
+            "the signing certificate is of a pipeline in '{claimed}'; the source '{stated}' is that pipeline's word"
+        );
+        checks.push(Check::new("certificate").not_compared(message).actual(json!(source.repository)));
     }
     checks
+}
+
+/// Whether the builder is a workflow of GitHub Actions, by the build type or by its name. Whoever signs could choose another
+/// build type to speak for somebody else's workflow.
+fn speaks_of_workflow(producer: Producer, provenance: &Provenance) -> bool {
+    producer.is_github() || provenance.builder_id.contains("/.github/workflows/")
 }
 
 /// The ref that the certificate states for the pipeline's own repository.
@@ -75,7 +90,7 @@ pub(super) fn cap(
     if claimed == Some(SELF_HOSTED) || stated.and_then(Value::as_str) == Some(SELF_HOSTED) {
         return Some("the build ran on a self-hosted runner");
     }
-    let unknown = producer.is_github() && claims.is_some() && claimed.is_none();
+    let unknown = speaks_of_workflow(producer, provenance) && claims.is_some() && claimed.is_none();
     unknown.then_some("the certificate does not say what kind of runner the build ran on")
 }
 
@@ -171,8 +186,17 @@ mod tests {
         }
         // A person who signs what a workflow would have said.
         assert_eq!(codes(&check(Producer::GitHubAttest, &BTreeMap::new(), &good)).len(), 4);
-        // Training code of another repository than the pipeline's is nothing to compare.
-        assert!(check(Producer::Other, &claims(&[]), &good).is_empty());
+        // Another build type is no way to speak for a workflow.
+        for producer in [Producer::Other, Producer::TektonChains, Producer::GitLab] {
+            let other = check(producer, &claims(&[(BUILDER, Some("https://evil.example"))]), &good);
+            assert_eq!(codes(&other), [Code::SlsaSignerMismatch], "{producer}");
+        }
+        // Training code of another repository than the pipeline's is said, and no failure.
+        let elsewhere = claims(&[(REPOSITORY, Some("https://github.com/acme/pipelines"))]);
+        let other = check(Producer::Other, &elsewhere, &good);
+        assert_eq!((other.len(), codes(&other)), (2, vec![]));
+        assert!(other[1].outcome == Outcome::NotCompared && other[1].message.contains("acme/pipelines"));
+        assert_eq!(check(Producer::Other, &claims(&[]), &good).len(), 1);
     }
 
     #[test]
@@ -208,6 +232,6 @@ mod tests {
         }
         let silent = claims(&[(RUNNER, None)]);
         assert!(cap(Producer::GitHubAttest, Some(&silent), "github-hosted"));
-        assert!(!cap(Producer::Other, Some(&silent), "github-hosted"));
+        assert!(cap(Producer::Other, Some(&silent), "github-hosted"), "it names a workflow as its builder");
     }
 }

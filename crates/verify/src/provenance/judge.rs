@@ -7,7 +7,10 @@ use super::{
 };
 use crate::{
     decision::Code,
-    policy::{testing::PointerKey, values::Level},
+    policy::{
+        testing::{PointerKey, Test},
+        values::Level,
+    },
     signer::Signer,
     verified::Verified,
 };
@@ -268,8 +271,10 @@ impl<'a> Case<'a> {
         leaves
             .into_iter()
             .map(|(pointer, value)| {
-                let compared = if !is_untested(&pointer) || self.is_compared_elsewhere(&pointer, value) {
+                let compared = if self.is_compared_elsewhere(&pointer, value) {
                     Compared::Yes
+                } else if !is_untested(&pointer) {
+                    if self.is_any(&pointer) { Compared::Accepted } else { Compared::Yes }
                 } else if self.producer.defines(&pointer) {
                     Compared::Defined
                 } else {
@@ -278,6 +283,17 @@ impl<'a> Case<'a> {
                 Parameter { pointer, value: value.clone(), compared }
             })
             .collect()
+    }
+
+    /// Whether all tests that look at this parameter let any value pass.
+    fn is_any(&self, pointer: &str) -> bool {
+        let above = |test: &str| {
+            pointer.strip_prefix(test).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let below = format!("{pointer}/");
+        let mut tests =
+            self.tests.iter().filter(|(at, _)| above(at.as_str()) || at.as_str().starts_with(&below));
+        tests.all(|(_, test)| matches!(test, Test::Any | Test::Exists(_)))
     }
 
     /// Whether the checks of source and builder look at this parameter.
@@ -347,14 +363,14 @@ impl<'a> Case<'a> {
             checks.push(Check::new("parameters").fail(*code, message));
         }
         if checks.is_empty() {
-            let (yes, defined, unknown) =
-                (count(Compared::Yes), count(Compared::Defined), count(Compared::Unknown));
+            let (yes, defined) = (count(Compared::Yes), count(Compared::Defined));
+            let unseen = count(Compared::Accepted) + count(Compared::Unknown);
             let message = format!(
-                "{yes} of {} compared; {defined} not compared and known to the build type; {unknown} not compared and \
+                "{yes} of {} compared; {defined} not compared and known to the build type; {unseen} not compared and \
                  accepted unseen",
                 parameters.len()
             );
-            let all = defined + unknown == 0;
+            let all = defined + unseen == 0;
             let check = Check::new("parameters");
             checks.push(if all { check.pass(message) } else { check.not_compared(message) });
         }

@@ -120,6 +120,8 @@ pub struct Parameter {
 pub enum Compared {
     /// With what is expected; the checks say how that ended.
     Yes,
+    /// With nothing, because any value is accepted.
+    Accepted,
     /// With nothing; the build type says what it means.
     Defined,
     /// With nothing, and nothing says what it means.
