@@ -3,6 +3,7 @@
 mod attest;
 mod lineage;
 mod policy;
+mod provenance;
 mod sign;
 mod sigstore;
 mod statement;
@@ -12,6 +13,7 @@ mod verify;
 pub use attest::*;
 pub use lineage::*;
 pub use policy::*;
+pub use provenance::*;
 pub use sign::*;
 pub use sigstore::*;
 pub use statement::*;
@@ -208,6 +210,8 @@ pub enum SchemaName {
     Affected,
     /// modelseal.store/v1, printed by `store`
     Store,
+    /// modelseal.provenance/v1, printed by `verify provenance`
+    Provenance,
 }
 
 #[derive(Debug, Args)]

@@ -147,7 +147,7 @@ pub struct RunArgs {
     pub allow_unresolved: bool,
 
     #[command(flatten)]
-    pub builder: BuilderArgs,
+    pub builder: RecordedBuilderArgs,
 }
 
 /// What went into a run.
@@ -183,7 +183,7 @@ pub struct InputArgs {
 /// Who ran it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = BUILDER)]
-pub struct BuilderArgs {
+pub struct RecordedBuilderArgs {
     /// The builder (a URI). Else the run file's, else what the CI system says, else a URI that says that nothing is known
     #[arg(long, value_name = "URI")]
     pub builder_id: Option<String>,

@@ -2,8 +2,8 @@
 
 use crate::{
     args::{
-        AttestArgs, AttestCommand, BeginArgs, BuilderArgs, Ci, FinishArgs, InputArgs, MethodName,
-        ProvenanceArgs, RunArgs, StatementArgs, Who,
+        AttestArgs, AttestCommand, BeginArgs, Ci, FinishArgs, InputArgs, MethodName, ProvenanceArgs,
+        RecordedBuilderArgs, RunArgs, StatementArgs, Who,
     },
     commands::sign::{
         evidence, files_text, open, print_evidence, print_signer, published_key, sign_as_somebody,
@@ -208,7 +208,7 @@ fn with_run(
         .base_keys(base_keys(&args.inputs)?))
 }
 
-fn surroundings(args: &BuilderArgs) -> Surroundings {
+fn surroundings(args: &RecordedBuilderArgs) -> Surroundings {
     let (environment, system) = match args.ci {
         Ci::None => (CiEnvironment::default(), None),
         Ci::Auto => (CiEnvironment::of(|name| env::var(name).ok()), None),

@@ -10,7 +10,7 @@ use clap::CommandFactory;
 use modelseal::report::{
     AffectedReport, AttestReport, BundleReport, CasesReport, DiffReport, DigestReport, ErrorReport,
     ExplainReport, ImportReport, LintReport, PartReport, PolicySignatureReport, PolicyVerificationReport,
-    RunRecord, SignReport, StatementCheckReport, StoreReport, TrustReport, VerifyReport,
+    ProvenanceReport, RunRecord, SignReport, StatementCheckReport, StoreReport, TrustReport, VerifyReport,
 };
 use schemars::schema_for;
 use std::path::Path;
@@ -55,6 +55,7 @@ pub fn schema(document: SchemaName, output: &Output) -> Result<Exit, Failure> {
         SchemaName::Import => schema_for!(ImportReport),
         SchemaName::Affected => schema_for!(AffectedReport),
         SchemaName::Store => schema_for!(StoreReport),
+        SchemaName::Provenance => schema_for!(ProvenanceReport),
     };
     let mut text = serde_json::to_vec_pretty(&schema).map_err(Failure::io)?;
     text.push(b'\n');

@@ -7,6 +7,7 @@ pub mod generated;
 pub mod key;
 pub mod lineage;
 pub mod policy;
+pub mod provenance;
 pub mod show;
 pub mod sign;
 pub mod statement;

@@ -8,7 +8,7 @@ use crate::{
 use modelseal::{
     Printable, check_statement, check_statement_file,
     limits::MAX_ATTESTATION_BYTES,
-    report::{CheckedStatement, ProvenanceFacts, StatementCheckReport, StatementVerdict},
+    report::{CheckedStatement, StatedProvenance, StatementCheckReport, StatementVerdict},
 };
 use std::{
     io::{self, Read, Write},
@@ -82,7 +82,7 @@ fn print(out: &mut dyn Write, statement: &CheckedStatement) -> io::Result<()> {
 
 fn print_provenance(
     line: &mut dyn FnMut(&str, &str) -> io::Result<()>,
-    facts: &ProvenanceFacts,
+    facts: &StatedProvenance,
 ) -> io::Result<()> {
     let known = facts.known_as.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
     line("build type", &format!("{}{known}", facts.build_type))?;

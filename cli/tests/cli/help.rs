@@ -4,7 +4,7 @@ use crate::common::World;
 use snapbox::{Data, assert_data_eq};
 use std::{fs, path::Path};
 
-const COMMANDS: [&[&str]; 45] = [
+const COMMANDS: [&[&str]; 46] = [
     &[],
     &["digest"],
     &["sign"],
@@ -31,6 +31,7 @@ const COMMANDS: [&[&str]; 45] = [
     &["man"],
     &["schema"],
     &["verify", "policy"],
+    &["verify", "provenance"],
     &["policy"],
     &["policy", "lint"],
     &["policy", "fmt"],

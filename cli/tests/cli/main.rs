@@ -46,6 +46,8 @@ mod pki;
 #[cfg(target_os = "linux")]
 mod policy;
 #[cfg(target_os = "linux")]
+mod provenance;
+#[cfg(target_os = "linux")]
 mod reusing;
 #[cfg(target_os = "linux")]
 mod signals;

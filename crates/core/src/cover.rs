@@ -130,6 +130,22 @@ pub fn digest_method(serialization: &Serialization) -> String {
     }
 }
 
+/// How to measure a model so that its digests can be compared with ones of this `digestMethod`: the reverse of
+/// [`digest_method`]. `None` for every other text, also for one that [`digest_method`] would spell otherwise.
+#[must_use]
+pub fn read_digest_method(method: &str) -> Option<(Method, Algorithm)> {
+    let mut words = method.strip_prefix("oms/v1.0;")?.split(';');
+    let by = match (words.next()?, &mut words) {
+        ("files", _) => Method::Files,
+        ("shards", words) => Method::Shards(words.next()?.parse().ok()?),
+        _ => return None,
+    };
+    let algorithm = words.next()?.parse().ok()?;
+    let serialization =
+        Serialization { method: by, algorithm, allow_symlinks: false, ignore_paths: Vec::new() };
+    (digest_method(&serialization) == method).then_some((by, algorithm))
+}
+
 /// Whether the manifest digest is what in-toto calls `dirHash`: over whole files, with SHA-256.
 #[must_use]
 pub fn has_dir_hash(serialization: &Serialization) -> bool {

@@ -33,7 +33,7 @@ use crate::{
     digest::{DigestRequest, Effort, MeasuredModel, digest},
     error::Error,
     output::Output,
-    report::{AttestReport, DependencyReport, Digests, ModelReport, ProvenanceReport, RunRecord},
+    report::{AttestReport, Digests, ModelReport, RecordedDependency, RecordedProvenance, RunRecord},
     signing::{EvidenceServices, Made, Sayable, check_material, sign_with},
 };
 use destination::Destinations;
@@ -137,7 +137,7 @@ pub struct PreparedAttestation {
     model: MeasuredModel,
     statement: Statement,
     predicate_type: String,
-    provenance: Option<ProvenanceReport>,
+    provenance: Option<RecordedProvenance>,
     notes: Vec<String>,
     destinations: Destinations,
     now: Timestamp,
@@ -344,12 +344,12 @@ impl AttestRequest<ProvenanceOf> {
         }
         let unresolved = build_type.unresolved(&provenance);
         settings.check_resolved(&unresolved)?;
-        let report = ProvenanceReport {
+        let report = RecordedProvenance {
             build_type: provenance.build_type.clone(),
             builder_id: provenance.builder_id.clone(),
             level: 1,
             level_reason: LEVEL_REASON.to_owned(),
-            dependencies: provenance.resolved_dependencies.iter().map(DependencyReport::of).collect(),
+            dependencies: provenance.resolved_dependencies.iter().map(RecordedDependency::of).collect(),
             unresolved: error::unresolved_lines(&unresolved),
         };
         notes.extend(report.unresolved.iter().cloned());
@@ -459,7 +459,7 @@ impl Settings {
         self,
         predicate_type: &str,
         predicate: &Value,
-        provenance: Option<ProvenanceReport>,
+        provenance: Option<RecordedProvenance>,
         mut notes: Vec<String>,
         progress: &dyn Progress,
     ) -> Result<PreparedAttestation, Error> {

@@ -44,6 +44,7 @@ mod keyless;
 mod output;
 mod parts;
 mod policies;
+mod provenance;
 pub mod report;
 mod reuse;
 mod scope;
@@ -100,6 +101,17 @@ pub use modelseal_verify::{
     verifier::Verifier,
     x509::{Certificate, CertificateError, Roots, RootsError},
 };
+/// What provenance may be expected to say.
+pub mod expect {
+    pub use modelseal_core::{
+        json::pointer::{Pointer, PointerError},
+        predicate::slsa_provenance::Source,
+    };
+    pub use modelseal_verify::provenance::{
+        BuildLevel, Expectations, Expected, ExpectedBuilder, Pattern, PatternError, PointerKey, Test,
+        equals_text,
+    };
+}
 /// The policy language and its reason codes, as far as doors need them.
 pub mod policy {
     pub use modelseal_verify::{
@@ -119,6 +131,9 @@ pub use parts::{MergeError, MergeRequest, PartRequest, merge};
 pub use policies::{
     Policies, PoliciesRequest, PolicyError, TRUST_FILE, diff_policies, format_policy, lint_policies,
     policies, sign_policy, test_policies,
+};
+pub use provenance::{
+    FoundDocument, LookUp, ProvenanceRefusal, ProvenanceRequest, VerifiedProvenance, verify_provenance,
 };
 pub use show::{ShowError, ShowTrust, bundle_method, show};
 pub use sign::{Prepared, SignRequest, SignedFile, sign};

@@ -3,6 +3,7 @@
 mod attest;
 mod bundle;
 mod policy;
+mod provenance;
 mod sigstore;
 mod statement;
 mod store;
@@ -11,6 +12,7 @@ mod tools;
 pub use attest::*;
 pub use bundle::*;
 pub use policy::*;
+pub use provenance::*;
 pub use sigstore::*;
 pub use statement::*;
 pub use store::*;

@@ -26,6 +26,7 @@ pub mod facts;
 pub mod legacy;
 pub mod policy;
 pub mod policy_trust;
+pub mod provenance;
 pub mod public_key;
 pub mod signer;
 pub mod sigstore;

@@ -31,7 +31,7 @@ pub struct AttestReport {
     pub serialization: SerializationReport,
     /// What the provenance says. Absent for other statements.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub provenance: Option<ProvenanceReport>,
+    pub provenance: Option<RecordedProvenance>,
     /// What the user should know besides.
     pub notes: Vec<String>,
 }
@@ -39,7 +39,7 @@ pub struct AttestReport {
 /// What provenance says.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct ProvenanceReport {
+pub struct RecordedProvenance {
     /// The rules of its parameters (a URI).
     pub build_type: String,
     /// Who ran the build, in the words of whoever signs (a URI).
@@ -49,7 +49,7 @@ pub struct ProvenanceReport {
     /// Why it is not higher.
     pub level_reason: String,
     /// What went in, each with the digest that pins it.
-    pub dependencies: Vec<DependencyReport>,
+    pub dependencies: Vec<RecordedDependency>,
     /// Inputs that nothing pins, each with the reason.
     pub unresolved: Vec<String>,
 }
@@ -57,7 +57,7 @@ pub struct ProvenanceReport {
 /// A resolved dependency.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct DependencyReport {
+pub struct RecordedDependency {
     /// As what it went in.
     pub name: String,
     /// What identifies it.
@@ -117,7 +117,7 @@ impl AttestReport {
     pub const SCHEMA: &str = "modelseal.attestation/v1";
 }
 
-impl DependencyReport {
+impl RecordedDependency {
     pub(crate) fn of(descriptor: &Descriptor) -> Self {
         Self {
             name: descriptor.name.clone().unwrap_or_default(),

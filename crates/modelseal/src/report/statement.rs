@@ -61,7 +61,7 @@ pub struct CheckedStatement {
     pub subjects: Vec<CheckedSubject>,
     /// How the subjects were built, if that is what it says.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub provenance: Option<ProvenanceFacts>,
+    pub provenance: Option<StatedProvenance>,
 }
 
 /// How a statement was judged.
@@ -108,7 +108,7 @@ pub struct CheckedSubject {
 /// What provenance says. Under SLSA v0.2, as version 1 would say it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub struct ProvenanceFacts {
+pub struct StatedProvenance {
     /// The type of the build (a URI).
     pub build_type: String,
     /// The short name of a build type of modelseal's own, whose promises were checked.
@@ -212,7 +212,7 @@ impl CheckedStatement {
     pub(crate) fn of(file: &str, attestation: Option<&Attestation>, problems: Vec<Problem>) -> Self {
         let problems: Vec<StatementProblem> = problems.into_iter().map(StatementProblem::from).collect();
         let provenance = attestation.and_then(|attestation| match &attestation.predicate {
-            Predicate::Provenance(provenance) => Some(ProvenanceFacts::of(provenance)),
+            Predicate::Provenance(provenance) => Some(StatedProvenance::of(provenance)),
             _ => None,
         });
         let mut checked = Self {
@@ -275,7 +275,7 @@ impl CheckedSubject {
     }
 }
 
-impl ProvenanceFacts {
+impl StatedProvenance {
     fn of(provenance: &Provenance) -> Self {
         let source = provenance.source();
         let resolved = provenance.resolved_dependencies.iter().filter(|found| found.is_pinned()).count();

@@ -121,8 +121,13 @@ codes! {
     SlsaBuildType "slsa.build-type" "the build is of a type that is not listed for the builder" "build in a listed way" "buildType is 'https://example.com/other'";
     SlsaSourceMismatch "slsa.source-mismatch" "built from another source" "build from the source that the policy names" "source is 'git+https://git.example/fork'";
     SlsaRefMismatch "slsa.ref-mismatch" "built from another branch or tag" "build from the ref that the policy names" "ref is 'refs/heads/dev'";
+    SlsaSourceDigestMismatch "slsa.source-digest-mismatch" "built from another commit of the source" "build from the commit that is expected" "the commit is 94efdd6f628eda9c1ae893467c9652808443ef3e";
+    SlsaSignerMismatch "slsa.signer-mismatch" "the provenance names another builder or source than the certificate that signed it" "do not use the provenance; whoever signed it was not that builder" "builder.id is 'https://github.com/a/b/.github/workflows/c.yml@refs/tags/v1', the certificate says 'https://github.com/x/y/.github/workflows/c.yml@refs/tags/v1'";
     SlsaParameterUnknown "slsa.parameter-unknown" "the build had a parameter that the policy does not test" "test the parameter in the policy, or build without it" "externalParameters has /debug";
     SlsaParameterMismatch "slsa.parameter-mismatch" "a build parameter has another value than the policy wants" "build with the parameters that the policy names" "/epochs is 9, expected at most 5";
+    SlsaInputUnresolved "slsa.input-unresolved" "an input that the parameters name is pinned by no resolved dependency" "build again with the input's digest, or accept it with --allow-unresolved" "/buildDefinition/externalParameters/baseModel: 'pkg:huggingface/acme/base@1' is not resolved";
+    SlsaNotCompared "slsa.not-compared" "a level above 1 is asked for, and a part of the provenance was compared with nothing" "say what is expected with the flag that the message names" "nobody said which source is expected; found 'https://github.com/acme/train'";
+    SlsaDisagreement "slsa.disagreement" "several trusted provenances of the model contradict each other" "find out which of them is right; leave --no-disagreement out to let one good provenance be enough" "a.json says builder 'https://a.example', b.json says 'https://b.example'";
     SlsaBaseModelUnverified "slsa.base-model-unverified" "a model that this one was made from is not allowed by the policy, or was not verified" "verify the base model under the same policy and give its VSA" "hf://huggingface.co/acme/base was not verified";
 
     VsaMissing "vsa.missing" "no verification summary speaks of this model" "have the verifier issue one, and give it with --bundle" "no VSA by import-gate";

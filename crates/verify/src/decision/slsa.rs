@@ -13,13 +13,12 @@ use crate::{
     policy::{
         document::{Builder, Slsa},
         reference::Reference,
-        testing::{PointerKey, Test},
         words::Permission,
     },
+    provenance::compare::{self, Fault},
 };
 use modelseal_core::{
     attestation::Attestation,
-    json::value::Value as Json,
     predicate::{
         Predicate,
         descriptor::Descriptor,
@@ -79,7 +78,8 @@ pub(super) fn check<'a>(
         };
     };
     let count = all.len();
-    let key = |(said, _, faults): &(Said<'_>, &Provenance, Faults)| (faults.len(), said.by.document.clone());
+    let key =
+        |(said, _, faults): &(Said<'_>, &Provenance, Vec<Fault>)| (faults.len(), said.by.document.clone());
     let (said, provenance, faults) = all.into_least(key);
     if faults.is_empty() {
         let message = format!("built by {}, one of {count} provenances", Printable(&provenance.builder_id));
@@ -88,7 +88,7 @@ pub(super) fn check<'a>(
         found.extend(base_models(context, block, wanted, provenance));
         return Judged { found, passed: Some((said, provenance)) };
     }
-    let found = faults.into_iter().map(|(code, message, expected, actual)| {
+    let found = faults.into_iter().map(|Fault { code, message, expected, actual }| {
         let fail = Found::fail(id.clone(), code, message).expected(expected).actual(actual);
         fail.evidence([said.by.document.clone()])
     });
@@ -100,119 +100,45 @@ fn is_provenance(about: &Attestation) -> bool {
         .contains(&&*about.predicate_type)
 }
 
-type Faults = Vec<(Code, String, Value, Value)>;
-
 /// Of the builders that this signer may speak for, the one that is lacking least.
-fn judge(wanted: &Slsa, builders: &[(&String, &Builder)], by: &By, provenance: &Provenance) -> Faults {
+fn judge(wanted: &Slsa, builders: &[(&String, &Builder)], by: &By, provenance: &Provenance) -> Vec<Fault> {
     let own = builders.iter().filter(|(_, builder)| builder.signers.contains(&by.signer));
     let least = own.map(|(_, builder)| of_builder(wanted, builder, provenance)).min_by_key(Vec::len);
     let mut faults = least.unwrap_or_else(|| {
-        vec![(
-            Code::SlsaBuilderUntrusted,
-            "no builder of the rule has this signer".into(),
-            Value::Null,
-            Value::Null,
-        )]
+        vec![Fault {
+            code: Code::SlsaBuilderUntrusted,
+            message: "no builder of the rule has this signer".into(),
+            expected: Value::Null,
+            actual: Value::Null,
+        }]
     });
-    faults.extend(source(wanted, provenance));
-    faults.extend(parameters(wanted, provenance));
-    faults
-}
-
-fn of_builder(wanted: &Slsa, builder: &Builder, provenance: &Provenance) -> Faults {
-    let mut faults = Vec::new();
-    if !builder.builder_id.matches(&provenance.builder_id) {
-        let message =
-            format!("builder.id is '{}', expected {}", Printable(&provenance.builder_id), builder.builder_id);
-        let expected = json!(builder.builder_id.to_string());
-        faults.push((Code::SlsaBuilderUntrusted, message, expected, json!(provenance.builder_id)));
-    }
-    if !builder.build_types.contains(&provenance.build_type) {
-        let message = format!("buildType is '{}', which is not listed", Printable(&provenance.build_type));
-        let listed: Vec<&str> = builder.build_types.iter().map(String::as_str).collect();
-        faults.push((Code::SlsaBuildType, message, json!(listed), json!(provenance.build_type)));
-    }
-    let (granted, least) = (builder.max_level.number(), wanted.min_level.number());
-    if granted < least {
-        let message = format!("the builder is granted level {granted}, required is {least}");
-        faults.push((Code::SlsaLevelTooLow, message, json!(least), json!(granted)));
-    }
-    faults
-}
-
-fn source(wanted: &Slsa, provenance: &Provenance) -> Faults {
-    let mut faults = Vec::new();
     let found = provenance.source();
-    if let Some(wanted) = &wanted.source {
-        let repository = found.as_ref().map(|source| source.repository.as_str());
-        // Policies write a repository with or without the scheme that provenance puts before it.
-        let matches = |r: &str| wanted.matches(r) || wanted.matches(&format!("git+{r}"));
-        if !repository.is_some_and(matches) {
-            let message =
-                format!("the source is '{}', expected {wanted}", Printable(repository.unwrap_or("")));
-            faults.push((Code::SlsaSourceMismatch, message, json!(wanted.to_string()), json!(repository)));
-        }
-    }
-    if let Some(wanted) = &wanted.source_ref {
-        let reference = found.as_ref().and_then(|source| source.reference.as_deref());
-        if !reference.is_some_and(|r| wanted.matches(r)) {
-            let message = format!("the ref is '{}', expected {wanted}", Printable(reference.unwrap_or("")));
-            faults.push((Code::SlsaRefMismatch, message, json!(wanted.to_string()), json!(reference)));
-        }
-    }
-    faults
-}
-
-fn parameters(wanted: &Slsa, provenance: &Provenance) -> Faults {
-    let mut faults = Vec::new();
-    let document = Json::Object(provenance.external_parameters.clone());
-    for (pointer, test) in &wanted.external_parameters {
-        if let Err(failure) = test.check(pointer, &document) {
-            let message = format!("{}: {failure}, expected {test}", Printable(pointer.as_str()));
-            let expected = json!({ "parameter": pointer.as_str(), "test": test.to_string() });
-            faults.push((Code::SlsaParameterMismatch, message, expected, json!(failure.to_string())));
-        }
-    }
+    let repository = found.as_ref().map(|source| source.repository.as_str());
+    let reference = found.as_ref().and_then(|source| source.reference.as_deref());
+    faults.extend(wanted.source.as_ref().and_then(|wanted| compare::source(wanted, repository)));
+    faults.extend(wanted.source_ref.as_ref().and_then(|wanted| compare::source_ref(wanted, reference)));
+    faults.extend(compare::parameters(&wanted.external_parameters, provenance));
     if wanted.unknown_parameters != Some(Permission::Allow) {
-        let mut unknown = Vec::new();
-        untested("", &document, &wanted.external_parameters, &mut unknown);
-        for path in unknown {
-            let message =
-                format!("externalParameters has {}, which the policy does not test", Printable(&path));
-            faults.push((Code::SlsaParameterUnknown, message, Value::Null, json!(path)));
-        }
+        let unknown = compare::untested_parameters(&wanted.external_parameters, provenance);
+        faults.extend(unknown.into_iter().map(|path| Fault {
+            code: Code::SlsaParameterUnknown,
+            message: format!("externalParameters has {}, which the policy does not test", Printable(&path)),
+            expected: Value::Null,
+            actual: json!(path),
+        }));
     }
     faults
 }
 
-/// Every value that no test looks at. A test of a value looks at all of it; a test of a part of an object leaves the
-/// other parts untested.
-fn untested(path: &str, value: &Json, tests: &BTreeMap<PointerKey, Test>, unknown: &mut Vec<String>) {
-    let below = format!("{path}/");
-    let looked_at = tests.keys().any(|test| test.as_str() == path);
-    let looked_into = tests.keys().any(|test| test.as_str().starts_with(&below));
-    match value {
-        Json::Object(members) if path.is_empty() || (looked_into && !looked_at) => {
-            for (name, value) in members {
-                let escaped = name.replace('~', "~0").replace('/', "~1");
-                untested(&format!("{below}{escaped}"), value, tests, unknown);
-            }
-        }
-        // A test on elements (`/list/*`) is about all of the list only when it is a list of plain values.
-        Json::Array(items) if !looked_at && tests.keys().any(|test| test.as_str() == format!("{below}*")) => {
-            let nested = |item: &Json| matches!(item, Json::Object(_) | Json::Array(_));
-            let whole = tests.iter().any(|(at, test)| at.as_str() == format!("{below}*") && is_every(test));
-            if !whole || items.iter().any(nested) {
-                unknown.push(path.to_owned());
-            }
-        }
-        _ if looked_at => {}
-        _ => unknown.push(path.to_owned()),
-    }
-}
-
-fn is_every(test: &Test) -> bool {
-    matches!(test, Test::Every(_))
+fn of_builder(wanted: &Slsa, builder: &Builder, provenance: &Provenance) -> Vec<Fault> {
+    [
+        compare::builder_id(&builder.builder_id, provenance),
+        compare::build_type(&builder.build_types, provenance),
+        compare::level(builder.max_level, wanted.min_level),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Judges every model that this one was made from by the same policies.
