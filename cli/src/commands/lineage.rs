@@ -144,15 +144,11 @@ fn print_artifact(
     )?;
     let Some(statement) = report.statements.get(edge.statement) else { return Ok(()) };
     let used = edge.dependency.as_deref().unwrap_or("a dependency");
-    let signed = match &statement.signer {
-        Some(signer) => format!("signed by {}", Printable(signer)),
-        None => "NOT VERIFIED".to_owned(),
-    };
-    writeln!(
-        out,
-        "{indent}  step {}, as {}, {signed}: {}",
-        artifact.steps,
-        Printable(used),
-        Printable(&statement.place)
-    )
+    let uri = edge.uri.as_deref().unwrap_or("(no URI)");
+    let (step, place) = (artifact.steps, Printable(&statement.place));
+    writeln!(out, "{indent}  step {step}: made from {} {}", Printable(used), Printable(uri))?;
+    match &statement.signer {
+        Some(signer) => writeln!(out, "{indent}  said in {place}, signed by {}", Printable(signer)),
+        None => writeln!(out, "{indent}  said in {place}, NOT VERIFIED"),
+    }
 }
