@@ -31,6 +31,7 @@ mod affected;
 mod clock;
 mod codes;
 mod decide;
+pub mod declared;
 mod digest;
 mod digests;
 mod disk;
