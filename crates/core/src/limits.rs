@@ -29,9 +29,6 @@ pub const MAX_LINEAGE_BUNDLES: usize = 1024;
 /// Inputs of one build that a walk reports. Provenance lists some thousand at most.
 pub const MAX_LINEAGE_INPUTS: usize = 10_000;
 
-/// Files in a folder of bundles that are looked at when it has no index.
-pub const MAX_STORE_FILES: usize = 1_000_000;
-
 /// Largest file of a model that is read for what it declares about its origin (model card, configuration), in bytes. Real ones
 /// have under 200 KiB.
 pub const MAX_DECLARATION_BYTES: u64 = 4 * 1024 * 1024;

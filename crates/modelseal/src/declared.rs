@@ -84,7 +84,8 @@ impl Declared {
                 inferred: false,
             });
         }
-        self.datasets = self.names("datasets", members.get("datasets")).into_iter().map(|(id, _)| id).collect();
+        self.datasets =
+            self.names("datasets", members.get("datasets")).into_iter().map(|(id, _)| id).collect();
     }
 
     fn adapter(&mut self, bytes: &[u8]) {
@@ -92,7 +93,8 @@ impl Declared {
         let text = |name: &str| value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let Some(id) = text("base_model_name_or_path") else { return };
         if is_local_path(id) {
-            return self.note("adapter_config.json", "names a local path as the base model, which is not shown");
+            return self
+                .note("adapter_config.json", "names a local path as the base model, which is not shown");
         }
         let revision = text("revision").map(str::to_owned);
         match self.bases.iter_mut().find(|known| known.id == id) {
@@ -146,7 +148,10 @@ impl Declared {
             }
         };
         if items.len() > MAX_NAMES {
-            self.note("README.md", &format!("{field} lists more than {MAX_NAMES} names; the others are left out"));
+            self.note(
+                "README.md",
+                &format!("{field} lists more than {MAX_NAMES} names; the others are left out"),
+            );
         }
         let mut names: Vec<(String, String)> = Vec::new();
         for (at, item) in items.iter().take(MAX_NAMES).enumerate() {
@@ -269,7 +274,8 @@ mod tests {
         let expected: serde_json::Value = serde_json::from_slice(&expected).unwrap();
         let mut seen = 0;
         for (name, facts) in expected.as_object().unwrap().iter().filter(|(name, _)| !name.starts_with('_')) {
-            let declared = Declared::read(|file| std::fs::read(root.join("models").join(name).join(file)).ok());
+            let declared =
+                Declared::read(|file| std::fs::read(root.join("models").join(name).join(file)).ok());
             let bases = facts["base_models"].as_array().unwrap();
             assert_eq!(declared.bases.len(), bases.len(), "{name}");
             for (base, wanted) in declared.bases.iter().zip(bases) {
@@ -291,14 +297,22 @@ mod tests {
         let many = card("---\nbase_model:\n- acme/a\n- acme/b\n- acme/a\n---\n");
         assert_eq!(ids(&many), ["acme/a", "acme/b"]);
         assert_eq!(many.bases[1].place, "README.md#/base_model/1");
-        let odd = card("\u{feff}---\r\nlanguage: no\r\nbase_model: [{a: b}, no, 7]\r\ndatasets: no\r\n---\r\n");
+        let odd =
+            card("\u{feff}---\r\nlanguage: no\r\nbase_model: [{a: b}, no, 7]\r\ndatasets: no\r\n---\r\n");
         assert_eq!((ids(&odd), &*odd.datasets), (vec!["no"], &["no".to_owned()][..]));
         assert_eq!(odd.notes.len(), 2, "{:?}", odd.notes);
     }
 
     #[test]
     fn what_is_no_front_matter_declares_nothing() {
-        for text in ["", "# title", "text\n---\nbase_model: a\n---\n", "---", "---\nbase_model: a\n", "---\n- a\n---\n"] {
+        for text in [
+            "",
+            "# title",
+            "text\n---\nbase_model: a\n---\n",
+            "---",
+            "---\nbase_model: a\n",
+            "---\n- a\n---\n",
+        ] {
             assert_eq!(ids(&card(text)), [""; 0], "{text:?}");
         }
         assert!(card("---\nbase_model: a\nbase_model: b\n---\n").notes[0].contains("README.md"));
@@ -322,7 +336,8 @@ mod tests {
                 _ => None,
             })
         };
-        let both = read(r#"{"base_model_name_or_path": "a/b", "revision": "abc"}"#, r#"{"_name_or_path": "a/b"}"#);
+        let both =
+            read(r#"{"base_model_name_or_path": "a/b", "revision": "abc"}"#, r#"{"_name_or_path": "a/b"}"#);
         assert_eq!(both.bases.len(), 1);
         let base = &both.bases[0];
         assert_eq!((base.relation.as_deref(), base.revision.as_deref()), (Some("adapter"), Some("abc")));

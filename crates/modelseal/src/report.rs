@@ -1,12 +1,14 @@
 //! The documents that doors print: plain data with a schema id, the same from every door.
 
 mod bundle;
+mod lineage;
 mod policy;
 mod sigstore;
 mod store;
 mod tools;
 
 pub use bundle::*;
+pub use lineage::*;
 pub use policy::*;
 pub use sigstore::*;
 pub use store::*;

@@ -34,8 +34,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Artifact<'a> {
     /// How it is known.
     pub ids: &'a [ArtifactId],
-    /// It, when it was measured: then a statement may also name its files one by one.
-    pub measured: Option<&'a Target<'a>>,
+    /// It, where it was measured, in every way that it was: then a statement may also name its files one by one.
+    pub measured: &'a [Target<'a>],
 }
 
 /// What policies say of an artifact.
@@ -79,7 +79,13 @@ pub enum Standing {
 
 /// Judges one artifact. `facts` were collected from the bundles about it; those about something else count for nothing.
 #[must_use]
-pub fn judge(set: &PolicySet, request: &Request, artifact: Artifact<'_>, facts: Facts, now: Timestamp) -> Hop {
+pub fn judge(
+    set: &PolicySet,
+    request: &Request,
+    artifact: Artifact<'_>,
+    facts: Facts,
+    now: Timestamp,
+) -> Hop {
     let mut data = facts.data;
     keep_what_is_about(&artifact, &mut data);
     let pinned = pinned(&artifact, &data);
@@ -94,7 +100,11 @@ pub fn judge(set: &PolicySet, request: &Request, artifact: Artifact<'_>, facts: 
     let mut statements = BTreeMap::new();
     for policy in set.policies() {
         let Some(facts) = data.policies.iter().find(|facts| facts.sha256 == policy.digest()) else {
-            hop.decided(Verdict::Error, Some(Code::ErrorInternal), "evidence was collected for another policy");
+            hop.decided(
+                Verdict::Error,
+                Some(Code::ErrorInternal),
+                "evidence was collected for another policy",
+            );
             continue;
         };
         let context = Context {
@@ -171,12 +181,11 @@ fn keep_what_is_about(artifact: &Artifact<'_>, data: &mut FactData) {
     let shares = |ids: Vec<ArtifactId>| ids.iter().any(|id| artifact.ids.contains(id));
     let is_about = |about: &Attestation| {
         shares(ArtifactId::of_subjects(&about.subjects))
-            || artifact.measured.is_some_and(|target| target.cover(&about.subjects).is_full())
+            || artifact.measured.iter().any(|target| target.cover(&about.subjects).is_full())
     };
     let manifests: Vec<bool> =
         data.manifests.iter().map(|fact| shares(ArtifactId::of_manifest(&fact.model.manifest))).collect();
-    let attestations: Vec<bool> =
-        data.attestations.iter().map(|fact| is_about(&fact.attestation)).collect();
+    let attestations: Vec<bool> = data.attestations.iter().map(|fact| is_about(&fact.attestation)).collect();
     for facts in &mut data.policies {
         facts.signatures.retain(|fact| manifests[fact.manifest]);
         facts.attested.retain(|fact| attestations[fact.attestation]);
@@ -232,9 +241,11 @@ fn standings(context: &Context<'_>, statements: &mut BTreeMap<String, (usize, St
     let blocks: Vec<Requirements<'_>> =
         own.into_iter().chain(policy::baseline_block(context)).map(|block| block.requirements).collect();
     let signed = context.facts.signatures.iter().map(|fact| (&fact.by, None));
-    let attested = context.facts.attested.iter().map(|fact| {
-        (&fact.by, Some(&*context.data.attestations[fact.attestation].attestation))
-    });
+    let attested = context
+        .facts
+        .attested
+        .iter()
+        .map(|fact| (&fact.by, Some(&*context.data.attestations[fact.attestation].attestation)));
     let mut here: BTreeMap<&str, Standing> = BTreeMap::new();
     for (by, about) in signed.chain(attested) {
         let found = standing(context, &blocks, by, about);
@@ -255,7 +266,12 @@ fn standings(context: &Context<'_>, statements: &mut BTreeMap<String, (usize, St
     }
 }
 
-fn standing(context: &Context<'_>, blocks: &[Requirements<'_>], by: &By, about: Option<&Attestation>) -> Standing {
+fn standing(
+    context: &Context<'_>,
+    blocks: &[Requirements<'_>],
+    by: &By,
+    about: Option<&Attestation>,
+) -> Standing {
     if let Some(denied) = denied::signer(context, by) {
         return Standing::Denied { code: denied.code, message: denied.message };
     }

@@ -44,8 +44,8 @@ mod vsa;
 pub use check::{Check, Status, WaiverNote};
 pub use code::{Code, CodeEntry, CodeKind, UnknownCode};
 pub use report::{Allowed, Decision, DecisionReport, PolicyVerdict, RejectedEvidence, Replayed, Verdict};
-pub use slsa::is_model;
 pub use request::{BaseModel, BaseModels, EmptySet, NoBaseModels, PolicySet, Request};
+pub use slsa::is_model;
 
 use crate::facts::{FactData, Facts};
 use context::Context;

@@ -236,7 +236,8 @@ fn base_models(
     wanted: &Slsa,
     provenance: &Provenance,
 ) -> Vec<Found> {
-    let Some(bases) = wanted.base_models.as_ref().filter(|bases| bases.verify && context.pinned.is_none()) else {
+    let Some(bases) = wanted.base_models.as_ref().filter(|bases| bases.verify && context.pinned.is_none())
+    else {
         return Vec::new();
     };
     let depth =
