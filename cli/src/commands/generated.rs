@@ -9,8 +9,8 @@ use crate::{
 use clap::CommandFactory;
 use modelseal::report::{
     AffectedReport, BundleReport, CasesReport, DiffReport, DigestReport, ErrorReport, ExplainReport,
-    ImportReport, LintReport, PartReport, PolicySignatureReport, PolicyVerificationReport, SignReport,
-    StoreReport, TrustReport, VerifyReport,
+    ImportReport, LineageReport, LintReport, PartReport, PolicySignatureReport, PolicyVerificationReport,
+    SignReport, StoreReport, TrustReport, VerifyReport,
 };
 use schemars::schema_for;
 use std::path::Path;
@@ -50,6 +50,7 @@ pub fn schema(document: SchemaName, output: &Output) -> Result<Exit, Failure> {
         SchemaName::PolicySignature => schema_for!(PolicySignatureReport),
         SchemaName::PolicyVerification => schema_for!(PolicyVerificationReport),
         SchemaName::Import => schema_for!(ImportReport),
+        SchemaName::Lineage => schema_for!(LineageReport),
         SchemaName::Affected => schema_for!(AffectedReport),
         SchemaName::Store => schema_for!(StoreReport),
     };

@@ -4,9 +4,10 @@ use crate::common::World;
 use snapbox::{Data, assert_data_eq};
 use std::{fs, path::Path};
 
-const COMMANDS: [&[&str]; 31] = [
+const COMMANDS: [&[&str]; 32] = [
     &[],
     &["digest"],
+    &["lineage"],
     &["sign"],
     &["sign", "sigstore"],
     &["sign", "key"],
