@@ -33,7 +33,10 @@ pub(crate) struct Site {
 }
 
 /// Somebody with a key.
-pub(crate) struct Person(PrivateKey);
+pub(crate) struct Person {
+    signer: KeySigner,
+    pem: String,
+}
 
 /// What a model was made from.
 pub(crate) struct Base<'a> {
@@ -106,21 +109,20 @@ impl Site {
 
 impl Person {
     pub(crate) fn new() -> Self {
-        Self(PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap())
+        let key = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
+        Self { pem: key.public_key_pem(), signer: KeySigner::new(key) }
     }
 
     pub(crate) fn public_key(&self) -> PublicKey {
-        PublicKey::from_pem(self.0.public_key_pem().as_bytes()).unwrap()
+        PublicKey::from_pem(self.pem.as_bytes()).unwrap()
     }
 
     pub(crate) fn public_key_pem(&self) -> String {
-        self.0.public_key_pem()
+        self.pem.clone()
     }
 
     fn sign(&self, statement: Statement) -> Bundle {
-        let pem = self.0.to_pkcs8_pem(None).unwrap();
-        let key = PrivateKey::from_pem(pem.as_bytes(), || panic!("no password")).unwrap();
-        statement.sign(&KeySigner::new(key)).unwrap()
+        statement.sign(&self.signer).unwrap()
     }
 
     /// A signature of a model.
