@@ -11,8 +11,10 @@ const SIGNER: &str = "Whose statements count";
 
 #[derive(Debug, Args)]
 pub struct LineageArgs {
-    #[command(flatten)]
-    pub ancestry: AncestryArgs,
+    /// The model: a directory or a single file. Its ancestors are walked, and each is verified. What lies beside it counts as
+    /// if it were in the store
+    #[arg(value_name = "MODEL", conflicts_with_all = ["digest", "affected_by", "affected_by_model"])]
+    pub model: Option<PathBuf>,
 
     /// List what descends from the artifact with this digest, instead of a model's ancestors: sha256:.. of a file,
     /// dirHash:.. or manifest-sha256:.. of a directory (`modelseal digest` prints it as manifest), gitCommit:.. of a source
@@ -30,6 +32,8 @@ pub struct LineageArgs {
     #[arg(long, value_name = "N", default_value = "64")]
     pub max_depth: NonZeroUsize,
 
+    #[command(flatten)]
+    pub ancestry: AncestryArgs,
     #[command(flatten)]
     pub signer: LineageSignerArgs,
     #[command(flatten)]
@@ -86,11 +90,6 @@ pub struct LineageSignerArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = ANCESTORS)]
 pub struct AncestryArgs {
-    /// The model: a directory or a single file. Its ancestors are walked, and each is verified. What lies beside it counts as
-    /// if it were in the store
-    #[arg(value_name = "MODEL", conflicts_with_all = ["digest", "affected_by", "affected_by_model"])]
-    pub model: Option<PathBuf>,
-
     /// Begin with a model that is not here: dirHash:.. or manifest-sha256:.. of a directory, sha256:.. of a file
     #[arg(long, value_name = "DIGEST", conflicts_with_all = ["affected_by", "affected_by_model"])]
     pub digest: Option<String>,

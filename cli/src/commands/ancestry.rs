@@ -39,7 +39,7 @@ pub fn run(args: &LineageArgs, output: &Output) -> Result<Exit, Failure> {
 
 fn request(args: &LineageArgs) -> Result<LineageRequest, Failure> {
     let ancestry = &args.ancestry;
-    let mut request = match (&ancestry.model, &ancestry.digest) {
+    let mut request = match (&args.model, &ancestry.digest) {
         (Some(model), _) => modelseal::lineage(model),
         (None, Some(digest)) => {
             let ids = ArtifactId::parse(digest)

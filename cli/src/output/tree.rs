@@ -5,7 +5,7 @@ use modelseal::{
     graph::{Graph, Look},
     report::{
         LineageBuild, LineageEdge, LineageInput, LineageInputKind, LineageNode, LineageReport,
-        LineageStanding,
+        LineageStanding, LineageStatus,
     },
 };
 use std::{
@@ -227,13 +227,18 @@ fn input_text(input: &LineageInput) -> String {
 }
 
 fn label(edge: &LineageEdge) -> String {
-    let relation = edge.relation.as_deref().unwrap_or("made");
-    if edge.proven { format!("{relation} of") } else { format!("{relation} of, only declared,") }
+    match (&edge.relation, edge.proven) {
+        (Some(relation), true) => format!("{relation} of"),
+        (None, true) => "made from".to_owned(),
+        (Some(relation), false) => format!("declared as {relation} of"),
+        (None, false) => "declared as made from".to_owned(),
+    }
 }
 
 fn built(build: &LineageBuild) -> String {
     let when = build.finished_on.as_ref().map(|at| format!(", finished {at}")).unwrap_or_default();
-    format!("built by {} as {}{when}", build.builder, build.build_type)
+    let how = build.relation.as_ref().unwrap_or(&build.build_type);
+    format!("built by {} as {how}{when}", build.builder)
 }
 
 fn name(report: &LineageReport, at: usize) -> &str {

@@ -131,9 +131,8 @@ fn a_swapped_base_is_refused_at_exactly_its_hop() {
     let is = digests(&world, "base")["dirHash"].as_str().unwrap().to_owned();
     let ran = world.run(&args).exits(1);
     let ran = ran.prints("MISMATCH").prints("of 3 models: 1 mismatch");
-    let said = format!(
-        "what it is pinned to is manifest-sha256:{was}, the files at 'base' are manifest-sha256:{is}"
-    );
+    let said =
+        format!("others were made from manifest-sha256:{was}, the files at 'base' are manifest-sha256:{is}");
     let ran = ran.prints(&said);
     assert_eq!(ran.stdout.matches("VERIFIED").count(), 2, "{}", ran.stdout);
 }
@@ -195,10 +194,10 @@ fn graphs_are_for_this_command_alone_and_hold_hostile_names() {
         dot.starts_with("digraph lineage {\n") && dot.contains("n0 -> n1 [label=\"convert of\"];"),
         "{dot}"
     );
-    assert!(dot.contains("\\nsigned\", fillcolor=palegreen];"), "{dot}");
+    assert!(dot.contains("\\nsigned\"];"), "{dot}");
     let mermaid = world.run(&with(&WALK, &["--format", "mermaid"])).exits(0).stdout;
     assert!(
-        mermaid.starts_with("flowchart TD\n") && mermaid.contains("n0 -->|\"convert of\"| n1"),
+        mermaid.starts_with("flowchart LR\n") && mermaid.contains("n0 -->|\"convert of\"| n1"),
         "{mermaid}"
     );
     world.file("odd/weights.bin", "4");
@@ -220,7 +219,7 @@ fn graphs_are_for_this_command_alone_and_hold_hostile_names() {
     let text = world.run(&odd).exits(0).stdout;
     assert!(text.contains("x:\"]; evil<b>\\u{202e}\\u{a}"), "{text}");
     let dot = world.run(&with(&odd, &["--format", "dot"])).exits(0).stdout;
-    assert!(dot.contains("x:\\\"]; evil<b>\\\\u{202e}\\\\u{a}"), "{dot}");
+    assert!(dot.contains("x:\\\"]; evil<b>{U+202E}{U+000A}"), "{dot}");
     let mermaid = world.run(&with(&odd, &["--format", "mermaid"])).exits(0).stdout;
     assert!(!mermaid.contains("evil<") && mermaid.contains("evil#60;b#62;"), "{mermaid}");
     for format in ["dot", "mermaid"] {
@@ -236,13 +235,13 @@ fn graphs_are_for_this_command_alone_and_hold_hostile_names() {
 fn what_is_given_wrong_is_a_usage_error() {
     let world = made();
     for (args, says) in [
-        (&["lineage", "gguf", "--store", "store"][..], "the following required arguments were not provided"),
-        (&["lineage", "--store", "store", "--public-key", "k.pub"], "MODEL"),
+        (&["lineage", "gguf", "--store", "store"][..], "say who is trusted"),
+        (&["lineage", "--store", "store", "--public-key", "k.pub"], "give a MODEL"),
         (&["lineage", "gguf", "--public-key", "k.pub", "--at", "x"], "write it as URI=PATH"),
-        (&["lineage", "--digest", "sha256:AB", "--public-key", "k.pub"], "lowercase hexadecimal"),
+        (&["lineage", "--digest", "sha256:AB", "--public-key", "k.pub"], "hexadecimal"),
         (
             &["lineage", "--digest", "md5:00000000000000000000000000000000", "--public-key", "k.pub"],
-            "too weak",
+            "identify nothing",
         ),
         (&["lineage", "gguf", "--public-key", "k.pub", "--policy", "p"], "cannot be used with"),
         (&["lineage", "gguf", "--identity", "a@b"], "--identity-provider"),
@@ -251,7 +250,7 @@ fn what_is_given_wrong_is_a_usage_error() {
     }
     world
         .run(&["lineage", "gguf", "--store", "nowhere", "--public-key", "k.pub"])
-        .exits(3)
+        .exits(2)
         .says("cannot read the store");
     world.run(&["lineage", "nowhere", "--public-key", "k.pub"]).exits(3);
 }

@@ -170,12 +170,12 @@ impl Walk<'_> {
             ids.first().map_or_else(|| "nothing that can be compared".to_owned(), digest)
         };
         let message = format!(
-            "what it is pinned to is {}, the files at '{}' are {}",
+            "others were made from {}, the files at '{}' are {}",
             shown(&artifact.ids),
             copy.path.display(),
             shown(&found)
         );
-        node.notes.push(format!("{}: {}", node.status.name(), node.message));
+        node.notes.push(format!("what they were made from is {}: {}", node.status.name(), node.message));
         (node.status, node.code, node.message) = (Status::Mismatch, None, message);
     }
 
@@ -239,13 +239,14 @@ impl Walk<'_> {
                 walked.cut = true;
                 node.notes.push("its provenance lists more inputs than are looked at".to_owned());
             }
+            let relation = BuildType::of_uri(&provenance.build_type).map(|known| known.name().to_owned());
             statement.build = Some(LineageBuild {
                 build_type: provenance.build_type.clone(),
+                relation: relation.clone(),
                 builder: provenance.builder_id.clone(),
                 finished_on: provenance.finished_on.map(|at| at.to_string()),
                 inputs: inputs.iter().map(Input::report).collect(),
             });
-            let relation = BuildType::of_uri(&provenance.build_type).map(|known| known.name().to_owned());
             for input in inputs.into_iter().filter(|input| input.kind == Kind::BaseModel) {
                 names.extend(input.uri.as_deref().map(str::to_owned));
                 let base = Artifact {

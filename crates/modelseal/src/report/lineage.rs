@@ -124,6 +124,9 @@ pub enum LineageStanding {
 pub struct LineageBuild {
     /// The build type (a URI).
     pub build_type: String,
+    /// Its short name, where it is one of ours: `training`, `fine-tune`, `quantize`, `merge` or `convert`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relation: Option<String>,
     /// The builder (a URI).
     pub builder: String,
     /// When it ended (RFC 3339).

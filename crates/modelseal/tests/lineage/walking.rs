@@ -2,10 +2,14 @@
 
 use crate::site::{BUILDER, Base, Person, Site, base, imagined, named, provenance, statuses, trust};
 use modelseal::{
-    ArtifactId, Statements, StatementsError, StoredBundle,
+    ArtifactId, Statements, StoreError, StoredBundle,
     report::{LineageInputKind, LineageStanding, LineageStatus as Status},
 };
-use modelseal_core::predicate::{build_type::BuildType, slsa_provenance::PREDICATE_TYPE_V1};
+use modelseal_core::{
+    bundle::Bundle,
+    digest::Digest,
+    predicate::{build_type::BuildType, slsa_provenance::PREDICATE_TYPE_V1},
+};
 use serde_json::json;
 use std::collections::HashMap;
 
@@ -31,8 +35,7 @@ fn a_chain_to_a_signed_model_is_complete() {
     let build = report.nodes[0].statements[0].build.as_ref().unwrap();
     assert_eq!((&*build.builder, build.inputs[0].kind), (BUILDER, LineageInputKind::BaseModel));
     // The same from its digest alone.
-    let digest = format!("manifest-sha256:{}", converted.get().manifest_digest().to_hex());
-    let request = modelseal::lineage_of(digest.parse().unwrap());
+    let request = modelseal::lineage_of(ArtifactId::of_manifest(converted.get()));
     assert!(site.walk(&request, &trust(&[&alice])).complete);
     // With a signature and nothing else, history ends; without one, nothing is known.
     assert_eq!(statuses(&site.from("base", &[&alice])), [Status::Signed]);
@@ -86,11 +89,11 @@ fn a_changed_bundle_helps_nobody() {
     let other: serde_json::Value = serde_json::from_slice(&other.to_json().unwrap()).unwrap();
     document["dsseEnvelope"]["payload"] = other["dsseEnvelope"]["payload"].clone();
     site.file("store/changed.sigstore.json", document.to_string());
-    site.file("store/garbage.json", "{}");
+    site.file(&format!("store/ab/ab{}.sigstore.json", "0".repeat(62)), "{}");
     let report = site.from("tuned", &[&alice]);
     assert_eq!(statuses(&report), [Status::UnknownSigner]);
     assert!(report.nodes[0].message.contains("does not verify"), "{}", report.nodes[0].message);
-    assert!(report.notes.iter().any(|note| note.contains("garbage.json")), "{:?}", report.notes);
+    assert!(report.notes.iter().any(|note| note.contains("00.sigstore.json")), "{:?}", report.notes);
 }
 
 #[test]
@@ -125,15 +128,18 @@ fn two_ways_to_one_ancestor_are_no_loop() {
 }
 
 /// Bundles by the manifest digest of what they are about.
-struct InMemory(HashMap<String, Vec<u8>>);
+struct InMemory(HashMap<String, Bundle>);
 
 impl Statements for InMemory {
-    fn about(&self, ids: &[ArtifactId]) -> Result<Vec<StoredBundle>, StatementsError> {
+    fn about(&self, ids: &[ArtifactId]) -> Result<Vec<StoredBundle>, StoreError> {
         let found = ids.iter().filter_map(|id| Some((id, self.0.get(&id.to_string())?)));
-        let bundle = |(id, bytes): (&ArtifactId, &Vec<u8>)| StoredBundle {
-            place: "memory".to_owned(),
-            sha256: id.to_string(),
-            bytes: bytes.clone(),
+        let bundle = |(id, bundle): (&ArtifactId, &Bundle)| StoredBundle {
+            path: id.to_string().into(),
+            line: None,
+            sha256: Digest::sha256([0; 32]),
+            bytes: bundle.to_json().unwrap(),
+            bundle: bundle.clone(),
+            claims: None,
         };
         Ok(found.map(bundle).collect())
     }
@@ -149,12 +155,11 @@ fn ten_thousand_generations_are_walked_or_cut() {
             LONG => alice.made(&imagined(n), BuildType::Training, &[]),
             next => alice.made(&imagined(n), BuildType::FineTune, &[base("x:generation", &imagined(next))]),
         };
-        (id(n), bundle.to_json().unwrap())
+        (id(n), bundle)
     });
 
     let store = InMemory(made.collect());
-    let digest = format!("dirHash:{}", imagined(0).get().manifest_digest().to_hex());
-    let request = modelseal::lineage_of(digest.parse().unwrap());
+    let request = modelseal::lineage_of(ArtifactId::of_manifest(imagined(0).get()));
     let report = request.run(&store, &trust(&[&alice]), &()).unwrap();
     assert_eq!((report.nodes.len(), report.complete), (modelseal::DEFAULT_MAX_DEPTH + 2, false));
     assert_eq!(report.nodes.last().unwrap().status, Status::TooDeep);
