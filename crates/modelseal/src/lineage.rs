@@ -157,11 +157,11 @@ impl LineageRequest {
                     (None, LineageTrust::Policies(_)) => Some(format!("file://{}", canonical(path)?)),
                     (uri, _) => uri.clone(),
                 };
-                (path.display().to_string(), walk.from_copy(uri)?)
+                (path.display().to_string(), walk.of_copy(uri)?)
             }
             Root::Ids(ids) => {
                 let name = ids.first().map(walk::digest).unwrap_or_default();
-                (name, walk.from_ids(self.uri.clone(), ids.clone())?)
+                (name, walk.of_ids(self.uri.clone(), ids.clone())?)
             }
         };
         let unused = self.at.iter().filter(|(uri, _)| !walked.nodes.iter().any(|node| is_at(node, uri)));

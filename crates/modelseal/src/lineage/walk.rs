@@ -80,7 +80,7 @@ struct Met {
 
 impl Walk<'_> {
     /// Walks from a model that is here: the first of the copies.
-    pub(super) fn from_copy(&mut self, uri: Option<String>) -> Result<Walked, Error> {
+    pub(super) fn of_copy(&mut self, uri: Option<String>) -> Result<Walked, Error> {
         let (_, copy) = &mut self.copies[0];
         copy.measure_usual(self.effort, self.progress)?;
         let root = Artifact { uri, copy: Some(0), is_copy: true, ..Artifact::of_ids(copy.ids()) };
@@ -88,7 +88,7 @@ impl Walk<'_> {
     }
 
     /// Walks from an artifact that is known by its digest.
-    pub(super) fn from_ids(&mut self, uri: Option<String>, ids: Vec<ArtifactId>) -> Result<Walked, Error> {
+    pub(super) fn of_ids(&mut self, uri: Option<String>, ids: Vec<ArtifactId>) -> Result<Walked, Error> {
         self.run(Artifact { uri, ..Artifact::of_ids(ids) })
     }
 
