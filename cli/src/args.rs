@@ -206,6 +206,8 @@ pub enum SchemaName {
     PolicyVerification,
     /// modelseal.import/v1, printed by `policy import`
     Import,
+    /// modelseal.lineage/v1, printed by `lineage`
+    Lineage,
     /// modelseal.affected/v1, printed by `lineage --affected-by`
     Affected,
     /// modelseal.store/v1, printed by `store`

@@ -1,6 +1,7 @@
 //! Printing: results on standard output, everything else on standard error. A reader that went away is no failure.
 
 pub mod findings;
+pub mod tree;
 
 use crate::{
     args::{Command, Format, LogLevel, PolicyCommand, VerifyMethod},

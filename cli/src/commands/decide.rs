@@ -100,7 +100,7 @@ fn load(args: &PolicyArgs) -> Result<Policies, Failure> {
     Ok(request.load()?)
 }
 
-fn trusting(args: &TrustArgs) -> modelseal::PoliciesRequest {
+pub fn trusting(args: &TrustArgs) -> modelseal::PoliciesRequest {
     let mut request = policies().unsigned(args.policy_unsigned);
     for bundle in &args.policy_bundle {
         request = request.bundle(bundle);

@@ -9,8 +9,9 @@ use crate::{
 use clap::CommandFactory;
 use modelseal::report::{
     AffectedReport, AttestReport, BundleReport, CasesReport, DiffReport, DigestReport, ErrorReport,
-    ExplainReport, ImportReport, LintReport, PartReport, PolicySignatureReport, PolicyVerificationReport,
-    ProvenanceReport, RunRecord, SignReport, StatementCheckReport, StoreReport, TrustReport, VerifyReport,
+    ExplainReport, ImportReport, LineageReport, LintReport, PartReport, PolicySignatureReport,
+    PolicyVerificationReport, ProvenanceReport, RunRecord, SignReport, StatementCheckReport, StoreReport,
+    TrustReport, VerifyReport,
 };
 use schemars::schema_for;
 use std::path::Path;
@@ -53,6 +54,7 @@ pub fn schema(document: SchemaName, output: &Output) -> Result<Exit, Failure> {
         SchemaName::PolicySignature => schema_for!(PolicySignatureReport),
         SchemaName::PolicyVerification => schema_for!(PolicyVerificationReport),
         SchemaName::Import => schema_for!(ImportReport),
+        SchemaName::Lineage => schema_for!(LineageReport),
         SchemaName::Affected => schema_for!(AffectedReport),
         SchemaName::Store => schema_for!(StoreReport),
         SchemaName::Provenance => schema_for!(ProvenanceReport),

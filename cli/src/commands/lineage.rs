@@ -1,7 +1,8 @@
 //! `modelseal lineage`.
 
 use crate::{
-    args::{LineageArgs, LineageSignerArgs},
+    args::{LineageArgs, LineageSignerArgs, LineageStoreArgs},
+    commands::ancestry,
     exit::{Exit, Failure},
     files,
     output::Output,
@@ -22,21 +23,20 @@ use std::{
 const MAX_INDENT: usize = 40;
 
 pub fn run(args: &LineageArgs, output: &Output) -> Result<Exit, Failure> {
+    if args.affected_by.is_none() && args.affected_by_model.is_none() {
+        return ancestry::run(args, output);
+    }
     let ids = match (&args.affected_by, &args.affected_by_model) {
         (Some(digest), _) => ArtifactId::parse(digest)
             .map_err(|e| Failure::usage("usage.flags", format_args!("--affected-by: {e}")))?,
         (None, Some(model)) => measured(model, args, output)?,
         (None, None) => {
-            return Err(Failure::usage("usage.flags", "give --affected-by or --affected-by-model"));
+            return Err(Failure::usage("usage.flags", "give a model, --affected-by or --affected-by-model"));
         }
     };
-    let Some(path) = &args.store.store else {
+    let Some(store) = store(&args.store)? else {
         return Err(Failure::usage("usage.flags", "--affected-by needs a --store to look in"));
     };
-    let mut store = Store::open(path).map_err(Error::from)?;
-    if let Some(index) = &args.store.index {
-        store = store.with_index(index);
-    }
     let mut request = affected(&store, &ids).max_depth(args.max_depth);
     for verifier in verifiers(&args.signer)? {
         request = request.signed_by(verifier);
@@ -52,6 +52,16 @@ pub fn run(args: &LineageArgs, output: &Output) -> Result<Exit, Failure> {
     Ok(if report.complete { Exit::Done } else { Exit::Undecided })
 }
 
+/// The store that is named.
+pub fn store(args: &LineageStoreArgs) -> Result<Option<Store>, Failure> {
+    let Some(path) = &args.store else { return Ok(None) };
+    let store = Store::open(path).map_err(Error::from)?;
+    Ok(Some(match &args.index {
+        Some(index) => store.with_index(index),
+        None => store,
+    }))
+}
+
 /// The ids of the model at this path.
 fn measured(model: &Path, args: &LineageArgs, output: &Output) -> Result<Vec<ArtifactId>, Failure> {
     let mut request = modelseal::digest(model).memory(args.effort.memory);
@@ -64,7 +74,7 @@ fn measured(model: &Path, args: &LineageArgs, output: &Output) -> Result<Vec<Art
 }
 
 /// Whoever's statements count.
-fn verifiers(args: &LineageSignerArgs) -> Result<Vec<Verifier>, Failure> {
+pub fn verifiers(args: &LineageSignerArgs) -> Result<Vec<Verifier>, Failure> {
     let given = args.instance.trusted_root.is_some()
         || args.instance.trust_config.is_some()
         || args.instance.use_staging;

@@ -1,5 +1,6 @@
 //! One file for each command: flags in, front room, result out.
 
+pub mod ancestry;
 pub mod attest;
 pub mod decide;
 pub mod digest;

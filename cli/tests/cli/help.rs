@@ -7,6 +7,7 @@ use std::{fs, path::Path};
 const COMMANDS: [&[&str]; 46] = [
     &[],
     &["digest"],
+    &["lineage"],
     &["sign"],
     &["sign", "sigstore"],
     &["sign", "key"],
@@ -44,7 +45,6 @@ const COMMANDS: [&[&str]; 46] = [
     &["policy", "import"],
     &["statement"],
     &["statement", "check"],
-    &["lineage"],
     &["store"],
     &["store", "add"],
     &["store", "list"],

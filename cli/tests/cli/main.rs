@@ -37,6 +37,7 @@ mod bad_statements;
 mod certificates;
 #[cfg(target_os = "linux")]
 mod keys;
+mod lineage;
 #[cfg(target_os = "linux")]
 mod outputs;
 #[cfg(target_os = "linux")]

@@ -19,6 +19,20 @@ pub const MAX_ATTESTATION_BYTES: u64 = 64 * 1024 * 1024;
 /// Attestations in one file. Each costs a signature check or more; a model has one for each step of its making.
 pub const MAX_ATTESTATION_LINES: usize = 256;
 
+/// Artifacts that one walk over a model's ancestry meets. Real lineages have some dozens; a chain of fifty thousand generations
+/// is somebody's attempt to keep the walk busy.
+pub const MAX_LINEAGE_NODES: usize = 50_000;
+
+/// Bundles about one artifact that a walk looks at: each costs a signature check for every signer that is trusted.
+pub const MAX_LINEAGE_BUNDLES: usize = 1024;
+
+/// Inputs of one build that a walk reports. Provenance lists some thousand at most.
+pub const MAX_LINEAGE_INPUTS: usize = 10_000;
+
+/// Largest file of a model that is read for what it declares about its origin (model card, configuration), in bytes. Real ones
+/// have under 200 KiB.
+pub const MAX_DECLARATION_BYTES: u64 = 4 * 1024 * 1024;
+
 /// Largest deny feed that is read, in bytes: room for every entry at its usual size of some hundred bytes.
 pub const MAX_DENY_FEED_BYTES: u64 = 16 * 1024 * 1024;
 

@@ -32,6 +32,7 @@ pub mod attest;
 mod clock;
 mod codes;
 mod decide;
+pub mod declared;
 mod digest;
 mod digests;
 mod disk;
@@ -41,6 +42,7 @@ mod explained;
 pub mod graph;
 pub mod import;
 mod keyless;
+mod lineage;
 mod output;
 mod parts;
 mod policies;
@@ -67,6 +69,9 @@ pub use digests::DocumentError;
 pub use error::{Error, Kind, OutputError};
 pub use jiff::Timestamp;
 pub use keyless::{KeylessRequest, KeylessSigning, keyless};
+pub use lineage::{
+    DEFAULT_MAX_DEPTH, LineageRequest, LineageTrust, NoStatements, Statements, lineage, lineage_of,
+};
 pub use modelseal_attest::{
     http::{Client as HttpClient, HttpError, Options as HttpOptions, Secret},
     kms::{Environment as KmsEnvironment, KmsError, KmsKey, KmsUri, KmsUriError},

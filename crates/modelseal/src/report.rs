@@ -2,6 +2,7 @@
 
 mod attest;
 mod bundle;
+mod lineage;
 mod policy;
 mod provenance;
 mod sigstore;
@@ -11,6 +12,7 @@ mod tools;
 
 pub use attest::*;
 pub use bundle::*;
+pub use lineage::*;
 pub use policy::*;
 pub use provenance::*;
 pub use sigstore::*;

@@ -25,6 +25,17 @@ pub(super) struct Context<'a> {
     pub(super) bases: &'a dyn BaseModels,
     /// The references whose verification led here, outermost first.
     pub(super) stack: &'a [String],
+    /// The artifact is known by digest alone: nothing is asked about its bytes, nor about what it was made from.
+    pub(super) pinned: Option<&'a Pinned>,
+}
+
+/// What is known of an artifact that is not here.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pinned {
+    /// `manifest-sha256:<hex>`, unless it is a single file.
+    pub(super) digest: Option<String>,
+    /// SHA-256 of its files, as far as trusted statements say.
+    pub(super) files: BTreeSet<String>,
 }
 
 /// Requirements of the rule or of the baseline.
@@ -42,6 +53,8 @@ pub(super) enum Candidate {
     Signed { digest: String, manifests: Vec<usize> },
     /// What was measured, with no signature over a list of files: index of the measurement.
     Measured { digest: String, measured: usize },
+    /// An artifact that is not here, by a digest that covers its names: `None` when it is a single file, which has none.
+    Pinned { digest: Option<String> },
     /// Nothing at all.
     Nothing,
 }
@@ -75,6 +88,9 @@ impl Context<'_> {
                 .then(|| Candidate::Measured { digest: measured.digest.clone(), measured: at })
         });
         let mut all: Vec<Candidate> = signed.chain(measured).collect();
+        if let Some(pinned) = self.pinned.filter(|_| all.is_empty()) {
+            all.push(Candidate::Pinned { digest: pinned.digest.clone() });
+        }
         if all.is_empty() {
             all.push(Candidate::Nothing);
         }
@@ -124,7 +140,7 @@ impl Context<'_> {
             Candidate::Measured { measured, .. } => {
                 self.data.measured[*measured].outcome.as_ref().ok().map(|m| &*m.manifest)
             }
-            Candidate::Nothing => None,
+            Candidate::Pinned { .. } | Candidate::Nothing => None,
         }
     }
 
@@ -133,6 +149,8 @@ impl Context<'_> {
         match candidate {
             Candidate::Signed { manifests, .. } => fact.of_signed.get(*manifests.first()?),
             Candidate::Measured { measured, .. } => fact.of_measured.get(*measured),
+            // Only attestations about the artifact were kept.
+            Candidate::Pinned { .. } => fact.of_measured.first(),
             Candidate::Nothing => None,
         }
     }
@@ -153,6 +171,7 @@ impl Candidate {
     pub(super) fn digest(&self) -> Option<&str> {
         match self {
             Self::Signed { digest, .. } | Self::Measured { digest, .. } => Some(digest),
+            Self::Pinned { digest } => digest.as_deref(),
             Self::Nothing => None,
         }
     }

@@ -17,7 +17,7 @@ use modelseal_core::{
     text::Printable,
 };
 use serde_json::json;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A signature that is denied: why.
 pub(super) struct Denied {
@@ -44,6 +44,16 @@ pub(super) fn model(context: &Context<'_>, candidate: &Candidate) -> Vec<Found> 
         found.push(Found::pass("deny.digest", "neither the model nor one of its files is on a deny list"));
     }
     found
+}
+
+/// Files of an artifact that is not here, by the SHA-256 that somebody trusted says they have.
+pub(super) fn blobs(context: &Context<'_>, sha256: &BTreeSet<String>) -> Vec<Found> {
+    let hit = |entry: &Entry<'_>| entry.file_digests().iter().any(|denied| sha256.contains(&denied.to_hex()));
+    let found = entries(context).filter(hit).map(|entry| {
+        let (id, reason) = (Printable(entry.id()), Printable(entry.reason()));
+        Found::fail("deny.file-digest", Code::DenyFileDigest, format!("a file is denied by {id}: {reason}"))
+    });
+    found.collect()
 }
 
 /// The feeds themselves: there, signed by enough people, fresh.

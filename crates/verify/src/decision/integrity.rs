@@ -22,7 +22,7 @@ pub(super) struct Integrity {
 pub(super) fn check(context: &Context<'_>, candidate: &Candidate, unsigned_allowed: bool) -> Integrity {
     let id = "integrity";
     match candidate {
-        Candidate::Nothing => match measuring_failed(context.data, None) {
+        Candidate::Nothing | Candidate::Pinned { .. } => match measuring_failed(context.data, None) {
             Some(refused) => Integrity {
                 found: vec![Found::fail(id, refused.code, refused.message.clone())],
                 measured: false,

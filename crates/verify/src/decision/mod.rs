@@ -28,6 +28,7 @@ mod content;
 mod context;
 mod dataset;
 mod denied;
+pub mod hop;
 mod integrity;
 mod nonempty;
 pub(crate) mod persons;
@@ -44,6 +45,7 @@ pub use check::{Check, Status, WaiverNote};
 pub use code::{Code, CodeEntry, CodeKind, UnknownCode};
 pub use report::{Allowed, Decision, DecisionReport, PolicyVerdict, RejectedEvidence, Replayed, Verdict};
 pub use request::{BaseModel, BaseModels, EmptySet, NoBaseModels, PolicySet, Request};
+pub use slsa::is_model;
 
 use crate::facts::{FactData, Facts};
 use context::Context;
@@ -104,7 +106,7 @@ fn decide_at(
             let Some(facts) = data.policies.iter().find(|facts| facts.sha256 == policy.digest()) else {
                 return foreign(policy);
             };
-            policy::evaluate(&Context { set, policy, facts, data, request, now, bases, stack })
+            policy::evaluate(&Context { set, policy, facts, data, request, now, bases, stack, pinned: None })
         })
         .collect();
     // A set is never empty, and an empty one would not be an allow.

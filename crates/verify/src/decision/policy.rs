@@ -43,6 +43,7 @@ pub(super) fn evaluate(context: &Context<'_>) -> Said {
         Found::fail("error.limits", Code::ErrorLimitExceeded, message.clone()).fix("give less evidence")
     }));
     general.extend(denied::feeds(context));
+    general.extend(context.pinned.iter().flat_map(|pinned| denied::blobs(context, &pinned.files)));
     let selected = select(context);
     let rule = selected.as_ref().ok().copied();
     let mut mode = Mode::Enforce;
@@ -127,7 +128,7 @@ fn expiry(context: &Context<'_>, notes: &mut Vec<String>) -> Found {
     Found::pass("policy.expires", format!("the policy is in force until {expires}"))
 }
 
-fn select<'a>(context: &Context<'a>) -> Result<&'a Rule, Box<Found>> {
+pub(super) fn select<'a>(context: &Context<'a>) -> Result<&'a Rule, Box<Found>> {
     let reference = context.request.reference();
     context.policy.select(reference).map(|selected| selected.rule).map_err(|error| {
         Box::new(match error {
@@ -171,9 +172,12 @@ fn of_candidate(context: &Context<'_>, rule: Option<&Rule>, candidate: &Candidat
         }
     }
     let binding = found.len();
-    let integrity = integrity::check(context, candidate, unsigned_allowed);
+    let integrity = match context.pinned {
+        Some(_) => integrity::Integrity { found: Vec::new(), measured: true },
+        None => integrity::check(context, candidate, unsigned_allowed),
+    };
     found.extend(integrity.found);
-    for block in &blocks {
+    for block in blocks.iter().filter(|_| context.pinned.is_none()) {
         if let Some(wanted) = block.requirements.content {
             found.extend(content::check(context, block, wanted, candidate));
         }
@@ -212,12 +216,12 @@ fn of_candidate(context: &Context<'_>, rule: Option<&Rule>, candidate: &Candidat
 }
 
 /// The rule's own requirements. A rule that lets unverified models load, or rejects all, asks for nothing itself.
-fn judged_block(rule: &Rule) -> Option<Block<'_>> {
+pub(super) fn judged_block(rule: &Rule) -> Option<Block<'_>> {
     let verifies = rule.action.is_none_or(|action| action == Action::Verify);
     verifies.then(|| Block { prefix: "", requirements: rule.requirements() })
 }
 
-fn baseline_block<'a>(context: &Context<'a>) -> Option<Block<'a>> {
+pub(super) fn baseline_block<'a>(context: &Context<'a>) -> Option<Block<'a>> {
     let baseline = context.policy.document().baseline.as_ref()?;
     Some(Block { prefix: "baseline/", requirements: baseline.requirements() })
 }

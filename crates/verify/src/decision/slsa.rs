@@ -100,6 +100,20 @@ fn is_provenance(about: &Attestation) -> bool {
         .contains(&&*about.predicate_type)
 }
 
+/// What one provenance lacks; empty when it passes. For provenance by one of the block's builders.
+pub(super) fn faults_of(
+    context: &Context<'_>,
+    wanted: &Slsa,
+    by: &By,
+    provenance: &Provenance,
+) -> Vec<(Code, String)> {
+    let known = &context.policy.document().builders;
+    let builders: Vec<(&String, &Builder)> =
+        wanted.builders.iter().filter_map(|name| known.get(name).map(|builder| (name, builder))).collect();
+    let faults = judge(wanted, &builders, by, provenance);
+    faults.into_iter().map(|fault| (fault.code, fault.message)).collect()
+}
+
 /// Of the builders that this signer may speak for, the one that is lacking least.
 fn judge(wanted: &Slsa, builders: &[(&String, &Builder)], by: &By, provenance: &Provenance) -> Vec<Fault> {
     let own = builders.iter().filter(|(_, builder)| builder.signers.contains(&by.signer));
@@ -148,15 +162,19 @@ fn base_models(
     wanted: &Slsa,
     provenance: &Provenance,
 ) -> Vec<Found> {
-    let Some(bases) = wanted.base_models.as_ref().filter(|bases| bases.verify) else { return Vec::new() };
+    let Some(bases) = wanted.base_models.as_ref().filter(|bases| bases.verify && context.pinned.is_none())
+    else {
+        return Vec::new();
+    };
     let depth =
         bases.max_depth.map_or(MAX_BASE_MODEL_DEPTH, |d| (d.get() as usize).min(MAX_BASE_MODEL_DEPTH));
     let models = provenance.resolved_dependencies.iter().filter(|dependency| is_model(dependency));
     models.map(|dependency| base_model(context, block, dependency, depth)).collect()
 }
 
-/// A dependency that says so, or whose URI is a model's reference.
-fn is_model(dependency: &Descriptor) -> bool {
+/// Whether a dependency is a model: its name says so, or its URI is a model's reference.
+#[must_use]
+pub fn is_model(dependency: &Descriptor) -> bool {
     let named = |name: &str| {
         let name = name.to_ascii_lowercase().replace(['-', '_'], "");
         name.starts_with("basemodel") || name == "model"
