@@ -3,7 +3,11 @@
 use super::{BaseModels, PolicySet, Request};
 use crate::{
     facts::{AttestationFact, By, FactData, ManifestFact, PolicyFacts, Refused, SignatureFact},
-    policy::{document::Requirements, load::Policy},
+    policy::{
+        document::{Requirements, Rule},
+        load::Policy,
+        words::Mode,
+    },
 };
 use jiff::Timestamp;
 use modelseal_core::{
@@ -23,6 +27,10 @@ pub(super) struct Context<'a> {
     pub(super) request: &'a Request,
     pub(super) now: Timestamp,
     pub(super) bases: &'a dyn BaseModels,
+    /// The rule that speaks of the model, once it is selected.
+    pub(super) rule: Option<&'a Rule>,
+    /// The rule's mode at this time.
+    pub(super) mode: Mode,
     /// The references whose verification led here, outermost first.
     pub(super) stack: &'a [String],
 }

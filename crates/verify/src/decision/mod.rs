@@ -28,6 +28,7 @@ mod content;
 mod context;
 mod dataset;
 mod denied;
+mod excuse;
 mod integrity;
 mod nonempty;
 pub(crate) mod persons;
@@ -45,7 +46,10 @@ pub use code::{Code, CodeEntry, CodeKind, UnknownCode};
 pub use report::{Allowed, Decision, DecisionReport, PolicyVerdict, RejectedEvidence, Replayed, Verdict};
 pub use request::{BaseModel, BaseModels, EmptySet, NoBaseModels, PolicySet, Request};
 
-use crate::facts::{FactData, Facts};
+use crate::{
+    facts::{FactData, Facts},
+    policy::words::Mode,
+};
 use context::Context;
 use jiff::{SignedDuration, Timestamp};
 use report::RESULT_SCHEMA;
@@ -104,7 +108,8 @@ fn decide_at(
             let Some(facts) = data.policies.iter().find(|facts| facts.sha256 == policy.digest()) else {
                 return foreign(policy);
             };
-            policy::evaluate(&Context { set, policy, facts, data, request, now, bases, stack })
+            let (rule, mode) = (None, Mode::Enforce);
+            policy::evaluate(&Context { set, policy, facts, data, request, now, bases, rule, mode, stack })
         })
         .collect();
     // A set is never empty, and an empty one would not be an allow.

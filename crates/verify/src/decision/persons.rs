@@ -254,7 +254,9 @@ mod tests {
             match kind {
                 0 => key(&spki),
                 1 => match certificate(&spki, &format!("CN={one}")) {
-                    SignerIdentity::Certificate { spki_sha256, subject, issuer, chain, not_after, .. } => {
+                    SignerIdentity::Certificate {
+                        spki_sha256, subject, issuer, chain, not_after, ..
+                    } => {
                         let names = vec![format!("DNS:{two}")];
                         SignerIdentity::Certificate { spki_sha256, subject, issuer, names, chain, not_after }
                     }
@@ -275,7 +277,8 @@ mod tests {
         let fits = |set: &u32| {
             let chosen: Vec<_> =
                 signatures.iter().enumerate().filter(|(n, _)| set >> n & 1 == 1).map(|(_, s)| s).collect();
-            let mut pairs = chosen.iter().enumerate().flat_map(|(n, a)| chosen[..n].iter().map(move |b| (a, b)));
+            let mut pairs =
+                chosen.iter().enumerate().flat_map(|(n, a)| chosen[..n].iter().map(move |b| (a, b)));
             !pairs.any(|(a, b)| alike(a, b))
         };
         sets.filter(fits).map(|set| set.count_ones() as usize).max().unwrap_or(0)

@@ -6,14 +6,15 @@ use super::{
     code::Code,
     content,
     context::{Block, Candidate, Context},
-    dataset, denied, integrity,
+    dataset, denied,
+    excuse::{self, Excuse},
+    integrity,
     report::{PolicyVerdict, Verdict},
     signature, slsa, vsa,
 };
 use crate::policy::{
     document::{Rule, Waiver},
     load::SelectError,
-    values::Period,
     words::{Action, Mode, Permission},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -45,9 +46,9 @@ pub(super) fn evaluate(context: &Context<'_>) -> Said {
     general.extend(denied::feeds(context));
     let selected = select(context);
     let rule = selected.as_ref().ok().copied();
-    let mut mode = Mode::Enforce;
+    let mode = rule.map_or(Mode::Enforce, |rule| effective_mode(rule, context.now));
+    let context = &Context { rule, mode, ..*context };
     if let Some(rule) = rule {
-        mode = effective_mode(rule, context.now);
         general.push(Found::pass(
             "policy.rule",
             format!("rule '{}' speaks of this model", Printable(&rule.name)),
@@ -60,14 +61,14 @@ pub(super) fn evaluate(context: &Context<'_>) -> Said {
     if let Err(found) = selected {
         general.push(*found);
     }
-    let settle = Settle { context, rule, mode };
+    let settle = Settle { context };
     let blocks = rule.and_then(judged_block).into_iter().chain(baseline_block(context));
     let signers: BTreeSet<&str> = blocks
         .filter_map(|block| block.requirements.signature)
         .flat_map(|signature| signature.signers.iter().map(String::as_str))
         .collect();
     let tried = context.candidates(&signers).into_iter().map(|candidate| {
-        let (found, measured) = of_candidate(context, rule, &candidate);
+        let (found, measured) = of_candidate(context, &candidate);
         let settled = settle.settle(general.iter().cloned().chain(found), &candidate, measured);
         (candidate, settled)
     });
@@ -157,10 +158,10 @@ fn effective_mode(rule: &Rule, now: Timestamp) -> Mode {
 }
 
 /// Everything that is asked of one candidate, in the order of evaluation; and whether the model was measured.
-fn of_candidate(context: &Context<'_>, rule: Option<&Rule>, candidate: &Candidate) -> (Vec<Found>, bool) {
+fn of_candidate(context: &Context<'_>, candidate: &Candidate) -> (Vec<Found>, bool) {
     let mut found = denied::model(context, candidate);
-    let own = rule.and_then(judged_block);
-    let rule = rule.filter(|_| own.is_some());
+    let own = context.rule.and_then(judged_block);
+    let rule = context.rule.filter(|_| own.is_some());
     let blocks: Vec<Block<'_>> = own.into_iter().chain(baseline_block(context)).collect();
     let unsigned_allowed = own.is_some_and(|block| {
         block.requirements.content.is_some_and(|content| content.unsigned_files == Some(Permission::Allow))
@@ -225,8 +226,6 @@ fn baseline_block<'a>(context: &Context<'a>) -> Option<Block<'a>> {
 /// What waivers and the rule's mode make of what was found.
 struct Settle<'a> {
     context: &'a Context<'a>,
-    rule: Option<&'a Rule>,
-    mode: Mode,
 }
 
 struct Settled {
@@ -242,7 +241,7 @@ impl Settle<'_> {
     fn settle(&self, found: impl Iterator<Item = Found>, candidate: &Candidate, measured: bool) -> Settled {
         let mut settled = Settled {
             checks: Vec::new(),
-            verdict: match self.rule.and_then(|rule| rule.action) {
+            verdict: match self.context.rule.and_then(|rule| rule.action) {
                 Some(Action::InsecureAllowUnverified) => Verdict::AllowUnverified,
                 _ => Verdict::Allow,
             },
@@ -295,12 +294,10 @@ impl Settle<'_> {
             Outcome::Pass(_) => (Status::Pass, None),
             Outcome::Skip { .. } => (Status::Skip, None),
             Outcome::Error(..) => (Status::Error, None),
-            Outcome::Fail(code, _) => match self.waiver(*code, candidate, notes) {
-                Some(waiver) => (Status::Waived, Some(waiver)),
-                None if self.mode == Mode::Audit && found.relaxable && code.is_relaxed_by_audit() => {
-                    (Status::Warn, None)
-                }
-                None => (Status::Fail, None),
+            Outcome::Fail(code, _) => match excuse::of(self.context, candidate, *code, notes) {
+                Some(Excuse::Waiver(waiver)) => (Status::Waived, Some(waiver)),
+                Some(Excuse::Audit) if found.relaxable => (Status::Warn, None),
+                _ => (Status::Fail, None),
             },
         }
     }
@@ -341,31 +338,6 @@ impl Settle<'_> {
             blocked_by,
             waiver,
         });
-    }
-
-    /// The waiver of this rule, model and code that is in force.
-    fn waiver(&self, code: Code, candidate: &Candidate, notes: &mut Vec<String>) -> Option<&Waiver> {
-        let (rule, digest) = (self.rule?, candidate.digest()?);
-        let document = self.context.policy.document();
-        let longest = document.max_waiver.unwrap_or(Period::days(90));
-        document.waiver.iter().find(|waiver| {
-            let named = waiver.rule == rule.name
-                && waiver.digests.iter().any(|waived| waived.as_str() == digest)
-                && waiver.codes.iter().any(|waived| waived == code.as_str());
-            if !named || !code.is_waivable() {
-                return false;
-            }
-            let left = waiver.expires.0.duration_since(self.context.now);
-            let (short, over) = (left <= longest.duration(), left <= SignedDuration::ZERO);
-            if over || !short {
-                let why = if over { "is over" } else { "would run longer than max-waiver" };
-                let note = format!("waiver '{}' {why} and counts for nothing", Printable(&waiver.id));
-                if !notes.contains(&note) {
-                    notes.push(note);
-                }
-            }
-            short && !over
-        })
     }
 
     fn note(&self, waiver: &Waiver) -> WaiverNote {
