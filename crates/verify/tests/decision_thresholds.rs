@@ -109,8 +109,8 @@ proptest! {
         };
         let judge = |mask: u32| {
             let mut case = Case::new(&policy);
-            for n in (0..9_u32).filter(|n| mask >> n & 1 == 1) {
-                let bundle = Key::new((n / 3 + 1) as u8).sign_model_as(&model(), &format!("{n}"));
+            for n in (0..9_u8).filter(|n| mask >> n & 1 == 1) {
+                let bundle = Key::new(n / 3 + 1).sign_model_as(&model(), &format!("{n}"));
                 case = match n % 3 {
                     0 => case.stamped(bundle, FRESH),
                     1 => case.stamped(bundle, OLD),
