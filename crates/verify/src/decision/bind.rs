@@ -13,7 +13,6 @@ use crate::policy::{
 };
 use modelseal_core::{
     attestation::Attestation,
-    cover::Target,
     predicate::{
         Predicate,
         release::{self, Release},
@@ -187,8 +186,7 @@ fn provenance(context: &Context<'_>, candidate: &Candidate, accepted: &Accepted<
         .filter(|s| s.name.as_deref() == Some(reference) || s.uri.as_deref() == Some(reference))
         .cloned()
         .collect();
-    let covers = |manifest| Target::of(manifest).cover(&named).is_full();
-    let found = if !named.is_empty() && context.manifest(candidate).is_some_and(covers) {
+    let found = if !named.is_empty() && context.is_all_of(candidate, &named) {
         Found::pass("bind", format!("the provenance names these files {reference}"))
     } else {
         let names: Vec<&str> =

@@ -9,7 +9,7 @@ use super::{
     dataset, denied,
     excuse::{self, Excuse},
     integrity,
-    report::{PolicyVerdict, Verdict},
+    report::{BaseModelVerdict, PolicyVerdict, Verdict},
     signature, slsa, vsa,
 };
 use crate::policy::{
@@ -28,6 +28,8 @@ pub(super) struct Said {
     pub(super) checks: Vec<Check>,
     pub(super) valid_until: Option<Timestamp>,
     pub(super) notes: Vec<String>,
+    /// Base models that were judged.
+    pub(super) base_models: Vec<BaseModelVerdict>,
     /// `manifest-sha256:<hex>` of the manifest that was judged.
     pub(super) manifest: Option<String>,
 }
@@ -74,7 +76,7 @@ pub(super) fn evaluate(context: &Context<'_>) -> Said {
     });
     let best = tried.min_by_key(|(candidate, settled)| {
         let nothing = matches!(candidate, Candidate::Nothing);
-        let measured = matches!(candidate, Candidate::Measured { .. });
+        let measured = matches!(candidate, Candidate::Measured { .. } | Candidate::Pinned { .. });
         (
             settled.verdict,
             settled.bad,
@@ -103,6 +105,7 @@ pub(super) fn evaluate(context: &Context<'_>) -> Said {
             verdict: settled.verdict,
         },
         checks: settled.checks,
+        base_models: settled.base_models,
         valid_until: [Some(document.expires.0), enforce_after].into_iter().fold(settled.until, earliest),
         notes,
         manifest: candidate.digest().map(str::to_owned),
@@ -235,6 +238,7 @@ struct Settled {
     relaxed: usize,
     until: Option<Timestamp>,
     notes: Vec<String>,
+    base_models: Vec<BaseModelVerdict>,
 }
 
 impl Settle<'_> {
@@ -249,6 +253,7 @@ impl Settle<'_> {
             relaxed: 0,
             until: None,
             notes: Vec::new(),
+            base_models: Vec::new(),
         };
         let found: Vec<Found> = found.collect();
         let mut worst: BTreeMap<String, Status> = BTreeMap::new();
@@ -316,6 +321,7 @@ impl Settle<'_> {
         settled.bad += usize::from(matches!(status, Status::Fail | Status::Error));
         settled.relaxed += usize::from(failed && matches!(status, Status::Warn | Status::Waived));
         settled.until = earliest(settled.until, found.valid_until);
+        settled.base_models.extend(found.hops);
         let (message, blocked_by) = match found.outcome {
             Outcome::Pass(message) | Outcome::Fail(_, message) | Outcome::Error(_, message) => {
                 (message, None)

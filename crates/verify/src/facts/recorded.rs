@@ -2,11 +2,11 @@
 //! again, whatever the file says; the measurement is taken on its word, which is why nothing that comes of it opens a door.
 
 use super::{
-    Evidence, FactData, Facts, KeylessVerifier, Refused, collect, manifest_name,
+    Evidence, Facts, KeylessVerifier, Refused, collect, manifest_name,
     measured::{self, Measured, MeasuredFact},
 };
 use crate::{
-    decision::{self, Code, Decision, PolicySet, Replayed, Request},
+    decision::{self, Code, Decision, NoBaseModels, PolicySet, Replayed, Request},
     policy::reference::Reference,
 };
 use jiff::Timestamp;
@@ -237,15 +237,15 @@ impl RecordedFacts {
         for feed in &self.wire.feeds {
             evidence.feed(&feed.file, feed.text.as_bytes(), feed.bundles.iter().map(String::as_bytes));
         }
-        let mut data: FactData = collect(set, &evidence, keyless, now).data;
-        data.measured.clone_from(&self.measured);
-        measured::compare(&mut data);
+        let mut facts = collect(set, &evidence, keyless, now);
+        facts.data.measured.clone_from(&self.measured);
+        measured::compare(&mut facts.data);
         let request = Request::new(self.reference.clone());
         let request = match &self.wire.requested_version {
             Some(version) => request.with_version(version),
             None => request,
         };
-        decision::replay(set, &request, &data, now)
+        decision::replay(set, &request, &facts, now, &NoBaseModels)
     }
 }
 
