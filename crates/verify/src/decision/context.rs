@@ -119,7 +119,7 @@ impl Context<'_> {
     pub(super) fn is_intact(&self, manifest: usize, unsigned_allowed: bool) -> bool {
         let fact = &self.data.manifests[manifest];
         match (&fact.compared, self.pin) {
-            (_, Some(pin)) => pin.is(&fact.model.manifest),
+            (_, Some(pin)) => pin.is_signed_as(&fact.model.manifest),
             (Some(Ok(comparison)), None) => is_match(comparison, unsigned_allowed),
             _ => false,
         }
@@ -129,7 +129,7 @@ impl Context<'_> {
     /// other list has the pinned digest.
     fn pinned_manifest(&self) -> Option<&ManifestFact> {
         let pin = self.pin?;
-        self.data.manifests.iter().find(|fact| pin.is(&fact.model.manifest))
+        self.data.manifests.iter().find(|fact| pin.is_signed_as(&fact.model.manifest))
     }
 
     /// The signed manifest that the model is, or the first of the candidate's when it is none of them.

@@ -51,7 +51,9 @@ pub(super) fn check(context: &Context<'_>, candidate: &Candidate, unsigned_allow
 fn pinned(context: &Context<'_>, candidate: &Candidate) -> Integrity {
     let id = "integrity";
     let fact = context.best_manifest(candidate, false);
-    let Some(fact) = fact.filter(|fact| context.pin.is_some_and(|pin| pin.is(&fact.model.manifest))) else {
+    let Some(fact) =
+        fact.filter(|fact| context.pin.is_some_and(|pin| pin.is_signed_as(&fact.model.manifest)))
+    else {
         let message = "what was signed is not what the provenance pins";
         let fail = Found::fail(id, Code::IntegrityDigestMismatch, message).actual(json!(candidate.digest()));
         return Integrity { found: vec![fail], measured: true };

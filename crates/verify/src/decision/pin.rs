@@ -47,9 +47,18 @@ impl<'a> Pin<'a> {
         ArtifactId::of_descriptor(self.dependency)
     }
 
-    /// Whether a list of files is the artifact's.
-    pub(super) fn is(self, manifest: &Manifest) -> bool {
-        let (digests, method) = digests_of(manifest);
+    /// Whether the artifact is what was measured.
+    pub(super) fn is(self, measured: &Manifest) -> bool {
+        let is_file = Target::of(measured).is_single_file();
+        let (digests, method) = file_of(measured).filter(|_| is_file).unwrap_or_else(|| digests_of(measured));
+        ArtifactId::same(self.digests(), (&digests, method.as_deref()))
+    }
+
+    /// Whether the artifact is what was signed. A signature over one file does not say whether the model is that file or a
+    /// folder with it: to a pin by the digest of a file it is the file.
+    pub(super) fn is_signed_as(self, signed: &Manifest) -> bool {
+        let is_file = self.ids().iter().all(|id| matches!(id, ArtifactId::Blob { .. }));
+        let (digests, method) = file_of(signed).filter(|_| is_file).unwrap_or_else(|| digests_of(signed));
         ArtifactId::same(self.digests(), (&digests, method.as_deref()))
     }
 
@@ -98,14 +107,16 @@ impl<'a> Pin<'a> {
     }
 }
 
-/// A model's digests as the first subject of a statement about it has them, and its `digestMethod`.
+/// The digest of the one file that a model has, when it was hashed as a whole.
+fn file_of(manifest: &Manifest) -> Option<(DigestSet, Option<String>)> {
+    let [only] = manifest.resources() else { return None };
+    let whole = manifest.serialization().method == Method::Files;
+    whole.then(|| (DigestSet::of([(only.digest.algorithm().name(), only.digest.to_hex())]), None))
+}
+
+/// A directory's digests as the first subject of a statement about it has them, and its `digestMethod`.
 fn digests_of(manifest: &Manifest) -> (DigestSet, Option<String>) {
     let serialization = manifest.serialization();
-    if let ([only], true, Method::Files) =
-        (manifest.resources(), Target::of(manifest).is_single_file(), serialization.method)
-    {
-        return (DigestSet::of([(only.digest.algorithm().name(), only.digest.to_hex())]), None);
-    }
     let digest = manifest.manifest_digest().to_hex();
     let mut digests = vec![("sha256", manifest.root_digest().to_hex()), (MANIFEST_DIGEST, digest.clone())];
     if has_dir_hash(serialization) {
