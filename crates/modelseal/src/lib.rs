@@ -23,6 +23,7 @@
 //!
 //! Nothing here prints, prompts, or reads the environment.
 
+mod base_models;
 mod clock;
 mod codes;
 mod decide;
@@ -34,6 +35,7 @@ mod evidence_files;
 mod explained;
 pub mod import;
 mod keyless;
+mod measuring;
 mod output;
 mod parts;
 mod policies;
@@ -42,6 +44,7 @@ mod reuse;
 mod scope;
 mod show;
 mod sign;
+mod store_evidence;
 mod summary_out;
 mod trust;
 mod verdict_cache;
