@@ -122,7 +122,7 @@ codes! {
     SlsaRefMismatch "slsa.ref-mismatch" "built from another branch or tag" "build from the ref that the policy names" "ref is 'refs/heads/dev'";
     SlsaParameterUnknown "slsa.parameter-unknown" "the build had a parameter that the policy does not test" "test the parameter in the policy, or build without it" "externalParameters has /debug";
     SlsaParameterMismatch "slsa.parameter-mismatch" "a build parameter has another value than the policy wants" "build with the parameters that the policy names" "/epochs is 9, expected at most 5";
-    SlsaBaseModelUnverified "slsa.base-model-unverified" "a model that this one was made from is not allowed by the policy, or was not verified" "verify the base model under the same policy and give its VSA" "hf://huggingface.co/acme/base was not verified";
+    SlsaBaseModelUnverified "slsa.base-model-unverified" "a model that this one was made from is not allowed by the policy, or was not verified" "give what is known about the base model with --store, or a copy of it with --base" "the base model 'hf://huggingface.co/acme/base' is not allowed: there is no signature";
 
     VsaMissing "vsa.missing" "no verification summary speaks of this model" "have the verifier issue one, and give it with --bundle" "no VSA by import-gate";
     VsaVerifierUntrusted "vsa.verifier-untrusted" "the verification summary is by a verifier that the pair of signer and id does not allow" "use the summary of a listed verifier" "verifier.id is 'https://other.example'";
