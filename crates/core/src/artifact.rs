@@ -112,7 +112,7 @@ impl ArtifactId {
             .iter()
             .filter(|subject| subject.digest_method.as_deref() != Some(PART_OF_DIRECTORY))
             .flat_map(|subject| Self::of_digests(&subject.digest, subject.digest_method.as_deref()))
-            .chain(directory_of_files(subjects))
+            .chain(Self::of_all_files(subjects))
             .collect();
         ids.sort_unstable();
         ids.dedup();
@@ -129,6 +129,12 @@ impl ArtifactId {
             DigestSet::is_strong(algorithm) && other.0.get(algorithm).is_some_and(|theirs| theirs != hex)
         });
         equal && !differs
+    }
+
+    /// The id of the directory of exactly these files, when all subjects are plain files, each of another name.
+    #[must_use]
+    pub fn of_all_files(subjects: &[Subject]) -> Option<Self> {
+        directory_of_files(subjects)
     }
 
     fn of_digests(digests: &DigestSet, method: Option<&str>) -> Vec<Self> {

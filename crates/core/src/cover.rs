@@ -193,6 +193,12 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// What the model consists of.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        self.manifest
+    }
+
     /// The digest that identifies the model.
     #[must_use]
     pub fn manifest_digest(&self) -> Digest {

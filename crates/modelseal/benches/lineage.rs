@@ -130,7 +130,7 @@ fn walk(store: &Store, public: &PublicKey) {
     loop {
         let found = store.about(&at).unwrap();
         let Some(bundle) = found.first() else { break };
-        verifier.verify(&bundle.bundle, modelseal::now()).unwrap();
+        let _ = verifier.verify(&bundle.bundle, modelseal::now()).unwrap();
         let claims = bundle.claims.as_ref().unwrap();
         let base = claims.dependencies.iter().find(|d| d.name.as_deref() == Some("baseModel"));
         at = base.unwrap().ids.clone();

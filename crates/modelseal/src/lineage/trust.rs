@@ -12,12 +12,12 @@ use modelseal_core::{
     artifact::ArtifactId,
     attestation::{Attestation, Subject, read_attestation},
     bundle::{Bundle, PublicKeyIdentifier, VerificationMaterial},
-    cover::Target,
+    cover::{Target, whole},
     manifest::Serialization,
     predicate::{
         Predicate, Reading, SignedModel, StatementError,
         build_type::BuildType,
-        descriptor::{DigestSet, MANIFEST_DIGEST},
+        descriptor::{Descriptor, DigestSet, MANIFEST_DIGEST},
         read_signed_model,
         slsa_provenance::Provenance,
     },
@@ -58,6 +58,18 @@ pub(super) struct Asked<'a> {
     pub(super) digests: &'a DigestSet,
     pub(super) method: Option<&'a str>,
     pub(super) measured: &'a [Target<'a>],
+}
+
+impl Asked<'_> {
+    /// The artifact by what pins it, and by every measurement of it.
+    fn known_as(&self) -> impl Iterator<Item = Descriptor> {
+        let pinned = (self.digests.clone(), self.method.map(str::to_owned));
+        let measured = self.measured.iter().map(|target| whole(target.manifest()));
+        std::iter::once(pinned).chain(measured).map(|(digest, method)| {
+            let method = method.map(|method| ("digestMethod".into(), method.as_str().into()));
+            Descriptor { digest, annotations: method.into_iter().collect(), ..Descriptor::default() }
+        })
+    }
 }
 
 /// A bundle about the artifact, and what it is worth.
@@ -187,8 +199,16 @@ impl<'a> Judge<'a> {
             let message = "there are no policies".to_owned();
             return Judgement { status: Status::Denied, code: None, message, statements: Vec::new() };
         };
-        let artifact = Artifact { ids: asked.ids, measured: asked.measured };
-        let hop = hop::judge(policies.set(), &Request::new(request), artifact, facts, self.now);
+        let request = Request::new(request);
+        // A copy may have been signed under other parameters than those by which it is pinned.
+        let hops = asked.known_as().map(|pinned| {
+            let artifact = Artifact { pinned: &pinned, measured: asked.measured };
+            hop::judge(policies.set(), &request, artifact, facts.clone(), self.now)
+        });
+        let Some(hop) = hops.min_by_key(|hop| hop.verdict) else {
+            let message = "nothing says which artifact it is".to_owned();
+            return Judgement { status: Status::Unresolved, code: None, message, statements: Vec::new() };
+        };
         let statements: Vec<Judged> = bundles
             .into_iter()
             .map(|(stored, about)| {

@@ -9,31 +9,35 @@
 use super::{
     Code, PolicySet, Request,
     check::{Check, Status},
-    context::{Context, Pinned},
-    denied, policy,
+    context::Context,
+    denied,
+    pin::Pin,
+    policy,
     report::Verdict,
-    request::NoBaseModels,
     slsa,
 };
 use crate::{
     facts::{By, FactData, Facts},
-    policy::document::{Requirements, Slsa},
+    policy::{
+        document::{Requirements, Slsa},
+        words::Mode,
+    },
 };
 use jiff::Timestamp;
 use modelseal_core::{
     artifact::ArtifactId,
     attestation::Attestation,
     cover::{Cover, FullBy, Target},
-    predicate::Predicate,
+    predicate::{Predicate, descriptor::Descriptor},
     text::Printable,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The artifact that is asked about.
 #[derive(Debug, Clone, Copy)]
 pub struct Artifact<'a> {
-    /// How it is known.
-    pub ids: &'a [ArtifactId],
+    /// How it is known: what a verified statement about its descendant pins, or what was measured.
+    pub pinned: &'a Descriptor,
     /// It, where it was measured, in every way that it was: then a statement may also name its files one by one.
     pub measured: &'a [Target<'a>],
 }
@@ -88,7 +92,7 @@ pub fn judge(
 ) -> Hop {
     let mut data = facts.data;
     keep_what_is_about(&artifact, &mut data);
-    let pinned = pinned(&artifact, &data);
+    let pin = Pin::of(artifact.pinned);
     let mut hop = Hop {
         verdict: Verdict::Allow,
         code: None,
@@ -114,9 +118,11 @@ pub fn judge(
             data: &data,
             request,
             now,
-            bases: &NoBaseModels,
+            bases: None,
+            pin: Some(pin),
+            rule: None,
+            mode: Mode::Enforce,
             stack: &[],
-            pinned: Some(&pinned),
         };
         let said = policy::evaluate(&context);
         let wanted = match said.verdict.verdict {
@@ -178,7 +184,8 @@ impl Standing {
 }
 
 fn keep_what_is_about(artifact: &Artifact<'_>, data: &mut FactData) {
-    let shares = |ids: Vec<ArtifactId>| ids.iter().any(|id| artifact.ids.contains(id));
+    let known = Pin::of(artifact.pinned).ids();
+    let shares = |ids: Vec<ArtifactId>| ids.iter().any(|id| known.contains(id));
     let is_about = |about: &Attestation| {
         shares(ArtifactId::of_subjects(&about.subjects))
             || artifact.measured.iter().any(|target| target.cover(&about.subjects).is_full())
@@ -196,26 +203,6 @@ fn keep_what_is_about(artifact: &Artifact<'_>, data: &mut FactData) {
         fact.of_measured = vec![Cover::Full(FullBy::ManifestDigest)];
     }
     data.measured.clear();
-}
-
-fn pinned(artifact: &Artifact<'_>, data: &FactData) -> Pinned {
-    let directory = artifact.ids.iter().find_map(|id| match id {
-        ArtifactId::Directory { sha256, .. } => Some(format!("manifest-sha256:{sha256}")),
-        ArtifactId::Blob { .. } => None,
-    });
-    let mut files: BTreeSet<String> = BTreeSet::new();
-    for id in artifact.ids {
-        if let ArtifactId::Blob { algorithm, hex } = id
-            && algorithm == "sha256"
-        {
-            files.insert(hex.clone());
-        }
-    }
-    for fact in data.policies.iter().flat_map(|facts| &facts.attested) {
-        let subjects = &data.attestations[fact.attestation].attestation.subjects;
-        files.extend(subjects.iter().filter_map(|subject| subject.digest.get("sha256")).map(str::to_owned));
-    }
-    Pinned { digest: directory, files }
 }
 
 fn rejected(data: &FactData) -> BTreeMap<String, String> {
