@@ -2,7 +2,7 @@
 
 use modelseal_core::{
     attestation::{Subject, read_attestation},
-    cover::Target,
+    cover::{Target, read_digest_method},
     deny_feed::DenyFeed,
     digest::{Algorithm, Digest},
     dsse::IN_TOTO_PAYLOAD_TYPE,
@@ -17,6 +17,7 @@ use modelseal_core::{
     rollback::RollbackState,
 };
 use modelseal_verify::statement_check::check;
+use modelseal_verify::provenance::producer::commits;
 
 /// What reads keeps its predicate exactly, what we write of it reads back as the same, and its subjects cover no model that
 /// they do not name. What is wrong with a statement has a place in it, and none is accepted that cannot be read.
@@ -43,8 +44,12 @@ pub fn attestation(data: &[u8]) {
     match &read.predicate {
         Predicate::Vsa(vsa) => assert_eq!(Vsa::read(&vsa.to_value()).as_ref(), Ok(&**vsa)),
         Predicate::Svr(svr) => assert_eq!(Svr::read(&svr.to_value()).as_ref(), Ok(&**svr)),
-        Predicate::Provenance(provenance) => drop(provenance.source()),
+        Predicate::Provenance(provenance) => drop((provenance.source(), commits(provenance))),
         _ => {}
+    }
+    for method in read.subjects.iter().filter_map(|subject| subject.digest_method.as_deref()) {
+        // Sizes of shards have no bound here: the measurement has.
+        assert!(read_digest_method(method).is_none() || method.starts_with("oms/v1.0;"));
     }
     covers(&read.subjects);
 }
