@@ -142,26 +142,24 @@ impl LineageRequest {
         let now = self.now.unwrap_or_else(clock::now);
         let judge = Judge::new(trust, now)?;
         let mut copies = Vec::new();
+        let mut uri = self.uri.clone();
         if let Root::Path(path) = &self.root {
-            copies.push((String::new(), Copy::open(path, &judge)?));
+            // As for a decision, the path is the name unless another is given.
+            if uri.is_none() && matches!(trust, LineageTrust::Policies(_)) {
+                uri = Some(format!("file://{}", canonical(path)?));
+            }
+            copies.push((String::new(), Copy::open(uri.as_deref(), path, &judge)?));
         }
         for (uri, path) in &self.at {
-            copies.push((uri.clone(), Copy::open(path, &judge)?));
+            copies.push((uri.clone(), Copy::open(Some(uri), path, &judge)?));
         }
         let (max_depth, effort) = (self.max_depth, self.effort);
         let mut walk = Walk { statements, judge: &judge, copies, max_depth, effort, progress };
         let (model, walked) = match &self.root {
-            Root::Path(path) => {
-                let uri = match (&self.uri, trust) {
-                    // As for a decision, the path is the name unless another is given.
-                    (None, LineageTrust::Policies(_)) => Some(format!("file://{}", canonical(path)?)),
-                    (uri, _) => uri.clone(),
-                };
-                (path.display().to_string(), walk.of_copy(uri)?)
-            }
+            Root::Path(path) => (path.display().to_string(), walk.of_copy(uri)?),
             Root::Ids(ids) => {
                 let name = ids.first().map(walk::digest).unwrap_or_default();
-                (name, walk.of_ids(self.uri.clone(), ids.clone())?)
+                (name, walk.of_ids(uri, ids.clone())?)
             }
         };
         let unused = self.at.iter().filter(|(uri, _)| !walked.nodes.iter().any(|node| is_at(node, uri)));

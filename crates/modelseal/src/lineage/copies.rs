@@ -41,11 +41,11 @@ pub(super) struct Copy {
 }
 
 impl Copy {
-    /// Opens the model at `path` and reads what lies beside it. Nothing is measured.
-    pub(super) fn open(path: &Path, judge: &Judge<'_>) -> Result<Self, Error> {
+    /// Opens the model at `path`, which is called `uri`, and reads what lies beside it. Nothing is measured.
+    pub(super) fn open(uri: Option<&str>, path: &Path, judge: &Judge<'_>) -> Result<Self, Error> {
         let source = Source::open(path)?;
         let beside = evidence_files::beside(path);
-        let signed = judge.parameters(&beside.bundles);
+        let signed = judge.parameters(uri, &beside.bundles);
         let declared = if source.is_file() {
             Declared::default()
         } else {

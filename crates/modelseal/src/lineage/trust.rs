@@ -107,24 +107,20 @@ impl<'a> Judge<'a> {
         Ok(judge)
     }
 
-    /// Under which parameters signers that are trusted have measured, of these bundles beside a model. What anybody else
-    /// leaves out of a model is not left out.
-    pub(super) fn parameters(&self, bundles: &[StoredBundle]) -> Vec<Serialization> {
-        match self.trust {
-            LineageTrust::Signers(verifiers) => {
-                let trusted = bundles.iter().filter_map(|stored| {
-                    let mut tried =
-                        verifiers.iter().map(|verifier| verifier.verify(&stored.bundle, self.now));
-                    let model = tried.find_map(Result::ok)?.into_model(Reading::Field).ok()?;
-                    Some(model.get().manifest.serialization().clone())
-                });
-                trusted.collect()
-            }
-            LineageTrust::Policies(_) => match self.facts(bundles.iter()) {
-                Some(facts) => facts.to_measure(),
-                None => Vec::new(),
-            },
-        }
+    /// Under which parameters those who are trusted about the model of this name have measured, of these bundles beside it.
+    /// What anybody else leaves out of a model is not left out.
+    pub(super) fn parameters(&self, uri: Option<&str>, bundles: &[StoredBundle]) -> Vec<Serialization> {
+        let signed = bundles.iter().filter_map(|stored| {
+            let envelope = stored.bundle.envelope();
+            let about = About::read(envelope.payload_type(), envelope.payload_unverified())?;
+            let About::Model(model) = &about else { return None };
+            let ids = ArtifactId::of_manifest(&model.manifest);
+            let serialization = model.manifest.serialization().clone();
+            let asked = Asked { uri, ids: &ids, digests: &DigestSet::default(), method: None, measured: &[] };
+            let judged = self.verify(&asked, vec![(stored, about)]).statements;
+            judged.iter().any(|judged| judged.standing == Standing::Trusted).then_some(serialization)
+        });
+        signed.collect()
     }
 
     /// Judges what `bundles` say of an artifact. Those that are about something else are left out.
@@ -137,9 +133,13 @@ impl<'a> Judge<'a> {
                 about.is_about(asked).then_some((stored, about))
             })
             .collect();
+        self.verify(asked, about)
+    }
+
+    fn verify(&self, asked: &Asked<'_>, bundles: Vec<(&StoredBundle, About)>) -> Judgement {
         match self.trust {
-            LineageTrust::Signers(verifiers) => self.by_signers(verifiers, about),
-            LineageTrust::Policies(policies) => self.by_policies(policies, asked, about),
+            LineageTrust::Signers(verifiers) => self.by_signers(verifiers, bundles),
+            LineageTrust::Policies(policies) => self.by_policies(policies, asked, bundles),
         }
     }
 

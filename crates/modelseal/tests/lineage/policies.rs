@@ -1,6 +1,6 @@
 //! The same policy for every hop: its rule for each name, its builders, its deny lists.
 
-use crate::site::{BUILDER, Person, Site, base, named, provenance, statuses, write};
+use crate::site::{BUILDER, Person, Site, base, named, provenance, statuses, without, write};
 use modelseal::{
     LineageTrust,
     report::{LineageReport, LineageStatus as Status},
@@ -155,4 +155,16 @@ fn a_base_by_nobody_in_the_policy_is_unknown_and_one_without_statements_unresolv
     std::fs::create_dir(made.site.store()).unwrap();
     let report = made.tune().policy("");
     assert_eq!(statuses(&report), [Status::Verified, Status::Unresolved]);
+}
+
+#[test]
+fn who_has_no_say_about_a_model_leaves_nothing_out_of_it() {
+    let made = Made::new().tune();
+    made.site.file("tuned/evil.py", "import os");
+    let left_out = without(&made.tuned, "evil.py");
+    // In the policy, and for another model.
+    made.site.put_beside("tuned", &made.publisher.signs(&left_out));
+    assert_eq!(statuses(&made.policy("")), [Status::Unresolved]);
+    made.site.put_beside("tuned", &made.builder.signs(&left_out));
+    assert_eq!(statuses(&made.policy("")), [Status::Verified, Status::Signed]);
 }

@@ -1,7 +1,7 @@
 //! A folder with models, a store, and people with keys.
 
 use modelseal::{
-    ArtifactId, KeySigner, LineageRequest, LineageTrust, PrivateKey, PublicKey, Statements, Store,
+    ArtifactId, KeySigner, LineageRequest, LineageTrust, PrivateKey, PublicKey, Signer, Statements, Store,
     StoreError, StoredBundle, Verifier,
     report::{LineageNode, LineageReport, LineageStatus},
 };
@@ -10,6 +10,7 @@ use modelseal_core::{
     artifact::DIR_HASH_METHOD,
     bundle::Bundle,
     digest::{Algorithm, Digest},
+    dsse::{Envelope, IN_TOTO_PAYLOAD_TYPE, pae},
     json::value::Value,
     key::KeyAlgorithm,
     manifest::{Manifest, Resource, Serialization},
@@ -156,6 +157,13 @@ impl Person {
         self.sign(Statement::about_model(model, "model", kind, &predicate).unwrap())
     }
 
+    /// Any statement about anything.
+    pub(crate) fn states(&self, statement: &serde_json::Value) -> Bundle {
+        let payload = statement.to_string().into_bytes();
+        let signature = self.signer.sign(&pae(IN_TOTO_PAYLOAD_TYPE, &payload)).unwrap();
+        Bundle::new(self.signer.material(), Envelope::new(IN_TOTO_PAYLOAD_TYPE, payload, signature))
+    }
+
     /// Provenance: the model was made so from these.
     pub(crate) fn made(&self, model: &Observed<Manifest>, how: BuildType, bases: &[Base<'_>]) -> Bundle {
         self.says(model, PREDICATE_TYPE_V1, &provenance(how, BUILDER, bases))
@@ -225,6 +233,14 @@ pub(crate) fn imagined(n: usize) -> Observed<Manifest> {
     let resources = vec![file("a/config.json", 7), file("a/weights.bin", n)];
     let manifest = Manifest::sorted(Serialization::default(), resources).unwrap();
     assert_eq!(manifest.serialization().algorithm, Algorithm::Sha256);
+    Observed::measured_by_this_process(manifest)
+}
+
+/// The model, as whoever leaves a path out of it measures it.
+pub(crate) fn without(model: &Observed<Manifest>, path: &str) -> Observed<Manifest> {
+    let mut serialization = model.get().serialization().clone();
+    serialization.ignore_paths = vec![ModelPath::parse(path).unwrap()];
+    let manifest = Manifest::sorted(serialization, model.get().resources().to_vec()).unwrap();
     Observed::measured_by_this_process(manifest)
 }
 

@@ -1,6 +1,6 @@
 //! Chains, loops, people nobody knows, statements about something else.
 
-use crate::site::{BUILDER, Base, Person, Site, base, imagined, named, provenance, statuses, trust};
+use crate::site::{BUILDER, Base, Person, Site, base, imagined, named, provenance, statuses, trust, without};
 use modelseal::{
     ArtifactId, Statements, StoreError, StoredBundle,
     report::{LineageInputKind, LineageStanding, LineageStatus as Status},
@@ -191,15 +191,11 @@ fn nobody_untrusted_leaves_files_out() {
     site.put(&alice.made(&honest, BuildType::Training, &[]));
     site.file("m/evil.py", "import os");
     // Mallory signs the model without the file that she added.
-    let mut serialization = honest.get().serialization().clone();
-    serialization.ignore_paths = vec![modelseal_core::path::ModelPath::parse("evil.py").unwrap()];
-    let without =
-        modelseal_core::manifest::Manifest::sorted(serialization, honest.get().resources().to_vec()).unwrap();
-    let without = modelseal_core::observed::Observed::measured_by_this_process(without);
-    site.put_beside("m", &mallory.signs(&without));
+    let left_out = without(&honest, "evil.py");
+    site.put_beside("m", &mallory.signs(&left_out));
     assert_eq!(statuses(&site.from("m", &[&alice])), [Status::Unresolved]);
     // Alice may.
-    site.put_beside("m", &alice.signs(&without));
+    site.put_beside("m", &alice.signs(&left_out));
     assert_eq!(statuses(&site.from("m", &[&alice])), [Status::Verified]);
 }
 
@@ -233,6 +229,26 @@ fn a_file_with_the_digest_of_a_directory_is_not_the_directory() {
     let digest = json!({ "sha256": root });
     only_directory.put(&alice.made(&other, BuildType::FineTune, &[Base { uri: BASE, digest, method: None }]));
     assert_eq!(statuses(&only_directory.from("other", &[&alice])), [Status::Verified, Status::Unresolved]);
+}
+
+#[test]
+fn digests_that_contradict_each_other_are_of_two_models() {
+    let (site, alice) = (Site::new(), Person::new());
+    let (foundation, tuned) = (site.model("base", "1"), site.model("tuned", "2"));
+    site.put(&alice.made(&tuned, BuildType::FineTune, &[base(BASE, &foundation)]));
+    let statement = |root: &str| {
+        let dir = foundation.get().manifest_digest().to_hex();
+        json!({
+            "_type": "https://in-toto.io/Statement/v1",
+            "subject": [{ "name": "base", "digest": { "dirHash": dir, "sha256": root } }],
+            "predicateType": PREDICATE_TYPE_V1,
+            "predicate": provenance(BuildType::Training, BUILDER, &[]),
+        })
+    };
+    site.put(&alice.states(&statement(&"ab".repeat(32))));
+    assert_eq!(statuses(&site.from("tuned", &[&alice])), [Status::Verified, Status::Unresolved]);
+    site.put(&alice.states(&statement(&foundation.get().root_digest().to_hex())));
+    assert!(site.from("tuned", &[&alice]).complete);
 }
 
 #[test]
