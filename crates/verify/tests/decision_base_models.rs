@@ -412,6 +412,7 @@ fn loops_end_and_versions_of_one_model_are_none() {
         "{}",
         show(&report)
     );
+    assert!(report.message.contains("made from itself"), "{}", report.message);
     // A model that was trained further from its own former version.
     let former = Site::default().with(REFERENCE, vec![signed(&mid()), built(&mid(), &[])]);
     let report = former.allows(&case_of(pin(REFERENCE, by_dir_hash(&mid()))));
