@@ -8,7 +8,7 @@ use modelseal_core::{
     predicate::{Reading, read_signed_model},
 };
 use modelseal_verify::facts::{MAX_BUNDLE_BYTES, MAX_LINES};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// How deep folders are looked into: a store has one level, and people sort theirs by team and model.
 const MAX_DEPTH: usize = 4;
@@ -52,7 +52,7 @@ fn look(
     Ok(())
 }
 
-fn file(path: &PathBuf, ids: &[ArtifactId], found: &mut Vec<StoredEvidence>) {
+fn file(path: &Path, ids: &[ArtifactId], found: &mut Vec<StoredEvidence>) {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if !["json", "jsonl", "sig"].contains(&extension) {
         return;

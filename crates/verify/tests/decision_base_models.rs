@@ -412,6 +412,7 @@ fn loops_end_and_versions_of_one_model_are_none() {
         "{}",
         show(&report)
     );
+    assert!(report.message.contains("made from itself"), "{}", report.message);
     // A model that was trained further from its own former version.
     let former = Site::default().with(REFERENCE, vec![signed(&mid()), built(&mid(), &[])]);
     let report = former.allows(&case_of(pin(REFERENCE, by_dir_hash(&mid()))));
@@ -419,7 +420,7 @@ fn loops_end_and_versions_of_one_model_are_none() {
 }
 
 #[test]
-fn many_base_models_of_many_parents_are_decided_soon_or_not_at_all() {
+fn many_base_models_of_many_parents_are_each_decided_once_or_not_at_all() {
     // Every model of a generation was merged from all of the next: paths multiply, models do not.
     let name = |generation: usize, n: usize| format!("hf://huggingface.co/acme/g{generation}-{n}");
     let bytes = |generation: usize, n: usize| manifest(&[("weights", &format!("{generation} {n}"))]);
@@ -435,11 +436,9 @@ fn many_base_models_of_many_parents_are_decided_soon_or_not_at_all() {
                 site = site.with(&name(generation, n), vec![signed(&bytes), built(&bytes, &from)]);
             }
         }
-        let started = std::time::Instant::now();
-        let report = site.judge(&case(&policy_text(), &pins(1, width)));
-        assert!(started.elapsed().as_secs() < 20);
-        report
+        site.judge(&case(&policy_text(), &pins(1, width)))
     };
+    // Were each decided once for each path, this would end in years.
     let report = judge(8, 6);
     assert_eq!(report.verdict, Verdict::Allow, "{}", report.message);
     let report = judge(1, MAX_BASE_MODELS + 1);

@@ -148,7 +148,7 @@ fn a_base_model_that_was_swapped_signed_by_a_stranger_or_denied() {
     chain.site.world.file("mid/weights.bin", "mid, from evil");
     chain.built("ci", "mid", ROOT, "evil", "store/dd/mid.json");
     chain.built("ci", "model", MID, "mid", "store/cc/ranker.json");
-    denied(&[], MID, "signature.missing", "there is no signature");
+    denied(&[], MID, "signature.no-trusted-signer", "nobody of pub signed this model");
     chain.sign("pub", "mid", "store/aa/mid.sigstore.json");
     denied(&[], ROOT, "signature.missing", "there is no signature");
     chain.sign("pub", "evil", "store/ee/evil.sig");

@@ -25,7 +25,7 @@ use modelseal_core::{
     },
     text::Printable,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
@@ -136,7 +136,7 @@ fn one(
             _ => Verdict::Deny,
         };
         let hop = hop(verdict, false, Some(code), &message, None);
-        Found::fail(id.clone(), code, message).expected(json!(digests)).hops([hop])
+        Found::fail(id.clone(), code, message).actual(json!({ "digest": digests })).hops([hop])
     };
     let unverified = |why: &str| fail(Code::SlsaBaseModelUnverified, why.to_owned());
     let Ok(requested) = Reference::parse(uri) else {
@@ -213,16 +213,16 @@ fn one(
     let found = match code {
         None => Found::pass(id, message).until(valid_until),
         Some(code) => {
-            let found = Found::fail(id, code, message).expected(json!(digests));
+            let found = Found::fail(id, code, message);
             match fix {
                 Some(fix) if is_the_one => found.fix(format!("{uri}: {fix}")),
+                _ if !is_the_one => found.fix("give a copy of the model that it was made from, or none"),
                 _ => found.fix("verify the base model under the same policy, and give its evidence"),
             }
         }
     };
-    found
-        .actual(if measured { Value::Null } else { json!("not here: the pinned digest stands for it") })
-        .hops(hops)
+    let seen = if measured { "a copy was measured" } else { "not here: the pinned digest stands for it" };
+    found.actual(json!({ "digest": digests, "seen": seen })).hops(hops)
 }
 
 /// Decides once about each base model of a generation: whoever led there, the answer is the same.
