@@ -13,7 +13,7 @@ const NOT_KEYLESS: [&str; 2] = ["public_key", "certificate_chain"];
 
 #[derive(Debug, Args)]
 #[command(
-    group(ArgGroup::new("documents").args(["bundle", "bundle_dir"]).required(true).multiple(true)),
+    group(ArgGroup::new("documents").args(["bundle", "bundle_dir", "store"]).required(true).multiple(true)),
     group(ArgGroup::new("trusted").args(["public_key", "certificate_chain", "identity", "identity_pattern"]).required(true))
 )]
 pub struct VerifyProvenanceArgs {
@@ -48,6 +48,10 @@ pub struct DocumentArgs {
     /// A directory whose .sig, .json and .jsonl files are looked at; repeatable
     #[arg(long, value_name = "DIR")]
     pub bundle_dir: Vec<PathBuf>,
+
+    /// An attestation store, in which what is about the model is found by its digest; repeatable
+    #[arg(long, value_name = "DIR")]
+    pub store: Vec<PathBuf>,
 
     /// Refuse a model of which trusted provenances contradict each other, though one is as expected
     #[arg(long)]

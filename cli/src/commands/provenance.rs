@@ -13,7 +13,8 @@ use crate::{
     services,
 };
 use modelseal::{
-    CertificateIdentity, Keyless, Printable, ProvenanceRequest, Requirement, Trust, Verifier,
+    CertificateIdentity, Error, FoundDocument, Keyless, Printable, ProvenanceRequest, Requirement, Store,
+    Trust, Verifier,
     expect::{BuildLevel, Expectations, Expected, ExpectedBuilder, Pattern, Source, Test},
     report::{
         CheckStatus, DependencyReport, ProvenanceCheck, ProvenanceFacts, ProvenanceReport, RejectedDocument,
@@ -47,7 +48,7 @@ pub fn run(args: &VerifyProvenanceArgs, output: &Output) -> Result<Exit, Failure
     for path in &args.scope.ignore_paths {
         request = request.ignore(path);
     }
-    request = with_documents(request, args);
+    request = with_documents(request, args)?;
     match request.run(&Bar::start()) {
         Ok(verified) => {
             let report = verified.report();
@@ -71,14 +72,33 @@ pub fn run(args: &VerifyProvenanceArgs, output: &Output) -> Result<Exit, Failure
     }
 }
 
-fn with_documents(mut request: ProvenanceRequest, args: &VerifyProvenanceArgs) -> ProvenanceRequest {
+fn with_documents(
+    mut request: ProvenanceRequest,
+    args: &VerifyProvenanceArgs,
+) -> Result<ProvenanceRequest, Failure> {
     for bundle in &args.documents.bundle {
         request = request.bundle(bundle);
     }
     for directory in &args.documents.bundle_dir {
         request = request.bundle_dir(directory);
     }
-    request
+    let stores = args.documents.store.iter().map(Store::open);
+    let stores = stores.collect::<Result<Vec<Store>, _>>().map_err(Error::from)?;
+    if stores.is_empty() {
+        return Ok(request);
+    }
+    Ok(request.look_up(Box::new(move |ids| {
+        let mut found = Vec::new();
+        for store in &stores {
+            let about = store.about(ids).map_err(|error| error.to_string())?;
+            found.extend(about.into_iter().map(|stored| FoundDocument {
+                name: stored.place(),
+                bytes: stored.bytes,
+                by_lines: false,
+            }));
+        }
+        Ok(found)
+    })))
 }
 
 /// Whose signatures count, and the trust material that they are judged against.

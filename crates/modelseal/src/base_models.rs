@@ -6,8 +6,8 @@ use crate::{
     error::Error,
     evidence_files::{self, Places},
     measuring::Work,
-    policies::{Policies, PolicyError},
-    store_evidence::evidence_about,
+    policies::Policies,
+    store::Store,
 };
 use jiff::Timestamp;
 use modelseal_core::{artifact::ArtifactId, predicate::descriptor::Descriptor, text::Printable};
@@ -200,9 +200,8 @@ impl KnownBaseModel {
 
 /// Adds what a store has about these artifacts.
 pub(crate) fn add_stored(store: &Path, evidence: &mut Evidence, ids: &[ArtifactId]) -> Result<(), Error> {
-    let refuse = |reason| PolicyError::Read { path: store.to_owned(), reason };
-    for found in evidence_about(store, ids).map_err(refuse)? {
-        evidence.add(&found.name, None, &found.bytes);
+    for found in Store::open(store)?.about(ids)? {
+        evidence.add(&found.place(), None, &found.bytes);
     }
     Ok(())
 }

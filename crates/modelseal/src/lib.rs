@@ -57,7 +57,6 @@ mod sign;
 mod signing;
 mod statement_check;
 mod store;
-mod store_evidence;
 mod summary_out;
 mod trust;
 mod verdict_cache;

@@ -7,7 +7,9 @@ use decision_support::{
     Case, Key, REFERENCE, head, manifest, model, now, policy, reference, rule, statement,
 };
 use modelseal_core::{
-    artifact::ArtifactId, manifest::Manifest, predicate::slsa_provenance::PREDICATE_TYPE_V1,
+    cover::whole,
+    manifest::Manifest,
+    predicate::{descriptor::Descriptor, slsa_provenance::PREDICATE_TYPE_V1},
 };
 use modelseal_verify::{
     decision::{
@@ -22,8 +24,10 @@ fn judge(texts: &[&str], bundles: &[Vec<u8>], about: &Manifest) -> Hop {
     let set = PolicySet::new(texts.iter().map(|text| policy(text))).unwrap();
     let case = bundles.iter().fold(Case::new(texts[0]), |case, bundle| case.bundle(bundle.clone()));
     let facts = collect(&set, &case.evidence(), &NoKeyless, now());
-    let ids = ArtifactId::of_manifest(about);
-    let artifact = Artifact { ids: &ids, measured: &[] };
+    let (digest, method) = whole(about);
+    let method = method.map(|method| ("digestMethod".into(), method.as_str().into()));
+    let pinned = Descriptor { digest, annotations: method.into_iter().collect(), ..Descriptor::default() };
+    let artifact = Artifact { pinned: &pinned, measured: &[] };
     hop::judge(&set, &Request::new(reference(REFERENCE)), artifact, facts, now())
 }
 

@@ -1,18 +1,18 @@
 //! Where a new attestation goes: a file of its own, a line of a file of several, a store.
 
-use super::{error::AttestError, inputs::hex};
+use super::error::AttestError;
 use crate::{
     disk,
     error::{Error, OutputError},
     evidence_files::is_evidence,
     output::{self, Output},
     scope,
+    store::Store,
 };
 use modelseal_core::{
     bundle::Bundle,
     limits::{MAX_ATTESTATION_BYTES, MAX_ATTESTATION_LINES},
 };
-use sha2::{Digest as _, Sha256};
 use std::{
     fs::{self, File, OpenOptions},
     io::Read,
@@ -83,23 +83,10 @@ impl Destinations {
             written.push(path.clone());
         }
         if let Some(store) = &self.store {
-            written.push(put(store, &json).map_err(|e| failed(store, OutputError::Io(e)))?);
+            written.push(Store::create(store)?.put(&json)?.path);
         }
         Ok(written)
     }
-}
-
-/// Adds a bundle to a store: a file named by what it holds.
-fn put(store: &Path, bundle: &[u8]) -> std::io::Result<PathBuf> {
-    let name = hex(&Sha256::digest(bundle));
-    let directory = store.join(&name[..2]);
-    fs::create_dir_all(&directory)?;
-    let path = directory.join(format!("{name}.sigstore.json"));
-    if fs::read(&path).is_ok_and(|there| there == bundle) {
-        return Ok(path);
-    }
-    disk::publish(&path, bundle)?;
-    Ok(path)
 }
 
 /// Adds a line: the old file or the new one, never half of a line, whoever else adds one meanwhile.
@@ -218,15 +205,5 @@ mod tests {
         fs::write(&path, "{}\n".repeat(MAX_ATTESTATION_LINES)).unwrap();
         assert!(append(&path, b"{}").unwrap_err().to_string().contains("full"));
         assert!(matches!(append(folder.path(), b"{}"), Err(OutputError::Io(_))));
-    }
-
-    #[test]
-    fn a_store_names_bundles_by_what_they_hold() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = folder.path().join("store");
-        let first = put(&store, b"{}").unwrap();
-        assert_eq!(put(&store, b"{}").unwrap(), first);
-        let name = hex(&Sha256::digest(b"{}"));
-        assert_eq!(first, store.join(&name[..2]).join(format!("{name}.sigstore.json")));
     }
 }

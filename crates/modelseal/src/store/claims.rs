@@ -57,11 +57,17 @@ impl Claims {
         {
             let signed = read_signed_model(payload_type, payload, Reading::Field)
                 .map_err(|e| NoClaims::Malformed(e.to_string()))?;
-            let model = Resource {
-                name: Some(signed.name),
-                uri: None,
-                ids: ArtifactId::of_manifest(&signed.manifest),
-            };
+            let mut ids = ArtifactId::of_manifest(&signed.manifest);
+            // A signature over one file does not say whether the model is that file or a folder with it.
+            if let [only] = signed.manifest.resources()
+                && only.range.is_none()
+            {
+                let algorithm = only.digest.algorithm().name().to_owned();
+                ids.push(ArtifactId::Blob { algorithm, hex: only.digest.to_hex() });
+                ids.sort_unstable();
+                ids.dedup();
+            }
+            let model = Resource { name: Some(signed.name), uri: None, ids };
             return Ok(Self {
                 predicate_type: attestation.predicate_type,
                 build_type: None,
