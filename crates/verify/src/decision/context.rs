@@ -26,12 +26,12 @@ pub(super) struct Context<'a> {
     /// The references whose verification led here, outermost first.
     pub(super) stack: &'a [String],
     /// The artifact is known by digest alone: nothing is asked about its bytes, nor about what it was made from.
-    pub(super) pinned: Option<&'a Pinned>,
+    pub(super) distant: Option<&'a Distant>,
 }
 
 /// What is known of an artifact that is not here.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Pinned {
+pub(super) struct Distant {
     /// `manifest-sha256:<hex>`, unless it is a single file.
     pub(super) digest: Option<String>,
     /// SHA-256 of its files, as far as trusted statements say.
@@ -88,8 +88,8 @@ impl Context<'_> {
                 .then(|| Candidate::Measured { digest: measured.digest.clone(), measured: at })
         });
         let mut all: Vec<Candidate> = signed.chain(measured).collect();
-        if let Some(pinned) = self.pinned.filter(|_| all.is_empty()) {
-            all.push(Candidate::Pinned { digest: pinned.digest.clone() });
+        if let Some(distant) = self.distant.filter(|_| all.is_empty()) {
+            all.push(Candidate::Pinned { digest: distant.digest.clone() });
         }
         if all.is_empty() {
             all.push(Candidate::Nothing);

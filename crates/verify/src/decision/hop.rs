@@ -9,7 +9,7 @@
 use super::{
     Code, PolicySet, Request,
     check::{Check, Status},
-    context::{Context, Pinned},
+    context::{Context, Distant},
     denied, policy,
     report::Verdict,
     request::NoBaseModels,
@@ -88,7 +88,7 @@ pub fn judge(
 ) -> Hop {
     let mut data = facts.data;
     keep_what_is_about(&artifact, &mut data);
-    let pinned = pinned(&artifact, &data);
+    let distant = distant(&artifact, &data);
     let mut hop = Hop {
         verdict: Verdict::Allow,
         code: None,
@@ -116,7 +116,7 @@ pub fn judge(
             now,
             bases: &NoBaseModels,
             stack: &[],
-            pinned: Some(&pinned),
+            distant: Some(&distant),
         };
         let said = policy::evaluate(&context);
         let wanted = match said.verdict.verdict {
@@ -198,7 +198,7 @@ fn keep_what_is_about(artifact: &Artifact<'_>, data: &mut FactData) {
     data.measured.clear();
 }
 
-fn pinned(artifact: &Artifact<'_>, data: &FactData) -> Pinned {
+fn distant(artifact: &Artifact<'_>, data: &FactData) -> Distant {
     let directory = artifact.ids.iter().find_map(|id| match id {
         ArtifactId::Directory { sha256, .. } => Some(format!("manifest-sha256:{sha256}")),
         ArtifactId::Blob { .. } => None,
@@ -215,7 +215,7 @@ fn pinned(artifact: &Artifact<'_>, data: &FactData) -> Pinned {
         let subjects = &data.attestations[fact.attestation].attestation.subjects;
         files.extend(subjects.iter().filter_map(|subject| subject.digest.get("sha256")).map(str::to_owned));
     }
-    Pinned { digest: directory, files }
+    Distant { digest: directory, files }
 }
 
 fn rejected(data: &FactData) -> BTreeMap<String, String> {

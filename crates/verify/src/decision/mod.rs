@@ -106,7 +106,7 @@ fn decide_at(
             let Some(facts) = data.policies.iter().find(|facts| facts.sha256 == policy.digest()) else {
                 return foreign(policy);
             };
-            policy::evaluate(&Context { set, policy, facts, data, request, now, bases, stack, pinned: None })
+            policy::evaluate(&Context { set, policy, facts, data, request, now, bases, stack, distant: None })
         })
         .collect();
     // A set is never empty, and an empty one would not be an allow.

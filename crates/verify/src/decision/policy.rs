@@ -43,7 +43,7 @@ pub(super) fn evaluate(context: &Context<'_>) -> Said {
         Found::fail("error.limits", Code::ErrorLimitExceeded, message.clone()).fix("give less evidence")
     }));
     general.extend(denied::feeds(context));
-    general.extend(context.pinned.iter().flat_map(|pinned| denied::blobs(context, &pinned.files)));
+    general.extend(context.distant.iter().flat_map(|distant| denied::blobs(context, &distant.files)));
     let selected = select(context);
     let rule = selected.as_ref().ok().copied();
     let mut mode = Mode::Enforce;
@@ -172,12 +172,12 @@ fn of_candidate(context: &Context<'_>, rule: Option<&Rule>, candidate: &Candidat
         }
     }
     let binding = found.len();
-    let integrity = match context.pinned {
+    let integrity = match context.distant {
         Some(_) => integrity::Integrity { found: Vec::new(), measured: true },
         None => integrity::check(context, candidate, unsigned_allowed),
     };
     found.extend(integrity.found);
-    for block in blocks.iter().filter(|_| context.pinned.is_none()) {
+    for block in blocks.iter().filter(|_| context.distant.is_none()) {
         if let Some(wanted) = block.requirements.content {
             found.extend(content::check(context, block, wanted, candidate));
         }

@@ -236,7 +236,7 @@ fn base_models(
     wanted: &Slsa,
     provenance: &Provenance,
 ) -> Vec<Found> {
-    let Some(bases) = wanted.base_models.as_ref().filter(|bases| bases.verify && context.pinned.is_none())
+    let Some(bases) = wanted.base_models.as_ref().filter(|bases| bases.verify && context.distant.is_none())
     else {
         return Vec::new();
     };
