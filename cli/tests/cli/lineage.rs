@@ -251,6 +251,6 @@ fn what_is_given_wrong_is_a_usage_error() {
     world
         .run(&["lineage", "gguf", "--store", "nowhere", "--public-key", "k.pub"])
         .exits(2)
-        .says("cannot read the store");
+        .says("cannot open the store");
     world.run(&["lineage", "nowhere", "--public-key", "k.pub"]).exits(3);
 }

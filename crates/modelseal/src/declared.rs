@@ -341,7 +341,7 @@ mod tests {
         assert_eq!(both.bases.len(), 1);
         let base = &both.bases[0];
         assert_eq!((base.relation.as_deref(), base.revision.as_deref()), (Some("adapter"), Some("abc")));
-        for path in ["/home/x/m", "./m", "../m", "~/m", "C:\\\\m", "a/b/c", "file:m"] {
+        for path in ["/srv/x/m", "./m", "../m", "~/m", "C:\\\\m", "a/b/c", "file:m"] {
             let local = read("{}", &format!(r#"{{"_name_or_path": "{path}"}}"#));
             assert_eq!((local.bases.len(), local.notes.len()), (0, 1), "{path}");
             assert!(!local.notes[0].contains(path), "{}", local.notes[0]);
