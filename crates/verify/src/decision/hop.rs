@@ -3,7 +3,7 @@
 //!
 //! The artifact has to be what [`decide`](super::decide) would allow, as far as that can be said without its bytes: the rule
 //! for its name, deny lists, signatures, what binds the name, attestations, provenance and summaries are judged by the same
-//! code. What the rule says of files' contents is not asked, because nothing is loaded; and a report of this kind opens no
+//! code. What the rule says of files' contents denies, because their bytes are not here; and a report of this kind opens no
 //! door. Its own base models are further hops, so that `slsa.base-models` is not asked either.
 
 use super::{
