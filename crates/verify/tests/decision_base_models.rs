@@ -497,9 +497,10 @@ fn one_provenance_whose_base_models_are_allowed_is_enough() {
     // Whichever document comes first in order.
     let good = pin(ROOT, by_dir_hash(&root()));
     let site = || Site::default().with(ROOT, vec![signed(&root())]);
-    for n in 0..4 {
+    for n in 0..8 {
         let other = pin(&format!("hf://huggingface.co/elsewhere/{n}"), by_dir_hash(&mid()));
-        let case = case_of(good.clone()).bundle(built(&top(), &[other]));
+        let data = json!({ "name": "dataset", "uri": format!("s3://data/{n}"), "digest": { "sha256": "ab".repeat(32) } });
+        let case = case(&policy_text(), &[good.clone(), data]).bundle(built(&top(), &[other]));
         site().allows(&case);
     }
 }
