@@ -61,11 +61,11 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The artifact by what pins it, and by every measurement of it.
+    /// The artifact by every measurement of it, and by what pins it.
     fn known_as(&self) -> impl Iterator<Item = Descriptor> {
-        let pinned = (self.digests.clone(), self.method.map(str::to_owned));
         let measured = self.measured.iter().map(|target| whole(target.manifest()));
-        std::iter::once(pinned).chain(measured).map(|(digest, method)| {
+        let pinned = (self.digests.clone(), self.method.map(str::to_owned));
+        measured.chain(std::iter::once(pinned)).map(|(digest, method)| {
             let method = method.map(|method| ("digestMethod".into(), method.as_str().into()));
             Descriptor { digest, annotations: method.into_iter().collect(), ..Descriptor::default() }
         })

@@ -17,7 +17,7 @@ use super::{
     slsa,
 };
 use crate::{
-    facts::{By, FactData, Facts},
+    facts::{By, FactData, Facts, ManifestFact, manifest_name},
     policy::{
         document::{Requirements, Slsa},
         words::Mode,
@@ -26,12 +26,15 @@ use crate::{
 use jiff::Timestamp;
 use modelseal_core::{
     artifact::ArtifactId,
-    attestation::Attestation,
-    cover::{Cover, FullBy, Target},
-    predicate::{Predicate, descriptor::Descriptor},
+    attestation::{Attestation, Subject},
+    cover::{Cover, FullBy, PART_OF_DIRECTORY, Target},
+    digest::{Algorithm, Digest},
+    manifest::{Manifest, Method, Resource, Serialization},
+    path::ModelPath,
+    predicate::{Predicate, SignedModel, descriptor::Descriptor},
     text::Printable,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The artifact that is asked about.
 #[derive(Debug, Clone, Copy)]
@@ -203,6 +206,43 @@ fn keep_what_is_about(artifact: &Artifact<'_>, data: &mut FactData) {
         fact.of_measured = vec![Cover::Full(FullBy::ManifestDigest)];
     }
     data.measured.clear();
+    let lists: Vec<ManifestFact> = lists_of_files(artifact, data).collect();
+    for fact in &mut data.attestations {
+        fact.of_signed.resize(data.manifests.len() + lists.len(), Cover::Full(FullBy::ManifestDigest));
+    }
+    data.manifests.extend(lists);
+}
+
+/// Lists of the artifact's files that nobody need have signed: a measurement, and what statements about it list. Only those with
+/// the very digest that pins the artifact are looked at, and no other list has that.
+fn lists_of_files<'a>(
+    artifact: &'a Artifact<'_>,
+    data: &'a FactData,
+) -> impl Iterator<Item = ManifestFact> + use<'a> {
+    let measured = artifact.measured.iter().map(|target| target.manifest().clone());
+    let listed = data.attestations.iter().filter_map(|fact| parts_of_directory(&fact.attestation.subjects));
+    measured.chain(listed).map(|manifest| ManifestFact {
+        digest: manifest_name(&manifest.manifest_digest()),
+        model: Arc::new(SignedModel { name: String::new(), manifest, predicate_type: "" }),
+        compared: None,
+    })
+}
+
+/// The list of files that a statement about a directory has beside it.
+fn parts_of_directory(subjects: &[Subject]) -> Option<Manifest> {
+    let parts = subjects.iter().filter(|s| s.digest_method.as_deref() == Some(PART_OF_DIRECTORY));
+    let resource = |subject: &Subject| {
+        let path = ModelPath::parse(subject.name.as_deref()?).ok()?;
+        let digest = Digest::from_hex(Algorithm::Sha256, subject.digest.get("sha256")?).ok()?;
+        Some(Resource { path, range: None, digest })
+    };
+    let serialization = Serialization {
+        method: Method::Files,
+        algorithm: Algorithm::Sha256,
+        allow_symlinks: true,
+        ignore_paths: Vec::new(),
+    };
+    Manifest::sorted(serialization, parts.map(resource).collect::<Option<_>>()?).ok()
 }
 
 fn rejected(data: &FactData) -> BTreeMap<String, String> {
