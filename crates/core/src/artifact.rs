@@ -145,6 +145,10 @@ impl ArtifactId {
         if let (Some(hex), Some(method)) = (digests.get(MANIFEST_DIGEST), method) {
             ids.push(directory(method, hex));
         }
+        if ids.len() == 2 && ids[0] != ids[1] {
+            // One thing is not two directories: whoever says so says nothing.
+            return Vec::new();
+        }
         // Beside a digest of a directory, the others are of the directory as well.
         let of_directory =
             method.is_some() || ["dirHash", MANIFEST_DIGEST].iter().any(|name| digests.get(name).is_some());
@@ -269,6 +273,10 @@ mod tests {
         let shards = "oms/v1.0;shards;1000;blake3";
         assert_eq!(ids(&[(MANIFEST_DIGEST, &dir)], Some(shards)), [format!("dir:{shards}:{dir}")]);
         assert_eq!(ids(&[("md5", &"0".repeat(32))], None), [""; 0]);
+        // Two directories at once are none.
+        let both = [("dirHash", &*root), (MANIFEST_DIGEST, &*dir)];
+        assert_eq!(ids(&both, Some(DIR_HASH_METHOD)), [""; 0]);
+        assert_eq!(ids(&[("dirHash", &*dir), (MANIFEST_DIGEST, &*dir)], Some(shards)), [""; 0]);
     }
 
     #[test]

@@ -235,11 +235,20 @@ impl<'a> Target<'a> {
         let manifest_digest = self.manifest_digest.to_hex();
         let has_dir_hash = has_dir_hash(self.manifest.serialization());
         if has_dir_hash && subject.digest.get("dirHash") == Some(&manifest_digest) {
-            return Ok(Some(FullBy::DirHash));
+            let other = subject.digest.get(MANIFEST_DIGEST).is_some_and(|hex| hex != manifest_digest);
+            return if other && subject.digest_method.as_deref() == Some(&self.method) {
+                Err(NearMiss::OtherDirectory { subject: name_of(subject) })
+            } else {
+                Ok(Some(FullBy::DirHash))
+            };
         }
         if subject.digest.get(MANIFEST_DIGEST) == Some(&manifest_digest) {
             // Without the method, a file named like a shard would pass for the shard.
             let found = subject.digest_method.clone().unwrap_or_else(|| "nothing".to_owned());
+            if found == self.method && has_dir_hash && subject.digest.get("dirHash").is_some() {
+                // It is another directory's, or it would have been found above.
+                return Err(NearMiss::OtherDirectory { subject: name_of(subject) });
+            }
             if found == self.method {
                 return Ok(Some(FullBy::ManifestDigest));
             }

@@ -198,6 +198,9 @@ impl CiFacts {
         ] {
             if let Some(found) = text {
                 *found = secret::without_user_info(found);
+                if what != "the source" {
+                    *found = without_query(found);
+                }
                 if secret::looks_so(found) {
                     *text = None;
                     self.notes.push(format!("{what} holds what looks like a secret and was left out"));
@@ -211,6 +214,13 @@ impl CiFacts {
         let note = |name: Box<str>| format!("'{name}' looks like a secret and was left out");
         self.notes.extend(dropped.into_keys().map(note));
     }
+}
+
+/// An address without its query, and without a fragment that has values in it.
+fn without_query(text: &str) -> String {
+    let (before, fragment) = text.split_once('#').unwrap_or((text, ""));
+    let path = before.split_once('?').map_or(before, |(path, _)| path);
+    if fragment.is_empty() || fragment.contains('=') { path.to_owned() } else { format!("{path}#{fragment}") }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::{
     git,
     input::{Input, InputKind, InputPin},
     run::Byproduct,
+    secret,
 };
 use crate::{codes, digest::Effort, digest::digest, disk, error::Error};
 use jiff::Timestamp;
@@ -74,7 +75,7 @@ impl Reader<'_> {
         let (manifest, _) = self.measure(&byproduct.path)?;
         let descriptor = Descriptor {
             name: Some(byproduct.name.clone()),
-            uri: byproduct.uri.clone(),
+            uri: byproduct.uri.as_deref().map(secret::without_user_info),
             media_type: byproduct.media_type.clone(),
             ..Descriptor::default()
         };
@@ -170,7 +171,15 @@ impl Reader<'_> {
         }
         let bytes = disk::read(path, MAX_CROISSANT_BYTES).map_err(&refuse)?;
         if !called_so && !modelseal_core::croissant::Croissant::is(&bytes) {
-            return self.measured(input, path);
+            let mut found = self.measured(input, path)?;
+            // What switches the comparison off must not do so in silence.
+            if let Err(why) = Value::parse(&bytes, MAX_CROISSANT_BYTES) {
+                found.notes.push(format!(
+                    "'{}' was recorded as a plain file, and files that it may describe were not compared: {why}",
+                    path.display()
+                ));
+            }
+            return Ok(found);
         }
         let mut checked = croissant::check(input, path, &bytes, self.effort, self.progress)?;
         let sha256 = Sha256::digest(&bytes);

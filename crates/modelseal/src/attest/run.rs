@@ -145,6 +145,13 @@ impl Run {
 
         let mut internal = facts.internal;
         internal.insert("modelseal_version".into(), env!("CARGO_PKG_VERSION").into());
+        if let Some((name, _)) = self.internal.iter().find(|(name, _)| is_reserved(name)) {
+            return wrong(format!(
+                "'{}' among the internal parameters has a prefix that is for what modelseal and CI systems say; name it \
+                 otherwise",
+                Printable(name)
+            ));
+        }
         internal
             .extend(self.internal.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())));
         let mut values = Members::new();
@@ -154,6 +161,24 @@ impl Run {
             internal.insert(format!("{system}_inputs").into(), Value::Object(chosen));
         }
         values.extend(self.values.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())));
+        if let Some(name) = values.keys().chain(internal.keys()).find(|name| secret::is_named_so(name)) {
+            return wrong(format!(
+                "'{}' is called what secrets are called, and a statement is public for ever; leave it out",
+                Printable(name)
+            ));
+        }
+        if self.invocation_id.as_deref().is_some_and(secret::has_user_info) {
+            return wrong("the run's id has a user or password in it; leave them out".into());
+        }
+        let texts = self.builder_version.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        let texts = texts.chain(self.invocation_id.iter().map(|text| ("the run's id", text.as_str())));
+        let texts = texts.chain(self.byproducts.iter().map(|b| ("a by-product's name", b.name.as_str())));
+        if let Some((name, _)) = texts.into_iter().find(|(_, text)| secret::looks_so(text)) {
+            return wrong(format!(
+                "the value of '{}' looks like a secret, and a statement is public for ever; leave it out",
+                Printable(name)
+            ));
+        }
         for (name, value) in values.iter().chain(&internal) {
             if value.as_str().is_some_and(secret::looks_so) {
                 return wrong(format!(
@@ -345,4 +370,11 @@ impl Externals {
             known.join(", ")
         )))
     }
+}
+/// Whether a name is for what modelseal, or a CI system that it asked, says of the run.
+fn is_reserved(name: &str) -> bool {
+    let systems = CiSystem::ALL.map(CiSystem::name);
+    systems.iter().chain(&["modelseal"]).any(|system| {
+        name.strip_prefix(system).is_some_and(|rest| rest.is_empty() || rest.starts_with(['_', '-', '.']))
+    })
 }

@@ -116,7 +116,8 @@ impl<'a> Judge<'a> {
             let About::Model(model) = &about else { return None };
             let ids = ArtifactId::of_manifest(&model.manifest);
             let serialization = model.manifest.serialization().clone();
-            let asked = Asked { uri, ids: &ids, digests: &DigestSet::default(), method: None, measured: &[] };
+            let (digests, method) = whole(&model.manifest);
+            let asked = Asked { uri, ids: &ids, digests: &digests, method: method.as_deref(), measured: &[] };
             let judged = self.verify(&asked, vec![(stored, about)]).statements;
             judged.iter().any(|judged| judged.standing == Standing::Trusted).then_some(serialization)
         });

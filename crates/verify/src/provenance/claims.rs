@@ -18,6 +18,7 @@ const RUNNER: &str = "runner-environment";
 
 /// What GitHub and GitLab call a machine that the user brought.
 const SELF_HOSTED: &str = "self-hosted";
+const HOSTED: &str = "github-hosted";
 
 /// The claims of the signing certificate; `None` for signers without any.
 pub(super) fn of(signer: &Signer) -> Option<&BTreeMap<String, String>> {
@@ -84,10 +85,15 @@ pub(super) fn cap(
     claims: Option<&BTreeMap<String, String>>,
     provenance: &Provenance,
 ) -> Option<&'static str> {
-    let stated =
-        provenance.internal_parameters.get("github").and_then(|github| github.get("runner_environment"));
+    let internal = &provenance.internal_parameters;
+    let stated = [
+        internal.get("github").and_then(|github| github.get("runner_environment")),
+        internal.get("github_runner_environment"),
+    ];
     let claimed = claims.and_then(|claims| claims.get(RUNNER)).map(String::as_str);
-    if claimed == Some(SELF_HOSTED) || stated.and_then(Value::as_str) == Some(SELF_HOSTED) {
+    // Whatever does not say in so many words that the machine was the platform's may have been the user's.
+    let own = |stated: &Value| !stated.is_null() && stated.as_str() != Some(HOSTED);
+    if claimed == Some(SELF_HOSTED) || stated.into_iter().flatten().any(own) {
         return Some("the build ran on a self-hosted runner");
     }
     let unknown = speaks_of_workflow(producer, provenance) && claims.is_some() && claimed.is_none();
