@@ -48,6 +48,9 @@ const MAX_THREADS: usize = 8;
 /// Folders that may be listed again each time before it is worth remembering that they have settled.
 const FEW_FOLDERS: usize = 16;
 
+/// Folders and names of files, and what cannot be looked at.
+type Listed = (Vec<(String, String)>, Vec<Problem>);
+
 /// A folder of bundles.
 #[derive(Debug)]
 pub struct Store {
@@ -545,7 +548,7 @@ impl Store {
             return Err(StoreError::TooMany { what: "bytes of bundles", limit: MAX_STORE_ANSWER_BYTES });
         }
         // An order that depends on nothing but the bundles.
-        bundles.sort_unstable_by(|one, other| one.sha256.cmp(&other.sha256));
+        bundles.sort_unstable_by_key(|bundle| bundle.sha256);
         Ok(bundles)
     }
 
@@ -606,7 +609,7 @@ impl Store {
     }
 
     /// Folders and names of every file that may hold bundles, in order, and what cannot be looked at.
-    fn list(&self) -> Result<(Vec<(String, String)>, Vec<Problem>), StoreError> {
+    fn list(&self) -> Result<Listed, StoreError> {
         let (mut files, mut problems) = (Vec::new(), Vec::new());
         let mut queue = vec![(String::new(), 0)];
         while let Some((path, depth)) = queue.pop() {
