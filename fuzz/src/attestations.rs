@@ -16,8 +16,8 @@ use modelseal_core::{
     purl::Purl,
     rollback::RollbackState,
 };
-use modelseal_verify::statement_check::check;
 use modelseal_verify::provenance::producer::commits;
+use modelseal_verify::statement_check::check;
 
 /// What reads keeps its predicate exactly, what we write of it reads back as the same, and its subjects cover no model that
 /// they do not name. What is wrong with a statement has a place in it, and none is accepted that cannot be read.
