@@ -12,7 +12,9 @@
 //! withhold bundles, by removing them or by an index that leaves them out, and cannot make one say something else.
 
 mod claims;
+mod clock;
 mod files;
+mod glance;
 mod index;
 mod layout;
 mod problem;
@@ -24,6 +26,7 @@ mod tests;
 pub use claims::{Claims, Resource};
 pub use problem::{Problem, ProblemKind, StoreError};
 
+use clock::Clock;
 use files::{Folder, Kind};
 use index::{Index, IndexError, Place, Role};
 use layout::MAX_DOCUMENT_BYTES;
@@ -39,7 +42,7 @@ use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 /// Threads that read files, unless said otherwise: more do not help, because one puts together what they read.
@@ -441,7 +444,8 @@ impl Store {
                 }
             },
         };
-        let update = |index: &mut Index| scan::update(index, &self.folder, self.threads, self.now());
+        let clock = Clock::new(self.path(), self.ahead);
+        let update = |index: &mut Index| scan::update(index, &self.folder, self.threads, &clock);
         let changes = match update(&mut index) {
             Ok(changes) => changes,
             Err(scan::ScanError::Index(e)) => {
@@ -473,14 +477,6 @@ impl Store {
             return Ok(());
         }
         Err(StoreError::NotAnIndex(self.index_path.clone()))
-    }
-
-    /// The time of the store's file system, whose clock the times of folders are of, if it tells; else ours.
-    fn now(&self) -> SystemTime {
-        let touched = put::temporary_file(self.path()).and_then(|file| file.as_file().metadata()?.modified());
-        let ours = SystemTime::now();
-        // The earlier one remembers less.
-        touched.map_or(ours, |theirs| theirs.min(ours)) + self.ahead
     }
 
     fn find(&self, key: i64, role: Role) -> Result<Vec<Place>, StoreError> {
@@ -576,7 +572,14 @@ impl Store {
         }
         let bytes = file.as_ref().map(|(_, bytes)| bytes.as_slice())?;
         let (line, part) = layout::parts(name, bytes).find(|(line, _)| *line == place.line)?;
-        stored(path, line, part).ok()
+        match stored(path.clone(), line, part) {
+            Ok(stored) => Some(stored),
+            // The index had only glanced at it.
+            Err(unusable) => {
+                self.state().problems.insert(unusable.into_problem(path, line));
+                None
+            }
+        }
     }
 
     /// Every bundle of one file.
@@ -594,13 +597,7 @@ impl Store {
         }
         layout::parts(name, &bytes)
             .map(|(line, part)| {
-                stored(path.clone(), line, part).map_err(|unusable| {
-                    let (kind, why) = match unusable {
-                        layout::Unusable::NoBundle(why) => (ProblemKind::NoBundle, why),
-                        layout::Unusable::Malformed(why) => (ProblemKind::Malformed, why),
-                    };
-                    problem(kind, if line == 0 { why } else { format!("line {line}: {why}") })
-                })
+                stored(path.clone(), line, part).map_err(|unusable| unusable.into_problem(path.clone(), line))
             })
             .collect()
     }

@@ -7,7 +7,7 @@
 //! place. It is replaced whole by a rename: readers and writers of several processes need no locks, and none leaves a
 //! journal that another has to recover.
 
-use super::files::Stamp;
+use super::{files::Stamp, glance::Seen};
 use modelseal_core::{artifact::ArtifactId, limits::MAX_INDEX_BYTES};
 use rusqlite::{Connection, MAIN_DB, Row, config::DbConfig, limits::Limit, params};
 use sha2::{Digest as _, Sha256};
@@ -102,9 +102,7 @@ pub(super) struct DocumentRow {
 #[derive(Debug)]
 pub(super) struct StatementRow {
     pub(super) line: u32,
-    pub(super) predicate_type: Option<String>,
-    pub(super) build_type: Option<String>,
-    pub(super) links: Vec<(i64, Role)>,
+    pub(super) seen: Seen,
 }
 
 /// Why an index cannot be used. It can always be built again.
@@ -426,11 +424,12 @@ impl<'a> Writer<'a> {
             problem
         ])?;
         for statement in statements {
-            let predicate = self.type_id(statement.predicate_type.as_deref())?;
-            let build = self.type_id(statement.build_type.as_deref())?;
+            let predicate = self.type_id(statement.seen.predicate_type.as_deref())?;
+            let build = self.type_id(statement.seen.build_type.as_deref())?;
             self.add_statement.execute(params![document, statement.line, predicate, build])?;
-            self.links
-                .extend(statement.links.iter().map(|(key, role)| (*key, *role, document, statement.line)));
+            self.links.extend(
+                statement.seen.links.iter().map(|(key, role)| (*key, *role, document, statement.line)),
+            );
         }
         if self.links.len() >= HELD_LINKS {
             self.put_links()?;
