@@ -28,7 +28,7 @@ pub use problem::{Problem, ProblemKind, StoreError};
 
 use clock::Clock;
 use files::{Folder, Kind};
-use index::{Index, IndexError, Place, Role};
+use index::{Index, IndexError, Key, Place};
 use layout::MAX_DOCUMENT_BYTES;
 use modelseal_core::{
     artifact::ArtifactId,
@@ -289,7 +289,7 @@ impl Store {
         {
             return Ok(Some(found));
         }
-        let places = self.find(index::content_key(&wanted), Role::Content)?;
+        let places = self.find(Key::content(&wanted))?;
         let mut file = None;
         Ok(places
             .iter()
@@ -320,7 +320,7 @@ impl Store {
     pub fn naming(&self, uri: &str) -> Result<Vec<StoredBundle>, StoreError> {
         let names = |resource: &Resource| resource.uri.as_deref() == Some(uri);
         self.collect(|take| {
-            self.each(&[index::uri_key(uri)], Role::Uri, take, |claims| {
+            self.each(&[Key::uri(uri)], take, |claims| {
                 claims.subjects.iter().chain(&claims.dependencies).any(names)
             })
         })
@@ -335,10 +335,8 @@ impl Store {
         ids: &[ArtifactId],
         take: &mut dyn FnMut(StoredBundle) -> bool,
     ) -> Result<(), StoreError> {
-        let keys: Vec<i64> = ids.iter().map(index::key).collect();
-        self.each(&keys, Role::Subject, take, |claims| {
-            claims.subjects.iter().any(|subject| subject.is_any_of(ids))
-        })
+        let keys: Vec<_> = ids.iter().map(Key::subject).collect();
+        self.each(&keys, take, |claims| claims.subjects.iter().any(|subject| subject.is_any_of(ids)))
     }
 
     /// Gives the bundles of [`used_by`](Self::used_by), for any of several ids, one after the other, each once, until `take`
@@ -351,8 +349,8 @@ impl Store {
         ids: &[ArtifactId],
         take: &mut dyn FnMut(StoredBundle) -> bool,
     ) -> Result<(), StoreError> {
-        let keys: Vec<i64> = ids.iter().map(index::key).collect();
-        self.each(&keys, Role::Dependency, take, |claims| {
+        let keys: Vec<_> = ids.iter().map(Key::dependency).collect();
+        self.each(&keys, take, |claims| {
             claims.dependencies.iter().any(|dependency| dependency.is_any_of(ids))
         })
     }
@@ -479,12 +477,12 @@ impl Store {
         Err(StoreError::NotAnIndex(self.index_path.clone()))
     }
 
-    fn find(&self, key: i64, role: Role) -> Result<Vec<Place>, StoreError> {
+    fn find(&self, key: Key) -> Result<Vec<Place>, StoreError> {
         let mut state = self.state();
         self.bring_up_to_date(&mut state)?;
         let find = |state: &State| {
             let index = state.index.as_ref().ok_or(IndexError::Damaged("there is none"))?;
-            index.find(key, role, MAX_STORE_DOCUMENTS + 1)
+            index.find(key, MAX_STORE_DOCUMENTS + 1)
         };
         let places = match find(&state) {
             Ok(places) => places,
@@ -504,14 +502,13 @@ impl Store {
 
     fn each(
         &self,
-        keys: &[i64],
-        role: Role,
+        keys: &[Key],
         take: &mut dyn FnMut(StoredBundle) -> bool,
         wanted: impl Fn(&Claims) -> bool,
     ) -> Result<(), StoreError> {
         let mut places = Vec::new();
         for key in keys {
-            places.append(&mut self.find(*key, role)?);
+            places.append(&mut self.find(*key)?);
         }
         places.sort_unstable();
         places.dedup();

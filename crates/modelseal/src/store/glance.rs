@@ -4,10 +4,7 @@
 //! reader would take: leading to more does no harm. So provenance, which most statements are, is read for its subjects and
 //! dependencies alone, in a third of the time. Whatever does not look like that goes through the strict reader.
 
-use super::{
-    claims::Claims,
-    index::{Role, key, uri_key},
-};
+use super::{claims::Claims, index::Key};
 use modelseal_core::{
     artifact::ArtifactId,
     attestation::Subject,
@@ -28,20 +25,21 @@ use std::{borrow::Cow, collections::BTreeMap};
 pub(super) struct Seen {
     pub(super) predicate_type: Option<String>,
     pub(super) build_type: Option<String>,
-    pub(super) links: Vec<(i64, Role)>,
+    pub(super) links: Vec<Key>,
 }
 
 impl Seen {
     /// What the strict reader found.
     pub(super) fn in_claims(claims: &Claims) -> Self {
         let mut links = Vec::new();
-        for (role, resources) in [(Role::Subject, &claims.subjects), (Role::Dependency, &claims.dependencies)]
-        {
-            for resource in resources {
-                links.extend(resource.ids.iter().map(|id| (key(id), role)));
-                links.extend(resource.uri.iter().map(|uri| (uri_key(uri), Role::Uri)));
-            }
+        for subject in &claims.subjects {
+            links.extend(subject.ids.iter().map(Key::subject));
         }
+        for dependency in &claims.dependencies {
+            links.extend(dependency.ids.iter().map(Key::dependency));
+        }
+        let resources = claims.subjects.iter().chain(&claims.dependencies);
+        links.extend(resources.filter_map(|resource| resource.uri.as_deref()).map(Key::uri));
         Self {
             predicate_type: Some(claims.predicate_type.clone()),
             build_type: claims.build_type.clone(),
@@ -63,13 +61,13 @@ impl Seen {
             statement.subject.iter().chain(statement.predicate.definition.dependencies.iter().flatten());
         for resource in uris {
             let uri = resource.uri.as_deref().filter(|uri| !uri.is_empty());
-            links.extend(uri.map(|uri| (uri_key(uri), Role::Uri)));
+            links.extend(uri.map(Key::uri));
         }
         let subjects: Vec<Subject> = statement.subject.into_iter().map(Resource::into_subject).collect();
-        links.extend(ArtifactId::of_subjects(&subjects).iter().map(|id| (key(id), Role::Subject)));
+        links.extend(ArtifactId::of_subjects(&subjects).iter().map(Key::subject));
         for dependency in statement.predicate.definition.dependencies.into_iter().flatten() {
             let ids = ArtifactId::of_descriptor(&dependency.into_descriptor());
-            links.extend(ids.iter().map(|id| (key(id), Role::Dependency)));
+            links.extend(ids.iter().map(Key::dependency));
         }
         Some(Self {
             predicate_type: Some(statement.predicate_type.into_owned()),
@@ -177,7 +175,7 @@ mod tests {
         Bundle::new(material, Envelope::new(IN_TOTO_PAYLOAD_TYPE, statement.as_bytes().to_vec(), vec![1]))
     }
 
-    fn sorted(seen: Seen) -> Vec<(i64, Role)> {
+    fn sorted(seen: Seen) -> Vec<Key> {
         let mut links = seen.links;
         links.sort_unstable();
         links.dedup();

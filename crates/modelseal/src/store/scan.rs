@@ -7,7 +7,7 @@
 use super::{
     clock::Clock,
     files::{Folder, Kind, Stamp, is_plain},
-    index::{DocumentRow, FolderRow, Index, IndexError, Role, StatementRow, Writer, content_key},
+    index::{DocumentRow, FolderRow, Index, IndexError, Key, StatementRow, Writer},
     layout::{self, MAX_DOCUMENT_BYTES, Unusable},
     problem::ProblemKind,
 };
@@ -500,7 +500,7 @@ fn outcome(file: &File, bytes: &[u8], stamp: Stamp) -> Outcome {
             Ok(mut seen) => {
                 if promised.is_none() {
                     let content = if line == 0 { sha256 } else { layout::sha256(part) };
-                    seen.links.push((content_key(&content), Role::Content));
+                    seen.links.push(Key::content(&content));
                 }
                 statements.push(StatementRow { line, seen });
             }

@@ -285,7 +285,7 @@ fn dead_links_are_swept_away() {
     };
     let statement = |n| index::StatementRow {
         line: 0,
-        seen: glance::Seen { links: vec![(n, Role::Subject)], ..glance::Seen::default() },
+        seen: glance::Seen { links: vec![Key::number(n)], ..glance::Seen::default() },
     };
     for round in 0..30 {
         index
