@@ -163,7 +163,8 @@ fn descendants_are_listed_with_who_says_so() {
     let report = world.run(&[&verified[..], &["--format", "json"]].concat()).exits(0).json();
     assert_eq!(report["complete"], true);
     assert_eq!(report["affected"].as_array().unwrap().len(), 2);
-    let last = &report["edges"][report["affected"][1]["found-by"].as_u64().unwrap() as usize];
+    let found_by = usize::try_from(report["affected"][1]["found-by"].as_u64().unwrap()).unwrap();
+    let last = &report["edges"][found_by];
     assert_eq!((&last["from"], &last["to"]), (&1.into(), &2.into()));
     world.run(&[&ask[..], &["--format", "dot"]].concat()).exits(0).prints("digraph").prints("style=dashed");
     world

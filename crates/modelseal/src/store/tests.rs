@@ -5,7 +5,8 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
-use super::*;
+use super::{index::Key, *};
+use modelseal_core::artifact::ArtifactId;
 use proptest::prelude::*;
 use std::fs;
 use support::{base, digest, key, provenance, sign};
