@@ -11,8 +11,11 @@
 //! for; whether somebody who may say so has signed it is for the caller to verify. Whoever can write to a store can
 //! withhold bundles, by removing them or by an index that leaves them out, and cannot make one say something else.
 
+mod ask;
 mod claims;
+mod clock;
 mod files;
+mod glance;
 mod index;
 mod layout;
 mod problem;
@@ -20,26 +23,23 @@ mod put;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 pub use claims::{Claims, Resource};
 pub use problem::{Problem, ProblemKind, StoreError};
 
-use files::{Folder, Kind};
-use index::{Index, IndexError, Place, Role};
+use clock::Clock;
+use files::Folder;
+use index::{Index, IndexError};
 use layout::MAX_DOCUMENT_BYTES;
-use modelseal_core::{
-    artifact::ArtifactId,
-    bundle::Bundle,
-    digest::{Algorithm, Digest},
-    limits::{MAX_STORE_ANSWER_BYTES, MAX_STORE_DEPTH, MAX_STORE_DOCUMENTS},
-};
+use modelseal_core::{bundle::Bundle, digest::Digest, limits::MAX_STORE_DOCUMENTS};
 use std::{
-    collections::{BTreeSet, HashSet},
-    io::{self, Write},
+    collections::BTreeSet,
+    io,
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 /// Threads that read files, unless said otherwise: more do not help, because one puts together what they read.
@@ -47,9 +47,6 @@ const MAX_THREADS: usize = 8;
 
 /// Folders that may be listed again each time before it is worth remembering that they have settled.
 const FEW_FOLDERS: usize = 16;
-
-/// Folders and names of files, and what cannot be looked at.
-type Listed = (Vec<(String, String)>, Vec<Problem>);
 
 /// A folder of bundles.
 #[derive(Debug)]
@@ -233,140 +230,6 @@ impl Store {
         Ok(Imported { stored: vec![self.put(&bytes)?], ..Imported::default() })
     }
 
-    /// Writes every bundle as a line to a new file: all of them, or no file.
-    ///
-    /// # Errors
-    /// [`StoreError`] when there is a file of that name, or it cannot be written.
-    pub fn export_to(&self, path: &Path) -> Result<usize, StoreError> {
-        let failed = |error| StoreError::Io { path: path.to_owned(), doing: problem::WRITE, error };
-        if path.symlink_metadata().is_ok() {
-            return Err(failed(io::ErrorKind::AlreadyExists.into()));
-        }
-        let mut file = put::temporary_file(&crate::disk::parent(path)).map_err(failed)?;
-        let mut buffered = io::BufWriter::new(&mut file);
-        let lines = self.export(&mut buffered)?;
-        buffered.flush().map_err(failed)?;
-        drop(buffered);
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist_noclobber(path).map_err(|e| failed(e.error))?;
-        Ok(lines)
-    }
-
-    /// Writes every bundle as a line (`.intoto.jsonl`), each once. Gives how many there are.
-    ///
-    /// # Errors
-    /// [`StoreError`] when a folder cannot be read, or the lines cannot be written.
-    pub fn export(&self, out: &mut dyn Write) -> Result<usize, StoreError> {
-        let (mut seen, mut lines) = (HashSet::new(), 0);
-        for bundle in self.bundles()? {
-            let Ok(bundle) = bundle else { continue };
-            let line = layout::one_line(&bundle.bytes);
-            if seen.insert(layout::sha256(&line)) {
-                let written = out.write_all(&line).and_then(|()| out.write_all(b"\n"));
-                written.map_err(StoreError::io(self.path(), "export bundles of"))?;
-                lines += 1;
-            }
-        }
-        Ok(lines)
-    }
-
-    /// The bundle with this SHA-256, under its own name or in a file of another.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the store or the index cannot be read.
-    pub fn get(&self, sha256: &Digest) -> Result<Option<StoredBundle>, StoreError> {
-        let Ok(wanted) = <[u8; 32]>::try_from(sha256.as_bytes()) else { return Ok(None) };
-        if sha256.algorithm() != Algorithm::Sha256 {
-            return Ok(None);
-        }
-        let own = Place { folder: layout::folder_name(&wanted), name: None, sha256: wanted, line: 0 };
-        if self
-            .folder
-            .enter(&own.folder)
-            .and_then(|folder| folder.stamp_at(&layout::bundle_name(&wanted)))
-            .is_ok()
-            && let Some(found) = self.read(&own, &mut None)
-        {
-            return Ok(Some(found));
-        }
-        let places = self.find(index::content_key(&wanted), Role::Content)?;
-        let mut file = None;
-        Ok(places
-            .iter()
-            .filter_map(|place| self.read(place, &mut file))
-            .find(|found| found.sha256 == *sha256))
-    }
-
-    /// The bundles whose statements have a subject with one of these ids. Nobody has verified them.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the store cannot be read, or there are more than fit into memory.
-    pub fn about(&self, ids: &[ArtifactId]) -> Result<Vec<StoredBundle>, StoreError> {
-        self.collect(|take| self.each_about(ids, take))
-    }
-
-    /// The bundles whose provenance depends on the artifact with this id. Nobody has verified them.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the store cannot be read, or there are more than fit into memory.
-    pub fn used_by(&self, id: &ArtifactId) -> Result<Vec<StoredBundle>, StoreError> {
-        self.collect(|take| self.each_used_by(std::slice::from_ref(id), take))
-    }
-
-    /// The bundles whose statements name this URI as that of a subject or of a dependency. Nobody has verified them.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the store cannot be read, or there are more than fit into memory.
-    pub fn naming(&self, uri: &str) -> Result<Vec<StoredBundle>, StoreError> {
-        let names = |resource: &Resource| resource.uri.as_deref() == Some(uri);
-        self.collect(|take| {
-            self.each(&[index::uri_key(uri)], Role::Uri, take, |claims| {
-                claims.subjects.iter().chain(&claims.dependencies).any(names)
-            })
-        })
-    }
-
-    /// Gives the bundles of [`about`](Self::about) one after the other, each once, until `take` returns false.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the store cannot be read.
-    pub fn each_about(
-        &self,
-        ids: &[ArtifactId],
-        take: &mut dyn FnMut(StoredBundle) -> bool,
-    ) -> Result<(), StoreError> {
-        let keys: Vec<i64> = ids.iter().map(index::key).collect();
-        self.each(&keys, Role::Subject, take, |claims| {
-            claims.subjects.iter().any(|subject| subject.is_any_of(ids))
-        })
-    }
-
-    /// Gives the bundles of [`used_by`](Self::used_by), for any of several ids, one after the other, each once, until `take`
-    /// returns false.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the store cannot be read.
-    pub fn each_used_by(
-        &self,
-        ids: &[ArtifactId],
-        take: &mut dyn FnMut(StoredBundle) -> bool,
-    ) -> Result<(), StoreError> {
-        let keys: Vec<i64> = ids.iter().map(index::key).collect();
-        self.each(&keys, Role::Dependency, take, |claims| {
-            claims.dependencies.iter().any(|dependency| dependency.is_any_of(ids))
-        })
-    }
-
-    /// Every bundle, read from its file without the index, and what is wrong with files that hold none or cannot be read.
-    ///
-    /// # Errors
-    /// [`StoreError`] when a folder cannot be listed.
-    pub fn bundles(&self) -> Result<impl Iterator<Item = Result<StoredBundle, Problem>>, StoreError> {
-        let (files, problems) = self.list()?;
-        let read = files.into_iter().flat_map(|(folder, name)| self.read_file(&folder, &name));
-        Ok(problems.into_iter().map(Err).chain(read))
-    }
-
     /// Brings the index up to date. Questions do so once for each `Store`, and again after something was added through it;
     /// a process that keeps one open calls this to see what others added.
     ///
@@ -444,7 +307,8 @@ impl Store {
                 }
             },
         };
-        let update = |index: &mut Index| scan::update(index, &self.folder, self.threads, self.now());
+        let clock = Clock::new(self.path(), self.ahead);
+        let update = |index: &mut Index| scan::update(index, &self.folder, self.threads, &clock);
         let changes = match update(&mut index) {
             Ok(changes) => changes,
             Err(scan::ScanError::Index(e)) => {
@@ -476,190 +340,6 @@ impl Store {
             return Ok(());
         }
         Err(StoreError::NotAnIndex(self.index_path.clone()))
-    }
-
-    /// The time of the store's file system, whose clock the times of folders are of, if it tells; else ours.
-    fn now(&self) -> SystemTime {
-        let touched = put::temporary_file(self.path()).and_then(|file| file.as_file().metadata()?.modified());
-        let ours = SystemTime::now();
-        // The earlier one remembers less.
-        touched.map_or(ours, |theirs| theirs.min(ours)) + self.ahead
-    }
-
-    fn find(&self, key: i64, role: Role) -> Result<Vec<Place>, StoreError> {
-        let mut state = self.state();
-        self.bring_up_to_date(&mut state)?;
-        let find = |state: &State| {
-            let index = state.index.as_ref().ok_or(IndexError::Damaged("there is none"))?;
-            index.find(key, role, MAX_STORE_DOCUMENTS + 1)
-        };
-        let places = match find(&state) {
-            Ok(places) => places,
-            Err(e) => {
-                state.notes.push(format!("the index of the store is built anew: {e}"));
-                state.index = Some(Index::empty()?);
-                state.fresh = false;
-                self.bring_up_to_date(&mut state)?;
-                find(&state)?
-            }
-        };
-        if places.len() > MAX_STORE_DOCUMENTS {
-            return Err(StoreError::TooMany { what: "bundles", limit: MAX_STORE_DOCUMENTS as u64 });
-        }
-        Ok(places)
-    }
-
-    fn each(
-        &self,
-        keys: &[i64],
-        role: Role,
-        take: &mut dyn FnMut(StoredBundle) -> bool,
-        wanted: impl Fn(&Claims) -> bool,
-    ) -> Result<(), StoreError> {
-        let mut places = Vec::new();
-        for key in keys {
-            places.append(&mut self.find(*key, role)?);
-        }
-        places.sort_unstable();
-        places.dedup();
-        let (mut seen, mut file) = (HashSet::new(), None);
-        for place in &places {
-            let Some(found) = self.read(place, &mut file) else { continue };
-            // The index is believed in nothing.
-            let claims_it = found.claims.as_ref().is_some_and(&wanted);
-            if claims_it && seen.insert(layout::sha256(found.bytes.trim_ascii())) && !take(found) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn collect(
-        &self,
-        ask: impl FnOnce(&mut dyn FnMut(StoredBundle) -> bool) -> Result<(), StoreError>,
-    ) -> Result<Vec<StoredBundle>, StoreError> {
-        let (mut bundles, mut bytes) = (Vec::<StoredBundle>::new(), 0);
-        ask(&mut |bundle| {
-            bytes += bundle.bytes.len() as u64;
-            bundles.push(bundle);
-            bytes <= MAX_STORE_ANSWER_BYTES
-        })?;
-        if bytes > MAX_STORE_ANSWER_BYTES {
-            return Err(StoreError::TooMany { what: "bytes of bundles", limit: MAX_STORE_ANSWER_BYTES });
-        }
-        // An order that depends on nothing but the bundles.
-        bundles.sort_unstable_by_key(|bundle| bundle.sha256);
-        Ok(bundles)
-    }
-
-    /// Reads the bundle at a place again. What is not what the index says is reported and not used. `file` keeps the last
-    /// file, of which another line may be wanted next.
-    fn read(&self, place: &Place, file: &mut Option<(PathBuf, Vec<u8>)>) -> Option<StoredBundle> {
-        let own = layout::bundle_name(&place.sha256);
-        let name = place.name.as_deref().unwrap_or(&own);
-        let path = layout::path_of(self.path(), &place.folder, name);
-        if file.as_ref().is_none_or(|(known, _)| *known != path) {
-            let read = self.folder.enter(&place.folder).and_then(|f| f.read(name, MAX_DOCUMENT_BYTES));
-            let why = match read {
-                Ok((bytes, _)) if layout::sha256(&bytes) == place.sha256 => {
-                    *file = Some((path.clone(), bytes));
-                    None
-                }
-                Ok(_) if place.name.is_none() => {
-                    Some("its bytes are not those that its name promises".to_owned())
-                }
-                Ok(_) => Some("it was changed while it was looked at".to_owned()),
-                Err(e) => Some(e.to_string()),
-            };
-            if let Some(message) = why {
-                *file = None;
-                self.state().problems.insert(Problem { path, kind: ProblemKind::NotRead, message });
-                return None;
-            }
-        }
-        let bytes = file.as_ref().map(|(_, bytes)| bytes.as_slice())?;
-        let (line, part) = layout::parts(name, bytes).find(|(line, _)| *line == place.line)?;
-        stored(path, line, part).ok()
-    }
-
-    /// Every bundle of one file.
-    fn read_file(&self, folder: &str, name: &str) -> Vec<Result<StoredBundle, Problem>> {
-        let path = layout::path_of(self.path(), folder, name);
-        let problem = |kind, message| Problem { path: path.clone(), kind, message };
-        let read = self.folder.enter(folder).and_then(|folder| folder.read(name, MAX_DOCUMENT_BYTES));
-        let bytes = match read {
-            Ok((bytes, _)) => bytes,
-            Err(e) => return vec![Err(problem(ProblemKind::NotRead, e.to_string()))],
-        };
-        if layout::promised(folder, name).is_some_and(|promised| promised != layout::sha256(&bytes)) {
-            let why = "its bytes are not those that its name promises".to_owned();
-            return vec![Err(problem(ProblemKind::NotRead, why))];
-        }
-        layout::parts(name, &bytes)
-            .map(|(line, part)| {
-                stored(path.clone(), line, part).map_err(|unusable| {
-                    let (kind, why) = match unusable {
-                        layout::Unusable::NoBundle(why) => (ProblemKind::NoBundle, why),
-                        layout::Unusable::Malformed(why) => (ProblemKind::Malformed, why),
-                    };
-                    problem(kind, if line == 0 { why } else { format!("line {line}: {why}") })
-                })
-            })
-            .collect()
-    }
-
-    /// Folders and names of every file that may hold bundles, in order, and what cannot be looked at.
-    fn list(&self) -> Result<Listed, StoreError> {
-        let (mut files, mut problems) = (Vec::new(), Vec::new());
-        let mut queue = vec![(String::new(), 0)];
-        while let Some((path, depth)) = queue.pop() {
-            let problem = |name: &str, message: String| Problem {
-                path: layout::path_of(self.path(), &path, name),
-                kind: ProblemKind::NotRead,
-                message,
-            };
-            let listed = self.folder.enter(&path).and_then(|folder| folder.list(MAX_STORE_DOCUMENTS));
-            let entries = match listed {
-                Ok(entries) => entries,
-                Err(e) if path.is_empty() => return Err(StoreError::io(self.path(), "read")(e)),
-                Err(e) => {
-                    problems.push(problem("", e.to_string()));
-                    continue;
-                }
-            };
-            for entry in entries {
-                let Some(name) = entry.name else {
-                    problems.push(problem("", "a name in it is not UTF-8".into()));
-                    continue;
-                };
-                match entry.kind {
-                    _ if name.starts_with('.') => {}
-                    Kind::Folder if depth == MAX_STORE_DEPTH => {
-                        problems.push(problem(
-                            &name,
-                            format!("it lies more than {MAX_STORE_DEPTH} folders deep"),
-                        ));
-                    }
-                    Kind::Folder => {
-                        queue
-                            .push((if path.is_empty() { name } else { format!("{path}/{name}") }, depth + 1));
-                    }
-                    Kind::File if layout::may_hold_bundles(&name) => files.push((path.clone(), name)),
-                    Kind::File => {}
-                    Kind::Other => {
-                        problems.push(problem(
-                            &name,
-                            "it is a link or a special file, which are not followed".into(),
-                        ));
-                    }
-                }
-            }
-            if files.len() > MAX_STORE_DOCUMENTS {
-                return Err(StoreError::TooMany { what: "documents", limit: MAX_STORE_DOCUMENTS as u64 });
-            }
-        }
-        files.sort_unstable();
-        Ok((files, problems))
     }
 }
 

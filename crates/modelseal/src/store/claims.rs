@@ -2,8 +2,9 @@
 
 use modelseal_core::{
     artifact::ArtifactId,
-    attestation::{Attestation, read_attestation},
+    attestation::{Attestation, Subject, read_attestation},
     bundle::Bundle,
+    cover::PART_OF_DIRECTORY,
     dsse::IN_TOTO_PAYLOAD_TYPE,
     predicate::{Predicate, Reading, digests_v0_1, read_signed_model, signature_v1},
 };
@@ -100,7 +101,9 @@ fn subjects(attestation: &Attestation) -> Vec<Resource> {
     let mut all = ArtifactId::of_subjects(&attestation.subjects);
     let mut resources = Vec::new();
     let mut named = Vec::new();
-    for subject in &attestation.subjects {
+    // Parts of a directory are nothing by themselves.
+    let whole = |subject: &&Subject| subject.digest_method.as_deref() != Some(PART_OF_DIRECTORY);
+    for subject in attestation.subjects.iter().filter(whole) {
         let mut ids = ArtifactId::of_subjects(std::slice::from_ref(subject));
         ids.retain(|id| all.binary_search(id).is_ok());
         if !ids.is_empty() {

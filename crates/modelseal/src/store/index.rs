@@ -7,7 +7,7 @@
 //! place. It is replaced whole by a rename: readers and writers of several processes need no locks, and none leaves a
 //! journal that another has to recover.
 
-use super::files::Stamp;
+use super::{files::Stamp, glance::Seen};
 use modelseal_core::{artifact::ArtifactId, limits::MAX_INDEX_BYTES};
 use rusqlite::{Connection, MAIN_DB, Row, config::DbConfig, limits::Limit, params};
 use sha2::{Digest as _, Sha256};
@@ -42,7 +42,7 @@ const SCHEMA: [&str; 9] = [
     "CREATE INDEX problems ON documents(kind) WHERE kind IS NOT NULL",
     "CREATE TABLE statements(document INTEGER NOT NULL, line INTEGER NOT NULL, predicate INTEGER, build INTEGER, PRIMARY KEY(document, line)) WITHOUT ROWID",
     "CREATE TABLE types(id INTEGER PRIMARY KEY, uri TEXT NOT NULL)",
-    "CREATE TABLE links(key INTEGER NOT NULL, role INTEGER NOT NULL, document INTEGER NOT NULL, line INTEGER NOT NULL, PRIMARY KEY(key, role, document, line)) WITHOUT ROWID",
+    "CREATE TABLE links(key INTEGER NOT NULL, document INTEGER NOT NULL, line INTEGER NOT NULL, PRIMARY KEY(key, document, line)) WITHOUT ROWID",
 ];
 
 /// The index of one store.
@@ -51,18 +51,10 @@ pub(super) struct Index {
     database: Connection,
 }
 
-/// How a statement, or a file, is found by a key.
+/// By what a statement is found: 48 bits of a hash, which SQLite keeps in six bytes. Two things may share one: what is found
+/// is compared with the question again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Role {
-    /// A subject has this id.
-    Subject = 0,
-    /// A dependency has this id.
-    Dependency = 1,
-    /// A subject or dependency has this URI.
-    Uri = 2,
-    /// The bundle has this digest.
-    Content = 3,
-}
+pub(super) struct Key(i64);
 
 /// Where a bundle is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,9 +94,7 @@ pub(super) struct DocumentRow {
 #[derive(Debug)]
 pub(super) struct StatementRow {
     pub(super) line: u32,
-    pub(super) predicate_type: Option<String>,
-    pub(super) build_type: Option<String>,
-    pub(super) links: Vec<(i64, Role)>,
+    pub(super) seen: Seen,
 }
 
 /// Why an index cannot be used. It can always be built again.
@@ -118,21 +108,6 @@ pub(super) enum IndexError {
     Damaged(&'static str),
     /// SQLite failed.
     Database(rusqlite::Error),
-}
-
-/// The key of an artifact. Two artifacts may share one: what is found by it is compared with the artifact again.
-pub(super) fn key(id: &ArtifactId) -> i64 {
-    key_of(id.to_string().as_bytes())
-}
-
-/// The key of a URI.
-pub(super) fn uri_key(uri: &str) -> i64 {
-    key_of(uri.as_bytes())
-}
-
-/// The key of a bundle.
-pub(super) fn content_key(sha256: &[u8; 32]) -> i64 {
-    first_eight(sha256)
 }
 
 /// Whether the file is an index, whole or damaged, that may be replaced by another: a database of this application.
@@ -149,14 +124,39 @@ pub(super) fn looks_like_index(path: &Path) -> bool {
     read.is_ok() && header.starts_with(b"SQLite format 3\0") && header[68..] == APPLICATION.to_be_bytes()
 }
 
-fn key_of(text: &[u8]) -> i64 {
-    first_eight(&Sha256::digest(text).into())
-}
+impl Key {
+    /// Of statements that have a subject with this id.
+    pub(super) fn subject(id: &ArtifactId) -> Self {
+        Self::of(b"subject", id.to_string().as_bytes())
+    }
 
-fn first_eight(digest: &[u8; 32]) -> i64 {
-    let mut first = [0; 8];
-    first.copy_from_slice(&digest[..8]);
-    i64::from_be_bytes(first)
+    /// Of statements that have a dependency with this id.
+    pub(super) fn dependency(id: &ArtifactId) -> Self {
+        Self::of(b"dependency", id.to_string().as_bytes())
+    }
+
+    /// Of statements in which a subject or dependency has this URI.
+    pub(super) fn uri(uri: &str) -> Self {
+        Self::of(b"uri", uri.as_bytes())
+    }
+
+    /// Of the bundle with this digest.
+    pub(super) fn content(sha256: &[u8; 32]) -> Self {
+        Self::of(b"content", sha256)
+    }
+
+    fn of(role: &[u8], text: &[u8]) -> Self {
+        let digest = Sha256::new().chain_update(role).chain_update(b"\0").chain_update(text).finalize();
+        let mut key = [0; 8];
+        key[2..].copy_from_slice(&digest[..6]);
+        Self(i64::from_be_bytes(key))
+    }
+
+    /// Any key.
+    #[cfg(test)]
+    pub(super) fn number(number: i64) -> Self {
+        Self(number)
+    }
 }
 
 impl Index {
@@ -222,17 +222,17 @@ impl Index {
         Ok(())
     }
 
-    /// Where the statements and files are that have this key in this role, in order; at most `limit` of them.
-    pub(super) fn find(&self, key: i64, role: Role, limit: usize) -> Result<Vec<Place>, IndexError> {
+    /// Where the statements and files are that have this key, in order; at most `limit` of them.
+    pub(super) fn find(&self, key: Key, limit: usize) -> Result<Vec<Place>, IndexError> {
         let mut query = self.database.prepare(
             "SELECT f.path, d.name, d.sha256, l.line FROM links l JOIN documents d ON d.id = l.document \
-             JOIN folders f ON f.id = d.folder WHERE l.key = ?1 AND l.role = ?2 LIMIT ?3",
+             JOIN folders f ON f.id = d.folder WHERE l.key = ?1 LIMIT ?2",
         )?;
         let place = |row: &Row<'_>| {
             Ok(Place { folder: row.get(0)?, name: row.get(1)?, sha256: row.get(2)?, line: row.get(3)? })
         };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let found = query.query_map(params![key, role as i64, limit], place)?;
+        let found = query.query_map(params![key.0, limit], place)?;
         let mut places = found.collect::<Result<Vec<_>, _>>()?;
         places.sort_unstable();
         places.dedup();
@@ -348,7 +348,7 @@ pub(super) struct Writer<'a> {
     remove_statements: rusqlite::Statement<'a>,
     database: &'a Connection,
     types: HashMap<String, i64>,
-    links: Vec<(i64, Role, i64, u32)>,
+    links: Vec<(Key, i64, u32)>,
     /// Statements that were removed, whose links are still there.
     removed: usize,
 }
@@ -376,7 +376,7 @@ impl<'a> Writer<'a> {
             )?,
             add_statement: prepare("INSERT INTO statements VALUES (?1, ?2, ?3, ?4)")?,
             add_type: prepare("INSERT INTO types(uri) VALUES (?1)")?,
-            add_link: prepare("INSERT OR IGNORE INTO links VALUES (?1, ?2, ?3, ?4)")?,
+            add_link: prepare("INSERT OR IGNORE INTO links VALUES (?1, ?2, ?3)")?,
             remove_folder: prepare("DELETE FROM folders WHERE id = ?1")?,
             remove_document: prepare("DELETE FROM documents WHERE id = ?1")?,
             remove_statements: prepare("DELETE FROM statements WHERE document = ?1")?,
@@ -426,11 +426,10 @@ impl<'a> Writer<'a> {
             problem
         ])?;
         for statement in statements {
-            let predicate = self.type_id(statement.predicate_type.as_deref())?;
-            let build = self.type_id(statement.build_type.as_deref())?;
+            let predicate = self.type_id(statement.seen.predicate_type.as_deref())?;
+            let build = self.type_id(statement.seen.build_type.as_deref())?;
             self.add_statement.execute(params![document, statement.line, predicate, build])?;
-            self.links
-                .extend(statement.links.iter().map(|(key, role)| (*key, *role, document, statement.line)));
+            self.links.extend(statement.seen.links.iter().map(|key| (*key, document, statement.line)));
         }
         if self.links.len() >= HELD_LINKS {
             self.put_links()?;
@@ -466,8 +465,8 @@ impl<'a> Writer<'a> {
 
     fn put_links(&mut self) -> Result<(), rusqlite::Error> {
         self.links.sort_unstable();
-        for (key, role, document, line) in self.links.drain(..) {
-            self.add_link.execute(params![key, role as i64, document, line])?;
+        for (key, document, line) in self.links.drain(..) {
+            self.add_link.execute(params![key.0, document, line])?;
         }
         Ok(())
     }

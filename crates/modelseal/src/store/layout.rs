@@ -1,6 +1,10 @@
 //! Names in a store, and what a file there holds.
 
-use super::claims::{Claims, NoClaims};
+use super::{
+    claims::{Claims, NoClaims},
+    glance::Seen,
+    problem::{Problem, ProblemKind},
+};
 use modelseal_core::{bundle::Bundle, digest::Digest, limits::MAX_BUNDLE_BYTES};
 use sha2::{Digest as _, Sha256};
 use std::{borrow::Cow, path::Path};
@@ -63,6 +67,19 @@ pub(super) fn read_part(part: &[u8]) -> Result<(Bundle, Option<Claims>), Unusabl
     }
 }
 
+/// What a bundle in a store is found by, without judging all of it.
+pub(super) fn glance_at_part(part: &[u8]) -> Result<Seen, Unusable> {
+    let bundle = Bundle::parse(part).map_err(|e| Unusable::NoBundle(e.to_string()))?;
+    if let Some(seen) = Seen::at_a_glance(&bundle) {
+        return Ok(seen);
+    }
+    match Claims::of(&bundle) {
+        Ok(claims) => Ok(Seen::in_claims(&claims)),
+        Err(NoClaims::OtherPayload) => Ok(Seen::default()),
+        Err(NoClaims::Malformed(why)) => Err(Unusable::Malformed(why)),
+    }
+}
+
 /// Why a part of a file is not used.
 #[derive(Debug)]
 pub(super) enum Unusable {
@@ -70,6 +87,18 @@ pub(super) enum Unusable {
     NoBundle(String),
     /// It is a bundle of a statement that is malformed.
     Malformed(String),
+}
+
+impl Unusable {
+    /// What to report. Line 0 is the whole file.
+    pub(super) fn into_problem(self, path: std::path::PathBuf, line: u32) -> Problem {
+        let (kind, why) = match self {
+            Self::NoBundle(why) => (ProblemKind::NoBundle, why),
+            Self::Malformed(why) => (ProblemKind::Malformed, why),
+        };
+        let message = if line == 0 { why } else { format!("line {line}: {why}") };
+        Problem { path, kind, message }
+    }
 }
 
 /// The bundle as one line: what a pretty-printer put between the tokens is left out. It is JSON already.

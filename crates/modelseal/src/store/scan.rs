@@ -5,10 +5,9 @@
 //! and stay what it is, so it is read once; every other file is known by its size, its times and its inode.
 
 use super::{
+    clock::Clock,
     files::{Folder, Kind, Stamp, is_plain},
-    index::{
-        DocumentRow, FolderRow, Index, IndexError, Role, StatementRow, Writer, content_key, key, uri_key,
-    },
+    index::{DocumentRow, FolderRow, Index, IndexError, Key, StatementRow, Writer},
     layout::{self, MAX_DOCUMENT_BYTES, Unusable},
     problem::ProblemKind,
 };
@@ -22,11 +21,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
-    time::{Duration, SystemTime},
 };
-
-/// How long a time must have passed before nothing can change under it: the coarsest clock of a file system in use.
-const SETTLED: Duration = Duration::from_secs(2);
 
 /// Files that are read between two changes of the index.
 const BATCH: usize = 1 << 14;
@@ -68,12 +63,12 @@ pub(super) fn update(
     index: &mut Index,
     store: &Folder,
     threads: NonZeroUsize,
-    now: SystemTime,
+    clock: &Clock<'_>,
 ) -> Result<Changes, ScanError> {
     let known = Known::read(index)?;
     // Looked up before anything is written: the writer has the database.
-    let plan = Plan::make(index, store, known, now)?;
-    index.change(|writer| plan.carry_out(writer, store, threads, now))
+    let plan = Plan::make(index, store, known, clock)?;
+    index.change(|writer| plan.carry_out(writer, store, threads, clock))
 }
 
 /// What the index knows.
@@ -148,7 +143,7 @@ enum Found {
 }
 
 impl Plan {
-    fn make(index: &Index, store: &Folder, mut known: Known, now: SystemTime) -> Result<Self, ScanError> {
+    fn make(index: &Index, store: &Folder, mut known: Known, clock: &Clock<'_>) -> Result<Self, ScanError> {
         let mut plan = Self::default();
         let mut queue = vec![(String::new(), 0)];
         let mut visited = 0;
@@ -166,7 +161,7 @@ impl Plan {
                     folder.as_ref().unwrap_or(store),
                     &path,
                     row.as_ref(),
-                    now,
+                    clock,
                 ),
                 Err(e) => Err(LookError::Io(io::Error::new(e.kind(), e.to_string()))),
             };
@@ -199,7 +194,7 @@ impl Plan {
         folder: &Folder,
         path: &str,
         row: Option<&FolderRow>,
-        now: SystemTime,
+        clock: &Clock<'_>,
     ) -> Result<Vec<String>, LookError> {
         // Before the listing: what comes later changes it.
         let stamp = folder.stamp()?;
@@ -216,7 +211,9 @@ impl Plan {
             }
             return Ok(known.children.remove(&*path).unwrap_or_default());
         }
-        self.list(index, folder, path, row, named, settled(stamp, now))
+        // The index itself lies there.
+        let settled = if path.is_empty() { None } else { clock.settled(stamp) };
+        self.list(index, folder, path, row, named, settled)
     }
 
     fn list(
@@ -347,7 +344,7 @@ impl Plan {
         writer: &mut Writer<'_>,
         store: &Folder,
         threads: NonZeroUsize,
-        now: SystemTime,
+        clock: &Clock<'_>,
     ) -> Result<Changes, ScanError> {
         let mut changes = Changes { listed: self.listed, ..Changes::default() };
         for id in &self.removed_documents {
@@ -367,7 +364,7 @@ impl Plan {
             ids.push(id);
         }
         for batch in self.files.chunks(BATCH) {
-            read_all(batch, store, threads, now, |file, outcome| {
+            read_all(batch, store, threads, clock, |file, outcome| {
                 let Some(mut outcome) = outcome else { return Ok(()) };
                 outcome.row.folder = match file.folder {
                     Ok(place) => ids.get(place).copied().unwrap_or_default(),
@@ -393,13 +390,6 @@ impl From<io::Error> for LookError {
     }
 }
 
-/// The stamp, if what it is of cannot have changed since without changing it.
-fn settled(stamp: Stamp, now: SystemTime) -> Option<Stamp> {
-    let youngest = Duration::from_nanos(u64::try_from(stamp.modified.max(stamp.changed)).ok()?);
-    let now = now.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    now.checked_sub(youngest).filter(|age| *age >= SETTLED).map(|_| stamp)
-}
-
 /// What a file holds.
 struct Outcome {
     row: DocumentRow,
@@ -411,12 +401,12 @@ fn read_all(
     files: &[File],
     store: &Folder,
     threads: NonZeroUsize,
-    now: SystemTime,
+    clock: &Clock<'_>,
     mut take: impl FnMut(&File, Option<Outcome>) -> Result<(), IndexError>,
 ) -> Result<(), IndexError> {
     let threads = threads.get().min(files.len() / WORTH_THREADS + 1);
     if threads == 1 {
-        let mut reader = Reader { store, folder: None, now };
+        let mut reader = Reader { store, folder: None, clock };
         return files.iter().try_for_each(|file| take(file, reader.read(file)));
     }
     let next = AtomicUsize::new(0);
@@ -425,7 +415,7 @@ fn read_all(
         for _ in 0..threads {
             let (sender, next) = (sender.clone(), &next);
             scope.spawn(move || {
-                let mut reader = Reader { store, folder: None, now };
+                let mut reader = Reader { store, folder: None, clock };
                 loop {
                     let start = next.fetch_add(SHARE, Ordering::Relaxed);
                     let Some(share) = files.get(start..files.len().min(start + SHARE)) else { return };
@@ -446,7 +436,7 @@ fn read_all(
 struct Reader<'a> {
     store: &'a Folder,
     folder: Option<(Arc<str>, Folder)>,
-    now: SystemTime,
+    clock: &'a Clock<'a>,
 }
 
 impl Reader<'_> {
@@ -462,7 +452,7 @@ impl Reader<'_> {
         }
         let read = self.folder(file).and_then(|folder| folder.read(&file.name, MAX_DOCUMENT_BYTES));
         match read {
-            Ok((bytes, stamp)) => Some(outcome(file, &bytes, settled(stamp, self.now).unwrap_or_default())),
+            Ok((bytes, stamp)) => Some(outcome(file, &bytes, self.clock.settled(stamp).unwrap_or_default())),
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
             Err(e) => {
                 let stamp = self.folder(file).and_then(|folder| folder.stamp_at(&file.name));
@@ -506,27 +496,13 @@ fn outcome(file: &File, bytes: &[u8], stamp: Stamp) -> Outcome {
     }
     let (mut statements, mut complaints) = (Vec::new(), Vec::new());
     for (line, part) in layout::parts(&file.name, bytes) {
-        match layout::read_part(part) {
-            Ok((_, claims)) => {
-                let mut links = Vec::new();
-                if let Some(claims) = &claims {
-                    for (role, resources) in
-                        [(Role::Subject, &claims.subjects), (Role::Dependency, &claims.dependencies)]
-                    {
-                        for resource in resources {
-                            links.extend(resource.ids.iter().map(|id| (key(id), role)));
-                            links.extend(resource.uri.iter().map(|uri| (uri_key(uri), Role::Uri)));
-                        }
-                    }
-                }
+        match layout::glance_at_part(part) {
+            Ok(mut seen) => {
                 if promised.is_none() {
                     let content = if line == 0 { sha256 } else { layout::sha256(part) };
-                    links.push((content_key(&content), Role::Content));
+                    seen.links.push(Key::content(&content));
                 }
-                let (predicate_type, build_type) =
-                    claims.map(|claims| (claims.predicate_type, claims.build_type)).unzip();
-                let build_type = build_type.flatten();
-                statements.push(StatementRow { line, predicate_type, build_type, links });
+                statements.push(StatementRow { line, seen });
             }
             Err(unusable) => complaints.push((line, unusable)),
         }

@@ -5,7 +5,8 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
-use super::*;
+use super::{index::Key, *};
+use modelseal_core::artifact::ArtifactId;
 use proptest::prelude::*;
 use std::fs;
 use support::{base, digest, key, provenance, sign};
@@ -211,10 +212,13 @@ impl World {
                 assert_eq!(found, read, "model {n}");
             }
         }
-        // What is wrong is known the same way.
-        let read: BTreeSet<_> = store.bundles().unwrap().filter_map(Result::err).map(|p| p.path).collect();
-        let known: BTreeSet<_> = store.problems().unwrap().into_iter().map(|p| p.path).collect();
-        assert_eq!(known, read);
+        // What is wrong is known the same way, but for statements that were only glanced at.
+        let paths = |problems: &mut dyn Iterator<Item = Problem>| {
+            let certain = problems.filter(|problem| problem.kind != ProblemKind::Malformed);
+            certain.map(|problem| problem.path).collect::<BTreeSet<_>>()
+        };
+        let read = paths(&mut store.bundles().unwrap().filter_map(Result::err));
+        assert_eq!(paths(&mut store.problems().unwrap().into_iter()), read);
     }
 }
 
@@ -282,9 +286,7 @@ fn dead_links_are_swept_away() {
     };
     let statement = |n| index::StatementRow {
         line: 0,
-        predicate_type: Some("a:b".into()),
-        build_type: None,
-        links: vec![(n, Role::Subject)],
+        seen: glance::Seen { links: vec![Key::number(n)], ..glance::Seen::default() },
     };
     for round in 0..30 {
         index
