@@ -178,6 +178,24 @@ mod tests {
     }
 
     #[test]
+    fn a_runner_that_is_not_said_to_be_hosted_caps_the_level_whoever_says_so() {
+        let ours = |runner: &str| {
+            provenance(&format!(
+                r#"{{"buildDefinition": {{"buildType": "x:y", "externalParameters": {{}},
+                    "internalParameters": {{"github_runner_environment": {runner}}}}},
+                    "runDetails": {{"builder": {{"id": "{BUILDER_ID}"}}}}}}"#
+            ))
+        };
+        let capped = |provenance: &Provenance| cap(Producer::Other, None, provenance).is_some();
+        assert!(!capped(&ours("\"github-hosted\"")) && !capped(&ours("null")));
+        for own in ["\"self-hosted\"", "\"Self-Hosted\"", "\"\"", "[\"github-hosted\"]", "1"] {
+            assert!(capped(&ours(own)), "{own}");
+        }
+        assert!(!capped(&github("github-hosted")));
+        assert!(capped(&github("self-hosted ")));
+    }
+
+    #[test]
     fn each_claim_that_differs_is_named() {
         let good = github("github-hosted");
         let found = check(Producer::GitHubAttest, &claims(&[]), &good);
