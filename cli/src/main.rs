@@ -1,6 +1,7 @@
 //! The modelseal command line: a door. It reads flags and prints results; the work is done in the crate `modelseal`.
 
 #![allow(unreachable_pub, reason = "nothing is reachable in a program")]
+#![allow(rustdoc::bare_urls, reason = "comments on flags are what --help prints")]
 
 mod args;
 mod commands;
