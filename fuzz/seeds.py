@@ -176,6 +176,7 @@ def service_texts():
         yield uri.encode()
     yield b"gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"
     yield b"azurekms://v.vault.azure.net/k"
+    yield b"awskms://[::1]:4566/alias/x"
 
 
 def trusted_roots(text):
@@ -235,6 +236,22 @@ def predicates():
     yield "https://in-toto.io/attestation/release/v0.2", {"purl": "pkg:huggingface/a/b@1", "packageId": "7"}
     tests = {"result": "PASSED", "configuration": [{"name": "suite", "uri": "x:y"}], "passedTests": ["a"]}
     yield "https://in-toto.io/attestation/test-result/v0.1", tests
+    thing = {"uri": "x:y", "digest": digest, "content": "eA==", "downloadLocation": "x:z", "mediaType": "x/y"}
+    attribute = {"attribute": "A", "target": thing, "conditions": {"flags": ["-O2"]}, "evidence": thing}
+    yield "https://in-toto.io/attestation/scai/v0.3", {"attributes": [attribute], "producer": thing}
+    found = {"id": "CVE-1", "severity": [{"method": "nvd", "score": 5.20}], "annotations": [{"a": 1}]}
+    scanner = {"uri": "pkg:x/y@1", "version": "1", "db": {"uri": "x:y", "lastUpdate": "2026-03-01T00:00:00Z"}, "result": [found]}
+    scanned = {"scanStartedOn": "2026-03-01T00:00:00Z", "scanFinishedOn": "2026-03-01T00:00:01Z"}
+    yield "https://in-toto.io/attestation/vulns/v0.2", {"scanner": scanner, "metadata": scanned}
+    yield "https://in-toto.io/attestation/reference/v0.1", {"attester": {"id": "x:y"}, "references": [thing]}
+    for name in ("training", "fine-tune", "quantize", "merge", "convert"):
+        base = {"name": "baseModel", "uri": "x:y", "digest": {"sha256": "ab" * 32, "dirHash": "cd" * 32}}
+        parameters = {"baseModel": "x:y", "baseModels": ["x:y", "x:z"], "method": "m", "format": "f", "hyperparameters": {"a": "1"}}
+        ours = {"buildType": f"https://github.com/modelseal/modelseal/blob/main/docs/buildtypes/{name}/v1.md"}
+        ours |= {"externalParameters": parameters, "resolvedDependencies": [base, base | {"uri": "x:z"}]}
+        yield "https://slsa.dev/provenance/v1", {"buildDefinition": ours, "runDetails": run}
+        ours = ours | {"externalParameters": {"baseModel": "x:y", "method": "m"}, "resolvedDependencies": [base]}
+        yield "https://slsa.dev/provenance/v1", {"buildDefinition": ours, "runDetails": run}
     yield "https://example.com/any/v1", {"a": [1.0, {"b": None}]}
 
 

@@ -36,10 +36,13 @@ part "OMS cases, the conformance adapter" python3 tests/oms_vectors.py testdata/
 part "OMS cases, the command line" python3 tests/oms_vectors.py testdata/oms --modelseal "$MODELSEAL"
 part "model-signing 1.1.1: each signs, the other verifies" .venv/bin/python -B tests/interop.py matrix
 part "model-signing 1.1.1: its command lines" .venv/bin/python -B tests/interop.py commands
+part "in-toto-attestation: statements that we write, and changed ones" .venv/bin/python -B tests/statement_outside.py "$MODELSEAL"
 part "Sigstore: everyone with everyone, on real servers" tests/sigstore/interop.py
 part "trust policies: the six examples" python3 tests/policy_examples.py "$MODELSEAL"
 part "trust policies: the commands of docs/policy.md" python3 tests/policy_tutorial.py "$MODELSEAL"
+part "build types: the statements in docs/buildtypes" python3 tests/buildtype_pages.py "$MODELSEAL"
 part "a real model" tests/real_model.sh
+part "a pipeline that records how its models were made" tests/pipeline.sh
 part "the demonstration" env MODELSEAL="$MODELSEAL" scripts/demo.sh
 if [ -n "${MODELSEAL_VECTORS:-}" ]; then
     part "outside vectors" scripts/outside_vectors.py "$MODELSEAL_VECTORS" "$adapter" "$sigstore_adapter"

@@ -1,13 +1,23 @@
 //! The flags. Those of the reference tool `model_signing` keep their names, with hyphens or underscores.
 
+mod attest;
+mod lineage;
 mod policy;
+mod provenance;
 mod sign;
 mod sigstore;
+mod statement;
+mod store;
 mod verify;
 
+pub use attest::*;
+pub use lineage::*;
 pub use policy::*;
+pub use provenance::*;
 pub use sign::*;
 pub use sigstore::*;
+pub use statement::*;
+pub use store::*;
 pub use verify::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser};
@@ -54,7 +64,7 @@ pub struct Cli {
     pub command: Command,
 
     /// Output for people, or one JSON document on standard output; of `verify --policy` and `policy lint` also SARIF,
-    /// JUnit's XML, or annotations for GitHub's workflows
+    /// JUnit's XML, or annotations for GitHub's workflows; of `lineage` also a graph for Graphviz or Mermaid
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, help_heading = OUTPUT)]
     pub format: Format,
 
@@ -70,6 +80,8 @@ pub enum Format {
     Sarif,
     Junit,
     Github,
+    Dot,
+    Mermaid,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -98,6 +110,12 @@ pub enum Command {
         #[command(subcommand)]
         method: VerifyMethod,
     },
+    /// Attest how a model was made, or anything else about it, in a signed statement
+    #[command(arg_required_else_help = true)]
+    Attest {
+        #[command(subcommand)]
+        command: AttestCommand,
+    },
     /// Print what a bundle says, and what of it could be verified
     Show(ShowArgs),
     /// The trust material of a Sigstore instance
@@ -105,6 +123,21 @@ pub enum Command {
     Trust {
         #[command(subcommand)]
         command: TrustCommand,
+    },
+    /// Check statements before they are signed
+    #[command(arg_required_else_help = true)]
+    Statement {
+        #[command(subcommand)]
+        command: StatementCommand,
+    },
+    /// What a model descends from, or what descends from it, by the statements in an attestation store
+    #[command(arg_required_else_help = true)]
+    Lineage(Box<LineageArgs>),
+    /// Keep attestations in a folder, by content
+    #[command(arg_required_else_help = true)]
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
     },
     /// Write, check and sign trust policies
     #[command(arg_required_else_help = true)]
@@ -141,6 +174,10 @@ pub enum SchemaName {
     Result,
     /// modelseal.signature/v1, printed by `sign`
     Signature,
+    /// modelseal.attestation/v1, printed by `attest`
+    Attestation,
+    /// modelseal.run-record/v1, printed by `attest begin`
+    RunRecord,
     /// modelseal.digest/v1, printed by `digest`
     Digest,
     /// modelseal.part/v1, printed by `digest --part`
@@ -153,6 +190,8 @@ pub enum SchemaName {
     Trust,
     /// modelseal.error/v1, printed when a command could not be carried out
     Error,
+    /// modelseal.statement/v1, printed by `statement check`
+    Statement,
     /// modelseal.lint/v1, printed by `policy lint`
     Lint,
     /// modelseal.explain/v1, printed by `policy explain`
@@ -167,6 +206,14 @@ pub enum SchemaName {
     PolicyVerification,
     /// modelseal.import/v1, printed by `policy import`
     Import,
+    /// modelseal.lineage/v1, printed by `lineage`
+    Lineage,
+    /// modelseal.affected/v1, printed by `lineage --affected-by`
+    Affected,
+    /// modelseal.store/v1, printed by `store`
+    Store,
+    /// modelseal.provenance/v1, printed by `verify provenance`
+    Provenance,
 }
 
 #[derive(Debug, Args)]
@@ -277,7 +324,7 @@ pub enum MethodName {
     Shards,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct PasswordArgs {
     /// A file that holds the private key's password; its line end does not count. Else the environment variable
     /// MODELSEAL_PASSWORD is used, else the password is asked for

@@ -1,7 +1,10 @@
 //! Reading keys and certificates that the user names.
 
 use crate::exit::Failure;
-use modelseal::{Certificate, PublicKey, Roots, limits::MAX_PEM_BYTES};
+use modelseal::{
+    Certificate, PublicKey, Roots,
+    limits::{MAX_ATTESTATION_BYTES, MAX_PEM_BYTES},
+};
 use std::{
     env,
     fs::File,
@@ -21,6 +24,11 @@ pub fn read_small(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>, Failure
 /// Reads a document of trust or services.
 pub fn read_document(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     read(path, what, MAX_DOCUMENT_BYTES)
+}
+
+/// Reads what becomes part of an attestation.
+pub fn read_attestation(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    read(path, what, MAX_ATTESTATION_BYTES)
 }
 
 fn read(path: &Path, what: &str, limit: u64) -> Result<Zeroizing<Vec<u8>>, Failure> {

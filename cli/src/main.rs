@@ -1,6 +1,7 @@
 //! The modelseal command line: a door. It reads flags and prints results; the work is done in the crate `modelseal`.
 
 #![allow(unreachable_pub, reason = "nothing is reachable in a program")]
+#![allow(rustdoc::bare_urls, reason = "comments on flags are what --help prints")]
 
 mod args;
 mod commands;
@@ -33,8 +34,12 @@ fn run(command: &Command, output: &output::Output) -> Result<exit::Exit, exit::F
         Command::Digest(args) => commands::digest::run(args, output),
         Command::Sign { method } => commands::sign::run(method, output),
         Command::Verify { method } => commands::verify::run(method, output),
+        Command::Attest { command } => commands::attest::run(command, output),
         Command::Show(args) => commands::show::run(args, output),
         Command::Trust { command } => commands::trust::run(command, output),
+        Command::Statement { command } => commands::statement::run(command, output),
+        Command::Lineage(args) => commands::lineage::run(args, output),
+        Command::Store { command } => commands::store::run(command, output),
         Command::Policy { command } => commands::policy::run(command, output),
         Command::Key { command } => commands::key::run(command, output),
         Command::Completions { shell } => commands::generated::completions(*shell, output),

@@ -1,13 +1,14 @@
 //! Printing: results on standard output, everything else on standard error. A reader that went away is no failure.
 
 pub mod findings;
+pub mod tree;
 
 use crate::{
     args::{Command, Format, LogLevel, PolicyCommand, VerifyMethod},
     exit::{Exit, Failure},
 };
 use findings::Findings;
-use modelseal::report::ErrorReport;
+use modelseal::{graph::GraphLanguage, report::ErrorReport};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 
@@ -34,17 +35,32 @@ impl Output {
             Command::Verify { method: VerifyMethod::Policy(_) }
                 | Command::Policy { command: PolicyCommand::Lint(_) }
         );
-        if finds || matches!(self.format, Format::Text | Format::Json) {
-            return Ok(());
+        let (fits, message) = match self.format {
+            Format::Text | Format::Json => (true, ""),
+            Format::Sarif | Format::Junit | Format::Github => (
+                finds,
+                "only `verify --policy` and `policy lint` print sarif, junit and github; use text or json",
+            ),
+            Format::Dot | Format::Mermaid => (
+                matches!(command, Command::Lineage(_)),
+                "only `lineage` prints dot and mermaid; use text or json",
+            ),
+        };
+        if fits { Ok(()) } else { Err(Failure::usage("usage.flags", message)) }
+    }
+
+    /// The language of graphs that is asked for.
+    pub fn graph(&self) -> Option<GraphLanguage> {
+        match self.format {
+            Format::Dot => Some(GraphLanguage::Dot),
+            Format::Mermaid => Some(GraphLanguage::Mermaid),
+            _ => None,
         }
-        let message =
-            "only `verify --policy` and `policy lint` print sarif, junit and github; use text or json";
-        Err(Failure::usage("usage.flags", message))
     }
 
     /// Whether [`findings`](Self::findings) are asked for.
     pub fn wants_findings(&self) -> bool {
-        !matches!(self.format, Format::Text | Format::Json)
+        matches!(self.format, Format::Sarif | Format::Junit | Format::Github)
     }
 
     /// Prints findings for another program.
@@ -56,7 +72,7 @@ impl Output {
             }),
             Format::Junit => self.raw(findings.junit().as_bytes()),
             Format::Github => self.raw(findings.github().as_bytes()),
-            Format::Text | Format::Json => Ok(()),
+            Format::Text | Format::Json | Format::Dot | Format::Mermaid => Ok(()),
         }
     }
 
@@ -71,7 +87,7 @@ impl Output {
             Format::Json => serde_json::to_string_pretty(document)
                 .map_err(io::Error::from)
                 .and_then(|json| writeln!(stdout, "{}", escaped(json))),
-            Format::Text | Format::Sarif | Format::Junit | Format::Github => text(&mut stdout),
+            _ => text(&mut stdout),
         };
         forgive_closed_pipe(written.and_then(|()| stdout.flush()))
     }

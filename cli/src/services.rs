@@ -1,7 +1,7 @@
 //! Which Sigstore: trust material to judge with, services to sign with, and how to reach them.
 
 use crate::{
-    args::{EvidenceArgs, InstanceArgs, NetworkArgs, SignSigstoreArgs},
+    args::{EvidenceArgs, InstanceArgs, NetworkArgs, SignIdentityArgs},
     exit::Failure,
     files,
 };
@@ -36,7 +36,7 @@ pub fn trusted_root(path: &Path) -> Result<Trust, Failure> {
 }
 
 /// The services to sign with.
-pub fn signing(args: &SignSigstoreArgs) -> Result<Services, Failure> {
+pub fn signing(args: &SignIdentityArgs) -> Result<Services, Failure> {
     let config = match (&args.signing_config, &args.instance.trust_config) {
         (Some(path), _) => signing_config(path)?,
         (None, Some(path)) => {

@@ -2,33 +2,54 @@
 
 use modelseal_core::{
     attestation::{Subject, read_attestation},
-    cover::Target,
+    cover::{Target, read_digest_method},
     deny_feed::DenyFeed,
     digest::{Algorithm, Digest},
     dsse::IN_TOTO_PAYLOAD_TYPE,
-    json::{pointer::Pointer, value::Value},
+    json::{
+        pointer::{Pointer, PointerError},
+        value::Value,
+    },
     manifest::{Manifest, Resource, Serialization},
     path::ModelPath,
     predicate::{Predicate, svr_v0_2::Svr, vsa_v1::Vsa},
     purl::Purl,
     rollback::RollbackState,
 };
+use modelseal_verify::provenance::producer::commits;
+use modelseal_verify::statement_check::check;
 
 /// What reads keeps its predicate exactly, what we write of it reads back as the same, and its subjects cover no model that
-/// they do not name.
+/// they do not name. What is wrong with a statement has a place in it, and none is accepted that cannot be read.
 pub fn attestation(data: &[u8]) {
+    let checked = check(data);
+    for problem in &checked.problems {
+        assert!(!problem.message.is_empty());
+        // A document that is nested too deeply has its place there, too.
+        let pointer = Pointer::parse(&problem.at);
+        assert!(matches!(&pointer, Ok(_) | Err(PointerError::TooDeep(_))), "{pointer:?}");
+    }
     let read = match read_attestation(IN_TOTO_PAYLOAD_TYPE, data) {
         Ok(read) => read,
-        Err(e) => return assert!(!e.to_string().is_empty()),
+        Err(e) => {
+            assert!(checked.attestation.is_none() && checked.problems.len() == 1);
+            assert!(!e.to_string().is_empty() && e.at() == checked.problems[0].at);
+            return;
+        }
     };
+    assert_eq!(checked.attestation.as_ref(), Some(&read));
     assert!(!read.subjects.is_empty() && !read.predicate_type.is_empty());
     let again = Value::parse(read.raw.to_string().as_bytes(), 1 << 30).expect("what we write, we read");
     assert_eq!(again, read.raw);
     match &read.predicate {
         Predicate::Vsa(vsa) => assert_eq!(Vsa::read(&vsa.to_value()).as_ref(), Ok(&**vsa)),
         Predicate::Svr(svr) => assert_eq!(Svr::read(&svr.to_value()).as_ref(), Ok(&**svr)),
-        Predicate::Provenance(provenance) => drop(provenance.source()),
+        Predicate::Provenance(provenance) => drop((provenance.source(), commits(provenance))),
         _ => {}
+    }
+    for method in read.subjects.iter().filter_map(|subject| subject.digest_method.as_deref()) {
+        // Sizes of shards have no bound here: the measurement has.
+        assert!(read_digest_method(method).is_none() || method.starts_with("oms/v1.0;"));
     }
     covers(&read.subjects);
 }

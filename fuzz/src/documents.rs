@@ -1,7 +1,7 @@
 //! Bundles, statements, JSON and names.
 
 use modelseal_core::{
-    bundle::{Bundle, looks_like_bundle},
+    bundle::{Bundle, SignedDocument, looks_like_bundle},
     dsse::IN_TOTO_PAYLOAD_TYPE,
     json::{Any, read},
     limits::{MAX_JSON_DEPTH, MAX_PATH_BYTES, MAX_PATH_DEPTH},
@@ -12,6 +12,7 @@ use std::collections::HashSet;
 
 /// What parses can be written, and what is written is stable and means the same.
 pub fn bundle(data: &[u8]) {
+    signed_document(data);
     let parsed = match Bundle::parse(data) {
         Ok(parsed) => parsed,
         Err(e) => return assert!(!e.to_string().is_empty()),
@@ -21,6 +22,18 @@ pub fn bundle(data: &[u8]) {
     assert_eq!((again.material(), again.envelope()), (parsed.material(), parsed.envelope()));
     assert_eq!(again.to_json().expect("a bundle can be written"), written);
     assert!(looks_like_bundle(&written));
+}
+
+/// A document is a bundle when it parses as one and at no other time, and an envelope by itself has all that is verified.
+fn signed_document(data: &[u8]) {
+    match (SignedDocument::parse(data), Bundle::parse(data)) {
+        (Ok(SignedDocument::Bundle(one)), Ok(other)) => assert_eq!(one, other),
+        (Ok(SignedDocument::Envelope(envelope)), Err(_)) => {
+            assert!(!envelope.signature().is_empty() && !envelope.payload_unverified().is_empty());
+        }
+        (Err(error), Err(_)) => assert!(!error.to_string().is_empty()),
+        (document, bundle) => panic!("{document:?} and {bundle:?}"),
+    }
 }
 
 /// What reads can be written and read again as the same, and the strict reading takes nothing that the other refuses.

@@ -31,6 +31,15 @@ pub struct VerifyPolicyArgs {
     #[arg(long, value_name = "DIR", help_heading = EVIDENCE)]
     pub bundle_dir: Vec<PathBuf>,
 
+    /// A copy of a model that this one was made from, under the name that its provenance has for it; it is measured, and the
+    /// evidence beside it looked at. Repeatable. A base model without a copy is what the provenance pins by digest
+    #[arg(long, value_name = "REFERENCE=PATH", help_heading = EVIDENCE)]
+    pub base: Vec<String>,
+
+    /// A store, a folder of bundles: what it has about the model and about those that it was made from is looked at
+    #[arg(long, value_name = "DIR", help_heading = EVIDENCE)]
+    pub store: Option<PathBuf>,
+
     /// Let a model through that a rule with insecure-allow-unverified is for
     #[arg(long)]
     pub accept_unverified: bool,

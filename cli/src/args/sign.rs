@@ -19,6 +19,51 @@ const NOT_WITH_DIGESTS: [&str; 9] = [
 const IDENTITY: &str = "Who signs";
 const EVIDENCE: &str = "Evidence of when";
 
+/// Who signs, for every command that signs.
+#[derive(Debug)]
+pub enum Who {
+    /// An identity.
+    Identity(SignIdentityArgs),
+    /// A private key, with its certificates or without.
+    Key { key: KeyArgs, chain: Option<ChainArgs>, evidence: EvidenceArgs },
+    /// A private key on a token, with its certificates or without.
+    Token { token: Pkcs11Args, chain: Option<ChainArgs>, evidence: EvidenceArgs },
+}
+
+impl SignMethod {
+    /// What belongs to every method.
+    pub fn common(&self) -> &SignArgs {
+        match self {
+            Self::Sigstore(args) => &args.common,
+            Self::Key(args) => &args.common,
+            Self::Certificate(args) => &args.common,
+            Self::Pkcs11Key(args) => &args.common,
+            Self::Pkcs11Certificate(args) => &args.common,
+        }
+    }
+
+    /// Who signs.
+    pub fn who(&self) -> Who {
+        match self {
+            Self::Sigstore(args) => Who::Identity(args.keyless.clone()),
+            Self::Key(args) => {
+                Who::Key { key: args.key.clone(), chain: None, evidence: args.evidence.clone() }
+            }
+            Self::Certificate(args) => {
+                let chain = Some(args.chain.clone());
+                Who::Key { key: args.key.clone(), chain, evidence: args.evidence.clone() }
+            }
+            Self::Pkcs11Key(args) => {
+                Who::Token { token: args.token.clone(), chain: None, evidence: args.evidence.clone() }
+            }
+            Self::Pkcs11Certificate(args) => {
+                let chain = Some(args.chain.clone());
+                Who::Token { token: args.token.clone(), chain, evidence: args.evidence.clone() }
+            }
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub enum SignMethod {
     /// With an identity (the default): a short-lived certificate from Fulcio, a transparency log entry, a timestamp
@@ -38,6 +83,13 @@ pub struct SignSigstoreArgs {
     #[command(flatten)]
     pub common: SignArgs,
     #[command(flatten)]
+    pub keyless: SignIdentityArgs,
+}
+
+/// An identity that signs, and the services that it signs with.
+#[derive(Debug, Clone, Args)]
+pub struct SignIdentityArgs {
+    #[command(flatten)]
     pub identity: IdentityArgs,
     #[command(flatten)]
     pub instance: InstanceArgs,
@@ -55,7 +107,7 @@ pub struct SignSigstoreArgs {
 }
 
 /// Where the identity token comes from.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = IDENTITY)]
 pub struct IdentityArgs {
     /// Use this OpenID Connect identity token. Other users of the machine can see it while the command runs; prefer
@@ -135,7 +187,7 @@ pub struct SignPkcs11CertificateArgs {
 }
 
 /// A private key that this program may use.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct KeyArgs {
     /// The private key (PEM): PKCS#8, plain or encrypted, or SEC1; Ed25519, P-256, P-384 or P-521
     #[arg(long, alias = "private_key", value_name = "PEM", required_unless_present = "kms")]
@@ -150,7 +202,7 @@ pub struct KeyArgs {
 }
 
 /// A signing certificate and those that lead from it to a root.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ChainArgs {
     /// The signing certificate (PEM), that of the private key
     #[arg(long, alias = "signing_certificate", value_name = "PEM")]
@@ -162,7 +214,7 @@ pub struct ChainArgs {
 }
 
 /// A private key on a token.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Pkcs11Args {
     /// The private key (RFC 7512 URI), such as 'pkcs11:token=release;object=signing?module-name=softhsm2'
     #[arg(long, alias = "pkcs11_uri", value_name = "URI")]
@@ -179,7 +231,7 @@ pub struct Pkcs11Args {
 }
 
 /// What proves when a signature was made, for methods that need no Sigstore.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = EVIDENCE)]
 pub struct EvidenceArgs {
     /// Add a timestamp of this time-stamping authority (RFC 3161); repeatable

@@ -7,7 +7,7 @@ const INSTANCE: &str = "Which Sigstore";
 const NETWORK: &str = "Network";
 
 /// The Sigstore instance; the public-good one unless said otherwise.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = INSTANCE)]
 pub struct InstanceArgs {
     /// Use Sigstore's staging instance, which is for tests
@@ -24,7 +24,7 @@ pub struct InstanceArgs {
 }
 
 /// How services are reached.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = NETWORK)]
 pub struct NetworkArgs {
     /// Seconds that each service may take, tries that fail included

@@ -1,6 +1,6 @@
 //! The flags of `verify`.
 
-use super::{EffortArgs, InstanceArgs, ModelArgs, ScopeArgs, VerifyPolicyArgs};
+use super::{EffortArgs, InstanceArgs, ModelArgs, ScopeArgs, VerifyPolicyArgs, VerifyProvenanceArgs};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -17,6 +17,8 @@ pub enum VerifyMethod {
     Certificate(VerifyCertificateArgs),
     /// Under trust policies, which say whose signatures and what else it takes: the same as `verify --policy ..`
     Policy(Box<VerifyPolicyArgs>),
+    /// How it was made, against what you expect: SLSA provenance by GitHub, GitLab, Tekton Chains or modelseal
+    Provenance(Box<VerifyProvenanceArgs>),
 }
 
 #[derive(Debug, Args)]

@@ -13,8 +13,8 @@ use crate::{
 };
 use modelseal::{
     Decided, Policies, Printable, Signer, SummaryForm, VerdictCache,
-    policy::Code,
-    report::{Check, Status, Verdict, VerifyReport},
+    policy::{Code, Reference},
+    report::{BaseModelReport, Check, Status, Verdict, VerifyReport},
 };
 use serde_json::Value;
 use std::{
@@ -43,6 +43,13 @@ pub fn run(args: &VerifyPolicyArgs, output: &Output) -> Result<Exit, Failure> {
     }
     for directory in &args.bundle_dir {
         request = request.bundle_dir(directory);
+    }
+    for base in &args.base {
+        let (reference, path) = named_path(base)?;
+        request = request.base_model(reference, path)?;
+    }
+    if let Some(store) = &args.store {
+        request = request.store(store);
     }
     let decided = request.run(&Bar::start())?;
     let mut notes = write_results(&args.results, model, &policies, &decided, signer.as_deref())?;
@@ -82,7 +89,19 @@ pub fn run(args: &VerifyPolicyArgs, output: &Output) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Loads the policies that are obeyed.
+/// `REFERENCE=PATH`. Either part may have more of the character: the first that ends a reference counts.
+fn named_path(given: &str) -> Result<(&str, &str), Failure> {
+    let mut splits = given.match_indices('=').filter_map(|(at, _)| {
+        let (name, path) = (given.get(..at)?, given.get(at + 1..)?);
+        (!path.is_empty()).then_some((name, path))
+    });
+    splits.find(|(name, _)| Reference::parse(name).is_ok()).ok_or_else(|| {
+        let example = "hf://huggingface.co/acme/base=./base";
+        let message = format!("--base '{}' is no REFERENCE=PATH, such as {example}", Printable(given));
+        Failure::usage("usage.flags", message)
+    })
+}
+
 /// A request for policies that knows where this user's trust material is.
 pub fn policies() -> modelseal::PoliciesRequest {
     match files::cache() {
@@ -100,7 +119,7 @@ fn load(args: &PolicyArgs) -> Result<Policies, Failure> {
     Ok(request.load()?)
 }
 
-fn trusting(args: &TrustArgs) -> modelseal::PoliciesRequest {
+pub fn trusting(args: &TrustArgs) -> modelseal::PoliciesRequest {
     let mut request = policies().unsigned(args.policy_unsigned);
     for bundle in &args.policy_bundle {
         request = request.bundle(bundle);
@@ -199,10 +218,33 @@ fn print_success(out: &mut dyn Write, report: &VerifyReport) -> io::Result<()> {
     for check in report.with(Status::Pass).filter(|check| check.id.ends_with("signature.threshold")) {
         writeln!(out, "signed:    {}", Printable(check.message.as_deref().unwrap_or_default()))?;
     }
+    print_bases(out, "made from:", &decided.base_models)?;
     match &decided.valid_until {
         Some(until) => writeln!(out, "until:     {until}"),
         None => Ok(()),
     }
+}
+
+/// The models that this one was made from, each generation indented under what was made from it.
+fn print_bases(out: &mut dyn Write, label: &str, bases: &[BaseModelReport]) -> io::Result<()> {
+    for base in bases {
+        let indent = "  ".repeat(base.generation.saturating_sub(1));
+        let word = match base.verdict {
+            Verdict::Allow => "allowed",
+            Verdict::Error => "not decided",
+            _ => "denied",
+        };
+        let seen = if base.measured { "measured" } else { "not here, pinned by digest" };
+        write!(out, "{label} {indent}{}: {word}, {seen}", Printable(&base.uri))?;
+        if let Some(rule) = &base.rule {
+            write!(out, ", rule '{}'", Printable(rule))?;
+        }
+        match &base.code {
+            Some(code) => writeln!(out, " [{code}]")?,
+            None => writeln!(out)?,
+        }
+    }
+    Ok(())
 }
 
 /// Says which checks did not pass, what there was instead, and what would have to be true.
@@ -221,6 +263,9 @@ fn print_checks(out: &mut dyn Write, report: &VerifyReport, exit: Exit) -> io::R
     }
     for check in report.with(Status::Waived) {
         print_check(out, "waived", check)?;
+    }
+    if let Some(decided) = report.decided.as_ref().filter(|_| exit != Exit::Done) {
+        print_bases(out, "  made from:", &decided.base_models)?;
     }
     for rejected in report.decided.iter().flat_map(|decided| &decided.rejected) {
         let names: Vec<String> = rejected.names.iter().map(|name| Printable(name).to_string()).collect();

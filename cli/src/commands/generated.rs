@@ -8,9 +8,10 @@ use crate::{
 };
 use clap::CommandFactory;
 use modelseal::report::{
-    BundleReport, CasesReport, DiffReport, DigestReport, ErrorReport, ExplainReport, ImportReport,
-    LintReport, PartReport, PolicySignatureReport, PolicyVerificationReport, SignReport, TrustReport,
-    VerifyReport,
+    AffectedReport, AttestReport, BundleReport, CasesReport, DiffReport, DigestReport, ErrorReport,
+    ExplainReport, ImportReport, LineageReport, LintReport, PartReport, PolicySignatureReport,
+    PolicyVerificationReport, ProvenanceReport, RunRecord, SignReport, StatementCheckReport, StoreReport,
+    TrustReport, VerifyReport,
 };
 use schemars::schema_for;
 use std::path::Path;
@@ -37,12 +38,15 @@ pub fn schema(document: SchemaName, output: &Output) -> Result<Exit, Failure> {
     let schema = match document {
         SchemaName::Result => schema_for!(VerifyReport),
         SchemaName::Signature => schema_for!(SignReport),
+        SchemaName::Attestation => schema_for!(AttestReport),
+        SchemaName::RunRecord => schema_for!(RunRecord),
         SchemaName::Digest => schema_for!(DigestReport),
         SchemaName::Part => schema_for!(PartReport),
         SchemaName::Key => schema_for!(KeyReport),
         SchemaName::Bundle => schema_for!(BundleReport),
         SchemaName::Trust => schema_for!(TrustReport),
         SchemaName::Error => schema_for!(ErrorReport),
+        SchemaName::Statement => schema_for!(StatementCheckReport),
         SchemaName::Lint => schema_for!(LintReport),
         SchemaName::Explain => schema_for!(ExplainReport),
         SchemaName::PolicyTest => schema_for!(CasesReport),
@@ -50,6 +54,10 @@ pub fn schema(document: SchemaName, output: &Output) -> Result<Exit, Failure> {
         SchemaName::PolicySignature => schema_for!(PolicySignatureReport),
         SchemaName::PolicyVerification => schema_for!(PolicyVerificationReport),
         SchemaName::Import => schema_for!(ImportReport),
+        SchemaName::Lineage => schema_for!(LineageReport),
+        SchemaName::Affected => schema_for!(AffectedReport),
+        SchemaName::Store => schema_for!(StoreReport),
+        SchemaName::Provenance => schema_for!(ProvenanceReport),
     };
     let mut text = serde_json::to_vec_pretty(&schema).map_err(Failure::io)?;
     text.push(b'\n');

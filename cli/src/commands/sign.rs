@@ -3,13 +3,15 @@
 mod keyless;
 mod signers;
 
+pub use keyless::sign as sign_as_somebody;
+pub use signers::{evidence, open, published_key};
+
 use crate::{
-    args::{EvidenceArgs, MethodName, SignArgs, SignMethod},
+    args::{MethodName, SignArgs, SignMethod, Who},
     exit::{Exit, Failure},
     files,
     output::Output,
     progress::Bar,
-    services,
 };
 use modelseal::{
     Printable, SignRequest, SignedFile,
@@ -20,7 +22,7 @@ use std::io;
 const DOING: &str = "Signing";
 
 pub fn run(method: &SignMethod, output: &Output) -> Result<Exit, Failure> {
-    let common = common(method);
+    let common = method.common();
     let mut request = request(common)?;
     if common.dry_run {
         let prepared = request.prepare(&Bar::start()).map_err(|e| Failure::from(e).doing(DOING))?;
@@ -29,44 +31,24 @@ pub fn run(method: &SignMethod, output: &Output) -> Result<Exit, Failure> {
         output.raw(b"\n")?;
         return Ok(Exit::Done);
     }
-    if let Some(evidence) = evidence(method) {
-        request = match services::evidence(evidence)? {
-            Some(evidence) => request.evidence(evidence),
-            None => request,
-        };
+    let who = method.who();
+    if let Some(evidence) = evidence(&who)? {
+        request = request.evidence(evidence);
     }
-    let signed: Result<SignedFile, Failure> = match method {
-        SignMethod::Sigstore(args) => keyless::sign(request, args, output),
+    let signed: Result<SignedFile, Failure> = match &who {
+        Who::Identity(args) => {
+            keyless::sign(args, output, || Ok(request.publishing().prepare(&Bar::start())?))
+        }
         _ => {
-            let signer = signers::open(method)?;
+            let signer = open(&who)?;
             request.run(&*signer, &Bar::start()).map_err(Failure::from)
         }
     };
     let mut report = signed.map_err(|e| e.doing(DOING))?.report;
-    report.notes.extend(signers::published_key(method, &report));
+    report.notes.extend(published_key(&who, &common.model.path, &report.serialization));
     output.warnings(&report.notes);
     output.result(&report, |out| print(out, &report))?;
     Ok(Exit::Done)
-}
-
-fn common(method: &SignMethod) -> &SignArgs {
-    match method {
-        SignMethod::Sigstore(args) => &args.common,
-        SignMethod::Key(args) => &args.common,
-        SignMethod::Certificate(args) => &args.common,
-        SignMethod::Pkcs11Key(args) => &args.common,
-        SignMethod::Pkcs11Certificate(args) => &args.common,
-    }
-}
-
-fn evidence(method: &SignMethod) -> Option<&EvidenceArgs> {
-    match method {
-        SignMethod::Sigstore(_) => None,
-        SignMethod::Key(args) => Some(&args.evidence),
-        SignMethod::Certificate(args) => Some(&args.evidence),
-        SignMethod::Pkcs11Key(args) => Some(&args.evidence),
-        SignMethod::Pkcs11Certificate(args) => Some(&args.evidence),
-    }
 }
 
 fn request(args: &SignArgs) -> Result<SignRequest, Failure> {

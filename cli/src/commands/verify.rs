@@ -33,6 +33,7 @@ pub fn run(method: &VerifyMethod, output: &Output) -> Result<Exit, Failure> {
         }
         VerifyMethod::Certificate(args) => with_evidence(with_certificates(args)?, &args.evidence)?,
         VerifyMethod::Policy(args) => return super::decide::run(args, output),
+        VerifyMethod::Provenance(args) => return super::provenance::run(args, output),
     };
     match request.run(&Bar::start()) {
         Ok(model) => {
@@ -91,17 +92,22 @@ fn with_certificates(args: &VerifyCertificateArgs) -> Result<VerifyRequest<Verif
 }
 
 fn keyless(args: &KeylessArgs) -> Result<Keyless, Failure> {
+    identity(args.identity.as_deref(), args.identity_pattern.as_deref(), &args.identity_provider)
+}
+
+/// Whose keyless signature is expected.
+pub fn identity(exact: Option<&str>, pattern: Option<&str>, provider: &str) -> Result<Keyless, Failure> {
     let empty = |what: &str| Failure::usage("usage.identity", format_args!("{what} is empty"));
-    if args.identity_provider.is_empty() {
+    if provider.is_empty() {
         return Err(empty("--identity-provider"));
     }
-    let identity = match (&args.identity, &args.identity_pattern) {
-        (Some(identity), _) if identity.is_empty() => return Err(empty("--identity")),
+    let identity = match (exact, pattern) {
+        (Some(""), _) => return Err(empty("--identity")),
         (Some(identity), _) => IdentityMatch::exactly(identity),
-        (None, pattern) => IdentityMatch::pattern(pattern.as_deref().unwrap_or_default())
+        (None, pattern) => IdentityMatch::pattern(pattern.unwrap_or_default())
             .map_err(|e| Failure::usage("usage.identity", format_args!("--identity-pattern: {e}")))?,
     };
-    Ok(Keyless { identity, issuer: args.identity_provider.clone() })
+    Ok(Keyless { identity, issuer: provider.to_owned() })
 }
 
 fn with_evidence(

@@ -102,6 +102,10 @@ impl World {
             "GITLAB_CI",
             "BUILDKITE",
             "CIRCLECI",
+            // What else is read as a CI system.
+            "JENKINS_URL",
+            "TEKTON_PIPELINE_RUN_UID",
+            "TEKTON_TASK_RUN_UID",
         ] {
             command.env_remove(variable);
         }

@@ -4,9 +4,10 @@ use crate::common::World;
 use snapbox::{Data, assert_data_eq};
 use std::{fs, path::Path};
 
-const COMMANDS: [&[&str]; 31] = [
+const COMMANDS: [&[&str]; 46] = [
     &[],
     &["digest"],
+    &["lineage"],
     &["sign"],
     &["sign", "sigstore"],
     &["sign", "key"],
@@ -17,6 +18,11 @@ const COMMANDS: [&[&str]; 31] = [
     &["verify", "sigstore"],
     &["verify", "key"],
     &["verify", "certificate"],
+    &["attest"],
+    &["attest", "provenance"],
+    &["attest", "statement"],
+    &["attest", "begin"],
+    &["attest", "finish"],
     &["show"],
     &["trust"],
     &["trust", "show"],
@@ -26,6 +32,7 @@ const COMMANDS: [&[&str]; 31] = [
     &["man"],
     &["schema"],
     &["verify", "policy"],
+    &["verify", "provenance"],
     &["policy"],
     &["policy", "lint"],
     &["policy", "fmt"],
@@ -36,6 +43,14 @@ const COMMANDS: [&[&str]; 31] = [
     &["policy", "sign"],
     &["policy", "verify"],
     &["policy", "import"],
+    &["statement"],
+    &["statement", "check"],
+    &["store"],
+    &["store", "add"],
+    &["store", "list"],
+    &["store", "export"],
+    &["store", "check"],
+    &["store", "index"],
 ];
 
 fn same_as_snapshot(name: &str, text: &str) {

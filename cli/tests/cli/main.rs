@@ -9,6 +9,8 @@
 )]
 
 mod also;
+mod attest;
+mod attest_inputs;
 mod common;
 mod contract;
 mod differences;
@@ -20,6 +22,8 @@ mod parts;
 mod precomputed;
 mod schema;
 mod signing;
+mod statements;
+mod store;
 
 // These make files of other kinds, send signals and change users, or run `openssl` and `script` as Linux has them.
 #[cfg(target_os = "linux")]
@@ -33,6 +37,7 @@ mod bad_statements;
 mod certificates;
 #[cfg(target_os = "linux")]
 mod keys;
+mod lineage;
 #[cfg(target_os = "linux")]
 mod outputs;
 #[cfg(target_os = "linux")]
@@ -41,6 +46,8 @@ mod pkcs11;
 mod pki;
 #[cfg(target_os = "linux")]
 mod policy;
+#[cfg(target_os = "linux")]
+mod provenance;
 #[cfg(target_os = "linux")]
 mod reusing;
 #[cfg(target_os = "linux")]

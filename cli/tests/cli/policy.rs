@@ -1,5 +1,6 @@
 //! Trust policies, end to end.
 
+mod base_models;
 mod deciding;
 mod evidence;
 mod formats;
@@ -11,6 +12,7 @@ mod summaries;
 mod tools;
 
 use crate::common::World;
+use serde_json::Value;
 use std::fmt::Write;
 
 /// The name that the policies of these tests speak of.
@@ -51,6 +53,25 @@ impl Site {
         let (key, signature) = (format!("{name}.key"), format!("{name}.sig"));
         self.world.run(&["sign", "key", "model", "--private-key", &key, "--signature", &signature]).exits(0);
         self
+    }
+
+    /// Signs a statement with `name.key` into the file `out`.
+    pub(crate) fn attest(&self, name: &str, statement: &Value, out: &str) {
+        let (kind, statement) = ("application/vnd.in-toto+json", statement.to_string());
+        self.world.file("pae", format!("DSSEv1 {} {kind} {} {statement}", kind.len(), statement.len()));
+        self.world.file("payload", statement);
+        let key = format!("{name}.key");
+        let sign = ["pkeyutl", "-sign", "-inkey", &key, "-rawin", "-in", "pae", "-out", "sig"];
+        self.world.tool("openssl", &sign);
+        let base64 = |file| Value::from(self.world.tool("openssl", &["base64", "-A", "-in", file]));
+        // A signature of the same key over a model has all that is needed besides.
+        let signature = ["--private-key", &key, "--signature", "template.sig", "--force"];
+        self.world.run(&[&["sign", "key", "model"], &signature[..]].concat()).exits(0);
+        let mut bundle: Value = serde_json::from_str(&self.world.read("template.sig")).unwrap();
+        std::fs::remove_file(self.world.join("template.sig")).unwrap();
+        bundle["dsseEnvelope"]["payload"] = base64("payload");
+        bundle["dsseEnvelope"]["signatures"][0]["sig"] = base64("sig");
+        self.world.file(out, bundle.to_string());
     }
 
     /// A policy in `policy.toml` with one rule for [`NAME`].

@@ -3,12 +3,12 @@
 use crate::{private_key::SignError, signer::Signer};
 use modelseal_core::{
     bundle::Bundle,
-    cover::{PART_OF_DIRECTORY, Target, digest_method, has_dir_hash},
+    cover::{PART_OF_DIRECTORY, whole},
     dsse::{Envelope, IN_TOTO_PAYLOAD_TYPE, pae},
     json::value::Value,
-    manifest::{Manifest, Method},
+    manifest::{Manifest, Method, Resource},
     observed::Observed,
-    predicate::{descriptor::MANIFEST_DIGEST, signature_v1},
+    predicate::signature_v1,
     statement::STATEMENT_TYPE,
 };
 
@@ -69,32 +69,19 @@ impl Statement {
 
 fn subjects(manifest: &Manifest, name: &str) -> Vec<Value> {
     let serialization = manifest.serialization();
-    let target = Target::of(manifest);
-    let by_file = serialization.method == Method::Files;
+    let (digests, method) = whole(manifest);
+    let Some(method) = method else {
+        return vec![object([("name", name.into()), ("digest", digests.to_value())])];
+    };
     let annotated = |method: &str| ("annotations", object([("digestMethod", method.into())]));
-    let algorithm = serialization.algorithm.name();
-    if let ([only], true, true) = (manifest.resources(), target.is_single_file(), by_file) {
-        // A digest of a directory would not be a digest of this file.
-        let digest = object([(algorithm, only.digest.to_hex().into())]);
-        return vec![object([("name", name.into()), ("digest", digest)])];
-    }
-    let manifest_digest = target.manifest_digest().to_hex();
-    let mut digests = vec![
-        ("sha256", manifest.root_digest().to_hex().into()),
-        (MANIFEST_DIGEST, manifest_digest.as_str().into()),
-    ];
-    if has_dir_hash(serialization) {
-        digests.push(("dirHash", manifest_digest.into()));
-    }
-    let whole = object([
-        ("name", name.into()),
-        ("digest", object(digests)),
-        annotated(&digest_method(serialization)),
-    ]);
-    let each =
-        manifest.resources().iter().filter(|_| by_file && manifest.resources().len() <= MAX_FILE_SUBJECTS);
+    // Subjects have names of their own; a directory may hold a file of its name.
+    let taken = |resource: &Resource| resource.path.as_str() == name;
+    let name = if manifest.resources().iter().any(taken) { format!("{name}/") } else { name.to_owned() };
+    let whole = object([("name", name.into()), ("digest", digests.to_value()), annotated(&method)]);
+    let listed = serialization.method == Method::Files && manifest.resources().len() <= MAX_FILE_SUBJECTS;
+    let each = manifest.resources().iter().filter(|_| listed);
     let each = each.map(|resource| {
-        let digest = object([(algorithm, resource.digest.to_hex().into())]);
+        let digest = object([(serialization.algorithm.name(), resource.digest.to_hex().into())]);
         object([("name", resource.path.as_str().into()), ("digest", digest), annotated(PART_OF_DIRECTORY)])
     });
     std::iter::once(whole).chain(each).collect()

@@ -93,6 +93,15 @@ fn a_waiver_is_said_and_a_failure_has_no_levels() {
 }
 
 #[test]
+fn subjects_have_names_of_their_own() {
+    for (names, first) in [(["m", "n"], "m/"), (["m/n", "n"], "m")] {
+        let read = read(&summary(Outcome::Passed).vsa(&files(&names), "m").unwrap());
+        read.check_names().unwrap();
+        assert_eq!(read.subjects[0].name.as_deref(), Some(first));
+    }
+}
+
+#[test]
 fn several_policies_are_all_named() {
     let mut summary = summary(Outcome::Passed);
     let second = PolicyUsed { id: "acme.example/b".into(), version: 1, sha256: Digest::sha256([9; 32]) };

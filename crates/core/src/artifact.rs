@@ -8,9 +8,10 @@ use crate::{
     attestation::Subject,
     cover::{PART_OF_DIRECTORY, digest_method, is_single_file},
     digest::{Algorithm, Digest},
-    manifest::{Manifest, Method, Resource, Serialization},
+    manifest::{DEFAULT_SHARD_SIZE, Manifest, Method, Resource, Serialization},
     path::ModelPath,
-    predicate::descriptor::{Descriptor, DigestSet, MANIFEST_DIGEST},
+    predicate::descriptor::{Descriptor, DigestSet, MANIFEST_DIGEST, check_digest},
+    text::Printable,
 };
 use std::fmt;
 
@@ -36,7 +37,49 @@ pub enum ArtifactId {
     },
 }
 
+/// Why a text names no artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ArtifactIdError {
+    /// There is no algorithm before a colon.
+    Form(String),
+    /// Digests of that algorithm identify nothing that an attacker could choose, or nobody knows it.
+    Algorithm(String),
+    /// The digest is not lowercase hexadecimal of the algorithm's length.
+    Hex(String),
+}
+
 impl ArtifactId {
+    /// What people write for an artifact: `sha256:HEX` and other strong digests of a file's bytes, `gitCommit:HEX`,
+    /// `dirHash:HEX` or `manifest-sha256:HEX` of a directory, or the text form of an id. A manifest digest alone does not say
+    /// how it was computed, so it gives an id for each usual way.
+    ///
+    /// # Errors
+    /// [`ArtifactIdError`] when nothing is identified by it.
+    pub fn parse(text: &str) -> Result<Vec<Self>, ArtifactIdError> {
+        let (algorithm, hex) = text.rsplit_once(':').ok_or_else(|| ArtifactIdError::Form(text.to_owned()))?;
+        let checked = |algorithm: &str| {
+            if !DigestSet::is_strong(algorithm) {
+                return Err(ArtifactIdError::Algorithm(algorithm.to_owned()));
+            }
+            check_digest(algorithm, hex, "").map_err(|_| ArtifactIdError::Hex(hex.to_owned()))
+        };
+        let sha256 = hex.to_owned();
+        if let Some(method) = algorithm.strip_prefix("dir:") {
+            checked("dirHash")?;
+            return Ok(vec![Self::Directory { method: method.to_owned(), sha256 }]);
+        }
+        let algorithm = algorithm.strip_prefix("blob:").unwrap_or(algorithm);
+        checked(algorithm)?;
+        Ok(match algorithm {
+            "dirHash" => vec![Self::Directory { method: DIR_HASH_METHOD.to_owned(), sha256 }],
+            MANIFEST_DIGEST => {
+                usual_methods().map(|method| Self::Directory { method, sha256: sha256.clone() }).collect()
+            }
+            _ => vec![Self::Blob { algorithm: algorithm.to_owned(), hex: sha256 }],
+        })
+    }
+
     /// The ids of a model.
     #[must_use]
     pub fn of_manifest(manifest: &Manifest) -> Vec<Self> {
@@ -69,7 +112,7 @@ impl ArtifactId {
             .iter()
             .filter(|subject| subject.digest_method.as_deref() != Some(PART_OF_DIRECTORY))
             .flat_map(|subject| Self::of_digests(&subject.digest, subject.digest_method.as_deref()))
-            .chain(directory_of_files(subjects))
+            .chain(Self::of_all_files(subjects))
             .collect();
         ids.sort_unstable();
         ids.dedup();
@@ -88,6 +131,12 @@ impl ArtifactId {
         equal && !differs
     }
 
+    /// The id of the directory of exactly these files, when all subjects are plain files, each of another name.
+    #[must_use]
+    pub fn of_all_files(subjects: &[Subject]) -> Option<Self> {
+        directory_of_files(subjects)
+    }
+
     fn of_digests(digests: &DigestSet, method: Option<&str>) -> Vec<Self> {
         let directory =
             |method: &str, hex: &str| Self::Directory { method: method.to_owned(), sha256: hex.to_owned() };
@@ -95,6 +144,10 @@ impl ArtifactId {
         ids.extend(digests.get("dirHash").map(|hex| directory(DIR_HASH_METHOD, hex)));
         if let (Some(hex), Some(method)) = (digests.get(MANIFEST_DIGEST), method) {
             ids.push(directory(method, hex));
+        }
+        if ids.len() == 2 && ids[0] != ids[1] {
+            // One thing is not two directories: whoever says so says nothing.
+            return Vec::new();
         }
         // Beside a digest of a directory, the others are of the directory as well.
         let of_directory =
@@ -112,6 +165,21 @@ impl ArtifactId {
         ids.dedup();
         ids
     }
+}
+
+/// Every `digestMethod` but those with a shard size of somebody's own.
+fn usual_methods() -> impl Iterator<Item = String> {
+    let methods = [Method::Files, Method::Shards(DEFAULT_SHARD_SIZE)];
+    methods.into_iter().flat_map(|method| {
+        Algorithm::ALL.map(|algorithm| {
+            digest_method(&Serialization {
+                method,
+                algorithm,
+                allow_symlinks: false,
+                ignore_paths: Vec::new(),
+            })
+        })
+    })
 }
 
 /// The directory of exactly these files, when that is what they are.
@@ -143,6 +211,32 @@ impl fmt::Display for ArtifactId {
         }
     }
 }
+
+impl fmt::Display for ArtifactIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Form(text) => write!(
+                f,
+                "'{}' is no digest; write its algorithm and a colon before it, such as sha256:, dirHash: or gitCommit:",
+                Printable(text)
+            ),
+            Self::Algorithm(algorithm) => write!(
+                f,
+                "digests of '{}' identify nothing; give one of sha256, sha512, blake3, dirHash, manifest-sha256, gitCommit",
+                Printable(algorithm)
+            ),
+            Self::Hex(hex) => {
+                write!(
+                    f,
+                    "'{}' is not the algorithm's number of lowercase hexadecimal digits",
+                    Printable(hex)
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for ArtifactIdError {}
 
 #[cfg(test)]
 mod tests {
@@ -179,6 +273,10 @@ mod tests {
         let shards = "oms/v1.0;shards;1000;blake3";
         assert_eq!(ids(&[(MANIFEST_DIGEST, &dir)], Some(shards)), [format!("dir:{shards}:{dir}")]);
         assert_eq!(ids(&[("md5", &"0".repeat(32))], None), [""; 0]);
+        // Two directories at once are none.
+        let both = [("dirHash", &*root), (MANIFEST_DIGEST, &*dir)];
+        assert_eq!(ids(&both, Some(DIR_HASH_METHOD)), [""; 0]);
+        assert_eq!(ids(&[("dirHash", &*dir), (MANIFEST_DIGEST, &*dir)], Some(shards)), [""; 0]);
     }
 
     #[test]
@@ -204,6 +302,30 @@ mod tests {
         // Two digests for one name are no directory.
         let twice = subject("a", &[("sha256", &hex(3))], None);
         assert_eq!(ArtifactId::of_subjects(&[a, twice]).len(), 2);
+    }
+
+    #[test]
+    fn what_people_write_identifies_an_artifact_or_is_refused() {
+        let parse = |text: &str| ArtifactId::parse(text).map(|ids| texts(&ids));
+        let digest = hex(1);
+        assert_eq!(parse(&format!("sha256:{digest}")), Ok(vec![format!("blob:sha256:{digest}")]));
+        assert_eq!(parse(&format!("dirHash:{digest}")), Ok(vec![format!("dir:{DIR_HASH_METHOD}:{digest}")]));
+        let commit = "ab".repeat(20);
+        assert_eq!(parse(&format!("gitCommit:{commit}")), Ok(vec![format!("blob:gitCommit:{commit}")]));
+        let manifest = parse(&format!("manifest-sha256:{digest}")).unwrap();
+        assert!(manifest.len() == 6 && manifest.contains(&format!("dir:{DIR_HASH_METHOD}:{digest}")));
+        assert!(manifest.contains(&format!("dir:oms/v1.0;shards;1000000000;blake3:{digest}")));
+        for text in manifest.iter().chain([&format!("blob:sha256:{digest}")]) {
+            assert_eq!(parse(text), Ok(vec![text.clone()]));
+        }
+        use ArtifactIdError as E;
+        for weak in ["md5", "sha1", "h1", "", "blob:dir"] {
+            assert!(matches!(parse(&format!("{weak}:{digest}")), Err(E::Algorithm(_))), "{weak}");
+        }
+        assert!(matches!(parse(&digest), Err(E::Form(_))));
+        for bad in ["sha256:", "sha256:AB", "dir:m:ab", &format!("sha256:{}", digest.replace('0', "A"))] {
+            assert!(matches!(parse(bad), Err(E::Hex(_))), "{bad}");
+        }
     }
 
     #[test]

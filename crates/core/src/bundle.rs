@@ -13,7 +13,10 @@ use crate::{
 use serde::Deserialize;
 use std::{borrow::Cow, fmt};
 
+mod document;
 mod wire;
+
+pub use document::{SignedDocument, SignedDocumentError};
 
 /// The media type that is written.
 pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";

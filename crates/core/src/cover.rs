@@ -14,7 +14,7 @@ use crate::{
     digest::{Algorithm, Digest},
     manifest::{ByteRange, Manifest, Method, Resource, Serialization},
     path::ModelPath,
-    predicate::descriptor::MANIFEST_DIGEST,
+    predicate::descriptor::{DigestSet, MANIFEST_DIGEST},
     text::Printable,
 };
 use std::{
@@ -130,10 +130,45 @@ pub fn digest_method(serialization: &Serialization) -> String {
     }
 }
 
+/// How to measure a model so that its digests can be compared with ones of this `digestMethod`: the reverse of
+/// [`digest_method`]. `None` for every other text, also for one that [`digest_method`] would spell otherwise.
+#[must_use]
+pub fn read_digest_method(method: &str) -> Option<(Method, Algorithm)> {
+    let mut words = method.strip_prefix("oms/v1.0;")?.split(';');
+    let by = match (words.next()?, &mut words) {
+        ("files", _) => Method::Files,
+        ("shards", words) => Method::Shards(words.next()?.parse().ok()?),
+        _ => return None,
+    };
+    let algorithm = words.next()?.parse().ok()?;
+    let serialization =
+        Serialization { method: by, algorithm, allow_symlinks: false, ignore_paths: Vec::new() };
+    (digest_method(&serialization) == method).then_some((by, algorithm))
+}
+
 /// Whether the manifest digest is what in-toto calls `dirHash`: over whole files, with SHA-256.
 #[must_use]
 pub fn has_dir_hash(serialization: &Serialization) -> bool {
     serialization.method == Method::Files && serialization.algorithm == Algorithm::Sha256
+}
+
+/// The digests by which a statement names a model as a whole, and the annotation `digestMethod` that goes with them: of a
+/// directory its root digest and those that cover names, of a single file the digest of its bytes and no method.
+#[must_use]
+pub fn whole(manifest: &Manifest) -> (DigestSet, Option<String>) {
+    let serialization = manifest.serialization();
+    if let ([only], Method::Files) = (manifest.resources(), serialization.method)
+        && is_single_file(manifest)
+    {
+        // A digest of a directory would not be a digest of this file.
+        return (DigestSet::of([(serialization.algorithm.name(), only.digest.to_hex())]), None);
+    }
+    let names = manifest.manifest_digest().to_hex();
+    let mut digests = vec![("sha256", manifest.root_digest().to_hex()), (MANIFEST_DIGEST, names.clone())];
+    if has_dir_hash(serialization) {
+        digests.push(("dirHash", names));
+    }
+    (DigestSet::of(digests), Some(digest_method(serialization)))
 }
 
 impl<'a> Target<'a> {
@@ -156,6 +191,12 @@ impl<'a> Target<'a> {
             files,
             single_file: is_single_file(manifest),
         }
+    }
+
+    /// What the model consists of.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        self.manifest
     }
 
     /// The digest that identifies the model.
@@ -194,11 +235,20 @@ impl<'a> Target<'a> {
         let manifest_digest = self.manifest_digest.to_hex();
         let has_dir_hash = has_dir_hash(self.manifest.serialization());
         if has_dir_hash && subject.digest.get("dirHash") == Some(&manifest_digest) {
-            return Ok(Some(FullBy::DirHash));
+            let other = subject.digest.get(MANIFEST_DIGEST).is_some_and(|hex| hex != manifest_digest);
+            return if other && subject.digest_method.as_deref() == Some(&self.method) {
+                Err(NearMiss::OtherDirectory { subject: name_of(subject) })
+            } else {
+                Ok(Some(FullBy::DirHash))
+            };
         }
         if subject.digest.get(MANIFEST_DIGEST) == Some(&manifest_digest) {
             // Without the method, a file named like a shard would pass for the shard.
             let found = subject.digest_method.clone().unwrap_or_else(|| "nothing".to_owned());
+            if found == self.method && has_dir_hash && subject.digest.get("dirHash").is_some() {
+                // It is another directory's, or it would have been found above.
+                return Err(NearMiss::OtherDirectory { subject: name_of(subject) });
+            }
             if found == self.method {
                 return Ok(Some(FullBy::ManifestDigest));
             }

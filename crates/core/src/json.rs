@@ -1,6 +1,7 @@
 //! The one strict JSON reader: UTF-8 without a byte order mark, no duplicate member at any level, bounded depth and
 //! size, nothing after the value. Two parsers that could read one document differently are an attack, not a nuisance.
 
+mod place;
 pub mod pointer;
 pub mod value;
 
@@ -36,6 +37,9 @@ pub enum JsonError {
     /// Not JSON, a duplicate member, too deep, or not of the expected shape. Carries line and column.
     Malformed(serde_json::Error),
 }
+
+/// What the refusal of a member that is there twice starts with.
+const DUPLICATE: &str = "duplicate member";
 
 /// Reads one JSON document of at most `limit` bytes, an object, into `T`.
 ///
@@ -234,7 +238,7 @@ impl<'de> Visitor<'de> for Strict {
         while let Some(name) = map.next_key::<String>()? {
             if let Some(name) = names.insert(name) {
                 let shown: String = name.chars().take(80).collect();
-                return Err(A::Error::custom(format_args!("duplicate member '{}'", Printable(&shown))));
+                return Err(A::Error::custom(format_args!("{DUPLICATE} '{}'", Printable(&shown))));
             }
             if names.len() > MAX_JSON_MEMBERS {
                 return Err(A::Error::custom(format_args!(
@@ -270,6 +274,24 @@ impl Names {
             self.many.insert(name);
         }
         None
+    }
+}
+
+impl JsonError {
+    /// The JSON pointer of the place in `document`, which was read whole, that is complained about; empty for the document
+    /// as a whole.
+    #[must_use]
+    pub fn at(&self, document: &[u8]) -> String {
+        match self {
+            Self::Malformed(e) if e.line() > 0 => place::pointer_of(document, e),
+            _ => String::new(),
+        }
+    }
+
+    /// Whether an object has a member twice.
+    #[must_use]
+    pub fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Malformed(e) if e.to_string().starts_with(DUPLICATE))
     }
 }
 

@@ -12,6 +12,7 @@
 //! | [`predicate`] | one file per predicate type |
 //! | [`artifact`] | [`ArtifactId`](artifact::ArtifactId): what joins the statement that made something to those that used it |
 //! | [`cover`] | whether a statement's subjects are this model, all of it |
+//! | [`croissant`] | [`Croissant`](croissant::Croissant): what describes the files of a dataset, and what of it pins them |
 //! | [`purl`] | [`Purl`](purl::Purl): a package URL of a release |
 //! | [`payload`] | payload types of signed documents that are no statements |
 //! | [`rollback`] | [`RollbackState`](rollback::RollbackState): the newest versions that were accepted |
@@ -30,6 +31,7 @@ pub mod artifact;
 pub mod attestation;
 pub mod bundle;
 pub mod cover;
+pub mod croissant;
 pub mod deny_feed;
 pub mod digest;
 pub mod dsse;

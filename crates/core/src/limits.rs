@@ -19,6 +19,20 @@ pub const MAX_ATTESTATION_BYTES: u64 = 64 * 1024 * 1024;
 /// Attestations in one file. Each costs a signature check or more; a model has one for each step of its making.
 pub const MAX_ATTESTATION_LINES: usize = 256;
 
+/// Artifacts that one walk over a model's ancestry meets. Real lineages have some dozens; a chain of fifty thousand generations
+/// is somebody's attempt to keep the walk busy.
+pub const MAX_LINEAGE_NODES: usize = 50_000;
+
+/// Bundles about one artifact that a walk looks at: each costs a signature check for every signer that is trusted.
+pub const MAX_LINEAGE_BUNDLES: usize = 1024;
+
+/// Inputs of one build that a walk reports. Provenance lists some thousand at most.
+pub const MAX_LINEAGE_INPUTS: usize = 10_000;
+
+/// Largest file of a model that is read for what it declares about its origin (model card, configuration), in bytes. Real ones
+/// have under 200 KiB.
+pub const MAX_DECLARATION_BYTES: u64 = 4 * 1024 * 1024;
+
 /// Largest deny feed that is read, in bytes: room for every entry at its usual size of some hundred bytes.
 pub const MAX_DENY_FEED_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -37,6 +51,20 @@ pub const MAX_POLICY_BUNDLES: usize = 32;
 /// Values in one JSON document that is kept as a tree, where each costs about a hundred bytes of memory. Provenance of a
 /// large training run lists some thousand dependencies of five values each.
 pub const MAX_JSON_VALUES: usize = 1_000_000;
+
+/// Largest Croissant description of a dataset that is read, in bytes: those of datasets of many thousand files have some
+/// megabytes.
+pub const MAX_CROISSANT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Files that one Croissant description lists. Each is looked at.
+pub const MAX_CROISSANT_FILES: usize = 100_000;
+
+/// Largest event that a CI system describes in a file, in bytes. GitHub allows 65,535 characters of inputs beside a
+/// repository's description of some ten kilobytes.
+pub const MAX_EVENT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Inputs of one run: base models, datasets, lock files. Training on thousands of datasets names them by one description.
+pub const MAX_RUN_INPUTS: usize = 10_000;
 
 /// Ignore paths in one signature: far more than anybody lists by hand.
 pub const MAX_IGNORE_PATHS: usize = 10_000;
@@ -77,3 +105,21 @@ pub const MAX_PATH_DEPTH: usize = 128;
 
 /// Largest PEM file (keys, certificate chains) that is read, in bytes.
 pub const MAX_PEM_BYTES: u64 = 1024 * 1024;
+
+/// Documents in one attestation store: every model of the largest registry, once. Names are held while they are compared.
+pub const MAX_STORE_DOCUMENTS: usize = 4_000_000;
+
+/// Folders in one attestation store: its own 256, and those of whoever sorts foreign files by team and by day.
+pub const MAX_STORE_FOLDERS: usize = 100_000;
+
+/// Nesting of folders in an attestation store, whose own is 1.
+pub const MAX_STORE_DEPTH: usize = 8;
+
+/// Bytes of bundles that one question to an attestation store may be answered with: they are held in memory together.
+pub const MAX_STORE_ANSWER_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Largest index of an attestation store that is read, in bytes: two hundred a bundle make five million.
+pub const MAX_INDEX_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Artifacts that one search for descendants reports. A person reads some dozens, a program has no use for more.
+pub const MAX_AFFECTED: usize = 100_000;

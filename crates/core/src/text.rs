@@ -1,4 +1,5 @@
-//! Foreign text made safe to print: names and certificate fields may carry terminal escapes or reordering marks.
+//! Text to print: foreign text made safe, because names and certificate fields may carry terminal escapes or reordering
+//! marks, and bytes in hexadecimal.
 
 use std::fmt::{self, Write};
 
@@ -35,6 +36,12 @@ impl fmt::Display for ShellQuoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "'{}'", Printable(&self.0.replace('\'', "'\\''")))
     }
+}
+
+/// Lowercase hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    base16ct::lower::encode_string(bytes)
 }
 
 /// Whether a terminal or a reader could be misled by `c`: controls, direction marks, zero-width and line separators.

@@ -81,23 +81,37 @@ fn statements_are_strict_where_the_specification_is() {
         read(&good.replace(",\"predicate\":", ",\"other\":").replace("\n", " ")).is_ok(),
         "a predicate is optional"
     );
-    for (from, to, complaint) in [
-        (STATEMENT_TYPE, STATEMENT_TYPE_V0_1, "_type is"),
-        (STATEMENT_TYPE, "https://in-toto.io/Statement/v1.0", "_type is"),
-        (STATEMENT_TYPE, "", "_type is"),
-        ("https://example.com/p", "", "predicateType is empty"),
-        ("\"predicateType\"", "\"predicatetype\"", "missing field `predicateType`"),
-        ("\"subject\"", "\"subjects\"", "missing field `subject`"),
-        ("{\"name\":\"a\"", "[],{\"name\":\"a\"", "expected a JSON object"),
-        ("\"digest\"", "\"digests\"", "subject 0 ('a') has no digest"),
-        ("\"sha256\":", "\"sha512\":", "/subject/0/digest/sha512"),
-        ("abab", "ABAB", "/subject/0/digest/sha256"),
-        ("\"a\"", "7", "invalid type"),
+    for (from, to, at, complaint) in [
+        (STATEMENT_TYPE, STATEMENT_TYPE_V0_1, "/_type", "_type is"),
+        (STATEMENT_TYPE, "https://in-toto.io/Statement/v1.0", "/_type", "_type is"),
+        (STATEMENT_TYPE, "", "/_type", "_type is"),
+        ("\"_type\"", "\"type\"", "/_type", "the statement has no _type"),
+        ("https://example.com/p", "", "/predicateType", "predicateType is empty"),
+        ("\"https://example.com/p\"", "7", "/predicateType", "invalid type"),
+        ("\"predicateType\"", "\"predicatetype\"", "/predicateType", "the statement has no predicateType"),
+        ("\"subject\"", "\"subjects\"", "/subject", "the statement has no subject"),
+        ("{\"name\":\"a\"", "[],{\"name\":\"a\"", "/subject/0", "expected a JSON object"),
+        ("{\"name\":\"a\"", "{\"digest\":{\"md5\":\"\"}},{\"name\":\"a\"", "/subject/0/digest/md5", "empty"),
+        ("\"digest\"", "\"digests\"", "/subject/0/digest", "subject 0 ('a') has no digest"),
+        ("\"sha256\":", "\"sha512\":", "/subject/0/digest/sha512", "128 characters"),
+        ("\"sha256\":", "\"a/b\":\"\",\"sha256\":", "/subject/0/digest/a~1b", "empty"),
+        ("abab", "ABAB", "/subject/0/digest/sha256", "lowercase"),
+        ("\"a\"", "7", "/subject/0/name", "invalid type"),
+        ("\"a\"", "\"a\",\"content\":\"a b\"", "/subject/0/content", "base64"),
+        ("\"a\"", "\"a\",\"mediaType\":1", "/subject/0/mediaType", "invalid type"),
+        ("\"a\"", "\"a\",\"downloadLocation\":{}", "/subject/0/downloadLocation", "invalid type"),
+        ("\"a\"", "\"a\",\"annotations\":[]", "/subject/0/annotations", "invalid type"),
+        ("\"predicate\":{}", "\"predicate\":[]", "/predicate", "expected an object"),
+        ("\"predicate\":{}", "\"predicate\":{\"a\":{\"b\":1,\"b\":1}}", "/predicate/a/b", "duplicate member"),
+        ("\"predicate\":{}", "\"predicate\":{},", "", "at line"),
     ] {
         assert!(good.contains(from), "{from}");
-        let error = read(&good.replace(from, to)).unwrap_err().to_string();
-        assert!(error.contains(complaint), "{to}: {error}");
+        let error = read(&good.replace(from, to)).unwrap_err();
+        assert!(error.to_string().contains(complaint), "{to}: {error}");
+        assert_eq!(error.at(), at, "{to}: {error}");
     }
+    let error = read(&statement(vsa_v1::PREDICATE_TYPE, "{\"policy\":{}}")).unwrap_err();
+    assert_eq!(error.at(), "/predicate/policy/uri");
     let empty = format!(r#"{{"_type":"{STATEMENT_TYPE}","subject":[],"predicateType":"x:y"}}"#);
     assert!(matches!(read(&empty), Err(AttestationError::NoSubject)));
     for payload_type in
@@ -105,6 +119,27 @@ fn statements_are_strict_where_the_specification_is() {
     {
         let error = read_attestation(payload_type, good.as_bytes()).unwrap_err();
         assert!(matches!(error, AttestationError::PayloadType(_)), "{payload_type}");
+    }
+}
+
+#[test]
+fn equal_names_are_read_and_can_be_told() {
+    let subject =
+        |name: &str, digit: &str| format!(r#"{{{name}"digest":{{"sha256":"{}"}}}}"#, digit.repeat(64));
+    let check = |subjects: [String; 3]| {
+        let subjects = subjects.join(",");
+        let text = format!(r#"{{"_type":"{STATEMENT_TYPE}","subject":[{subjects}],"predicateType":"x:y"}}"#);
+        read(&text).unwrap().check_names().map_err(|error| error.at())
+    };
+    let (a, b) = (r#""name":"config.json","#, r#""name":"b","#);
+    assert_eq!(check([subject(a, "1"), subject(b, "2"), subject(a, "3")]), Err("/subject/2/name".into()));
+    assert_eq!(check([subject(a, "1"), subject(a, "1"), subject(b, "1")]), Err("/subject/1/name".into()));
+    for nameless in ["", r#""name":"_","#, r#""name":"","#, r#""name":null,"#] {
+        assert_eq!(
+            check([subject(a, "1"), subject(nameless, "2"), subject(nameless, "3")]),
+            Ok(()),
+            "{nameless}"
+        );
     }
 }
 

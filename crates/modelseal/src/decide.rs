@@ -2,30 +2,27 @@
 //! asks again. The answer itself is [`modelseal_verify::decision::decide`], the same from every door.
 
 use crate::{
+    base_models::{BaseModelPlaces, Bases, KnownBaseModel, add_stored},
     clock, codes,
     digest::Effort,
     error::{Error, Kind},
     evidence_files::{self, Collected, FoundFeed, Places},
+    measuring::Work,
     output::Document,
     policies::{Policies, PolicyError, keyless_verifier},
-    report::{ModelReport, VerifyReport},
+    report::VerifyReport,
     summary_out::check_outside,
 };
 use jiff::Timestamp;
-use modelseal_core::{
-    digest::{Algorithm, Digest},
-    manifest::{Manifest, Method, Serialization},
-    observed::Observed,
-    path::ModelPath,
-    text::Printable,
-};
-use modelseal_model::{FileHash, MeasureError, Options, Progress, Source, measure, measure_also};
+use modelseal_core::{artifact::ArtifactId, manifest::Manifest, observed::Observed, text::Printable};
+use modelseal_model::{MeasureError, Progress, Source};
 use modelseal_verify::{
-    decision::{self, Allowed, Code, Decision, Request, Status, Verdict},
-    facts::{self, Evidence, FACTS_SCHEMA, Facts, Measurement, RecordedFacts},
+    decision::{Allowed, Decision, Request, Status, Verdict},
+    facts::{self, Evidence, FACTS_SCHEMA, Facts, KeylessVerifier, RecordedFacts},
     policy::reference::{Reference, Requested},
 };
 use std::{
+    collections::BTreeSet,
     fmt,
     num::{NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
@@ -50,6 +47,7 @@ pub fn decide(path: impl Into<PathBuf>) -> DecideRequest<()> {
             requested: None,
             places: Places::default(),
             now: None,
+            bases: BaseModelPlaces::default(),
             high_water: false,
             complete: false,
             effort: Effort::default(),
@@ -74,6 +72,7 @@ struct Settings {
     model: PathBuf,
     requested: Option<Requested>,
     places: Places,
+    bases: BaseModelPlaces,
     now: Option<Timestamp>,
     high_water: bool,
     complete: bool,
@@ -88,6 +87,7 @@ pub struct Decided {
     request: Request,
     evidence: Evidence,
     facts: Facts,
+    bases: Vec<KnownBaseModel>,
     now: Timestamp,
     measured: Vec<Observed<Manifest>>,
     name: String,
@@ -135,6 +135,25 @@ impl<P> DecideRequest<P> {
     /// Adds every `.sig`, `.json` and `.jsonl` of a directory to the evidence.
     pub fn bundle_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.settings.places.folders.push(path.into());
+        self
+    }
+
+    /// Names a copy of a model that this one was made from, by the reference that its provenance has for it, with or without
+    /// the version. Where a policy wants base models verified, the copy and the evidence beside it are judged.
+    ///
+    /// # Errors
+    /// [`Error::Policy`] when it is no reference.
+    pub fn base_model(mut self, name: &str, path: impl Into<PathBuf>) -> Result<Self, Error> {
+        let requested = Reference::parse(name)
+            .map_err(|error| PolicyError::Reference { given: name.to_owned(), error })?;
+        self.settings.bases.copies.push((requested, path.into()));
+        Ok(self)
+    }
+
+    /// Looks in a store, a folder of bundles, for evidence about the model and about those that it was made from, by their
+    /// digests.
+    pub fn store(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.bases.store = Some(path.into());
         self
     }
 
@@ -191,33 +210,67 @@ impl DecideRequest<&Policies> {
             other => other,
         };
         let request = self.request()?;
-        let set = self.policies.set();
-        let collected = evidence_files::collect(model, &self.settings.places, self.policies)?;
-        let mut facts = facts::collect(set, &collected.evidence, &*keyless_verifier(self.policies, now), now);
-        let mut work = Work {
-            settings: &self.settings,
-            collected: &collected,
-            measured: Vec::new(),
-            report: None,
-            notes: Vec::new(),
-        };
+        let mut collected = evidence_files::collect(model, &self.settings.places, self.policies)?;
+        let keyless = keyless_verifier(self.policies, now);
+        let inside = std::mem::take(&mut collected.inside);
+        let mut work = Work::new(&self.settings.effort, &inside, self.policies);
+        let mut facts = self.collect(&mut collected.evidence, &[], &*keyless, now)?;
+        let (places, effort) = (&self.settings.bases, &self.settings.effort);
+        let mut bases = Bases::new(places, self.policies, &*keyless, effort, progress, now);
         // A denial that needs no bytes stays one, and reading the model would change nothing.
-        let early = decision::decide(set, &request, &facts, now);
-        if early.verdict() != Verdict::Deny || self.settings.complete {
+        let early = bases.decide(&request, &collected.evidence, &facts)?;
+        let unknown = places.store.is_some() && facts.artifacts().is_empty();
+        if early.verdict() != Verdict::Deny || self.settings.complete || unknown {
             for serialization in facts.to_measure() {
-                facts = work.measure(facts, &source, serialization, self.wants_file_digests(), progress);
+                facts = work.measure(facts, &source, serialization, progress);
             }
         }
-        let decision = decision::decide(set, &request, &facts, now);
+        if unknown {
+            // Nobody has signed what lies here, as far as can be seen from here: what the store has is found by the bytes.
+            let before = collected.evidence.digests().count();
+            let found = self.collect(&mut collected.evidence, &facts.artifacts(), &*keyless, now)?;
+            if collected.evidence.digests().count() > before {
+                facts = found;
+                work.start_again();
+                for serialization in facts.to_measure() {
+                    facts = work.measure(facts, &source, serialization, progress);
+                }
+            }
+        }
+        let decision = bases.decide(&request, &collected.evidence, &facts)?;
         let mut report = VerifyReport::of_decision(&model.display().to_string(), decision.report());
-        report.measured = work.report;
+        let (bases, about_bases) = bases.into_known();
+        let Work { measured, report: model_report, notes, .. } = work;
+        report.measured = model_report;
         report.notes.splice(0..0, self.policies.notes().iter().cloned());
-        report.notes.extend(work.notes);
+        report.notes.extend(notes);
+        report.notes.extend(about_bases);
         let name = source.as_ref().ok().and_then(|source| source.model_name().ok()).unwrap_or_default();
-        let measured = work.measured;
         report.notes.extend(self.remember(&decision, &collected)?);
         let evidence = collected.evidence;
-        Ok(Decided { decision, request, evidence, facts, now, measured, name, report })
+        Ok(Decided { decision, request, evidence, facts, bases, now, measured, name, report })
+    }
+
+    /// What the evidence is worth, with what the store has about what trusted signers signed, and about `more`.
+    fn collect(
+        &self,
+        evidence: &mut Evidence,
+        more: &[ArtifactId],
+        keyless: &dyn KeylessVerifier,
+        now: Timestamp,
+    ) -> Result<Facts, Error> {
+        let set = self.policies.set();
+        let facts = facts::collect(set, evidence, keyless, now);
+        let Some(store) = &self.settings.bases.store else { return Ok(facts) };
+        let mut ids = facts.artifacts();
+        ids.extend_from_slice(more);
+        let before = evidence.digests().count();
+        add_stored(store, evidence, &ids)?;
+        Ok(if evidence.digests().count() == before {
+            facts
+        } else {
+            facts::collect(set, evidence, keyless, now)
+        })
     }
 
     fn request(&self) -> Result<Request, Error> {
@@ -276,108 +329,9 @@ impl DecideRequest<&Policies> {
             None => Ok(Some("nothing binds a version to this model, so none was remembered".to_owned())),
         }
     }
-
-    /// Deny lists name files by SHA-256, whatever hash the model was signed under.
-    fn wants_file_digests(&self) -> bool {
-        self.policies.set().policies().any(|policy| {
-            let document = policy.document();
-            !document.denylist.is_empty() || document.deny.iter().any(|deny| !deny.file_digests.is_empty())
-        })
-    }
 }
 
 const NO_VERSION: semver::Version = semver::Version::new(0, 0, 0);
-
-/// What grows while the model is measured.
-struct Work<'a> {
-    settings: &'a Settings,
-    collected: &'a Collected,
-    measured: Vec<Observed<Manifest>>,
-    report: Option<ModelReport>,
-    notes: Vec<String>,
-}
-
-impl Work<'_> {
-    fn measure(
-        &mut self,
-        facts: Facts,
-        source: &Result<Source, MeasureError>,
-        serialization: Serialization,
-        file_digests: bool,
-        progress: &dyn Progress,
-    ) -> Facts {
-        let not_measured = |facts: Facts, error: &MeasureError| {
-            let code = codes::measure(error).parse().unwrap_or(Code::ErrorInternal);
-            facts.not_measured(serialization.clone(), code, error.to_string())
-        };
-        let source = match source {
-            Ok(source) => source,
-            Err(error) => return not_measured(facts, error),
-        };
-        let options = Options {
-            serialization: serialization.clone(),
-            exclude: self.collected.inside.clone(),
-            ..self.settings.effort.options()
-        };
-        match self.read(source, &options, file_digests, progress) {
-            Ok(measurement) => facts.measured(measurement),
-            Err(error) => not_measured(facts, &error),
-        }
-    }
-
-    fn read(
-        &mut self,
-        source: &Source,
-        options: &Options,
-        file_digests: bool,
-        progress: &dyn Progress,
-    ) -> Result<Measurement, MeasureError> {
-        const SHA256: FileHash = FileHash::Oms(Algorithm::Sha256);
-        let Serialization { method, algorithm, .. } = options.serialization;
-        let whole = method == Method::Files;
-        let (measured, digests) = match (file_digests, whole, algorithm) {
-            (false, ..) | (true, true, Algorithm::Sha256) => (measure(source, options, progress)?, None),
-            (true, true, _) => {
-                let (measured, also) = measure_also(source, options, &[SHA256], progress)?;
-                let digests = also.into_iter().find(|also| also.hash == SHA256).map(|also| also.digests);
-                let paths = measured.manifest.get().resources().iter().map(|r| r.path.clone());
-                let digests = digests.map(|digests| paths.zip(digests).collect());
-                (measured, digests)
-            }
-            (true, false, _) => {
-                let measured = measure(source, options, progress)?;
-                let whole = Serialization {
-                    method: Method::Files,
-                    algorithm: Algorithm::Sha256,
-                    ..options.serialization.clone()
-                };
-                let files = measure(source, &Options { serialization: whole, ..options.clone() }, progress)?;
-                let files = files.manifest.get().resources();
-                let digests = files.iter().map(|file| (file.path.clone(), file.digest)).collect();
-                (measured, Some(digests))
-            }
-        };
-        let name = source.model_name()?;
-        self.report.get_or_insert_with(|| ModelReport::new(&name, measured.manifest.get(), measured.bytes));
-        for note in measured.notes.iter().map(ToString::to_string) {
-            // What a signer ignores may well be absent.
-            let about_ignoring = note.starts_with("the ignore path");
-            if !about_ignoring && !self.notes.contains(&note) {
-                self.notes.push(note);
-            }
-        }
-        self.measured.push(measured.manifest.clone());
-        let measurement =
-            Measurement::new(measured.manifest, measured.bytes).leaving_out(self.collected.inside.clone());
-        Ok(match digests {
-            // These digests were computed a few lines above, by this process.
-            Some(digests) => {
-                measurement.also(Observed::<Vec<(ModelPath, Digest)>>::measured_by_this_process(digests))
-            }
-            None => measurement,
-        })
-    }
-}
 
 impl Decided {
     /// The decision.
@@ -394,7 +348,8 @@ impl Decided {
     /// What the decision rests on, for replaying it under other policies.
     #[must_use]
     pub fn recorded(&self) -> RecordedFacts {
-        RecordedFacts::record(&self.request, &self.evidence, &self.facts, self.now)
+        let recorded = RecordedFacts::record(&self.request, &self.evidence, &self.facts, self.now);
+        self.bases.iter().fold(recorded, |recorded, base| recorded.with_base_model(base.recorded()))
     }
 
     /// Writes [`recorded`](Self::recorded) to a file outside the model; replaces an older record and nothing else.
@@ -432,6 +387,12 @@ impl Decided {
 
     pub(crate) fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// The digests of all bundles that it rests on, those about base models among them.
+    pub(crate) fn bundles(&self) -> BTreeSet<&str> {
+        let about_bases = self.bases.iter().flat_map(|base| base.facts().bundles());
+        self.facts.bundles().iter().chain(about_bases).map(String::as_str).collect()
     }
 
     pub(crate) fn evidence(&self) -> &Evidence {

@@ -1,6 +1,8 @@
 //! `digest`: what a model is, without signing it.
 
-use crate::{disk, error::Error, output::Document, parts::PartRequest, report::DigestReport, scope};
+use crate::{
+    disk, error::Error, evidence_files, output::Document, parts::PartRequest, report::DigestReport, scope,
+};
 use modelseal_core::{
     bundle::looks_like_bundle,
     digest::Algorithm,
@@ -38,6 +40,8 @@ pub struct DigestRequest {
     ignore: Vec<PathBuf>,
     /// A file that is never part of the model, and is recorded as ignored when it lies inside.
     pub(crate) signature: Option<PathBuf>,
+    /// Leaves bundles out that lie in the model as evidence, as whoever verifies under a policy does.
+    without_evidence: bool,
     effort: Effort,
     pub(crate) also: Vec<FileHash>,
     output: Option<PathBuf>,
@@ -124,6 +128,7 @@ impl Default for DigestRequest {
             ignore_git_paths: true,
             ignore: Vec::new(),
             signature: None,
+            without_evidence: false,
             effort: Effort::default(),
             also: Vec::new(),
             output: None,
@@ -173,6 +178,16 @@ impl DigestRequest {
     pub fn memory(mut self, bytes: NonZeroU64) -> Self {
         self.effort.memory = bytes.get();
         self
+    }
+
+    /// Takes what another measurement takes.
+    pub(crate) fn effort(self, effort: Effort) -> Self {
+        Self { effort, ..self }
+    }
+
+    /// Leaves bundles out that lie at the top of the model as evidence about it.
+    pub(crate) fn leaving_evidence_out(self) -> Self {
+        Self { without_evidence: true, ..self }
     }
 
     /// Gives further digests of every file, of the bytes that are read anyway: of another hash, or for fs-verity. Goes
@@ -236,7 +251,7 @@ impl DigestRequest {
         const NAME: &str = "model.sig";
         let path = self.model.join(NAME);
         let counted = manifest.get().resources().iter().any(|resource| resource.path.as_str() == NAME);
-        if self.signature.is_some() || !counted {
+        if self.signature.is_some() || self.without_evidence || !counted {
             return None;
         }
         let document = disk::read_past(&path, MAX_BUNDLE_BYTES).ok()?;
@@ -260,7 +275,8 @@ impl DigestRequest {
             allow_symlinks: self.allow_symlinks,
             ignore_paths: self.recorded_ignore_paths(&asked_for),
         };
-        let options = Options { serialization, ..self.effort.options() };
+        let exclude = if self.without_evidence { evidence_files::inside(&self.model) } else { Vec::new() };
+        let options = Options { serialization, exclude, ..self.effort.options() };
         Ok(Subject { source, name, options, asked_for, notes })
     }
 

@@ -71,11 +71,8 @@ pub(crate) fn check_private(directory: &Path) -> io::Result<()> {
         return refuse("it is not a directory");
     }
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        if metadata.mode() & OTHERS_MAY_WRITE != 0 {
-            return refuse("others can write to it");
-        }
+    if is_open_to_others(&metadata) {
+        return refuse("others can write to it");
     }
     Ok(())
 }
@@ -89,18 +86,18 @@ pub(crate) fn check_private_file(file: &Path) -> io::Result<()> {
         return refuse("it is not a regular file in a directory");
     }
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let user = rustix::process::geteuid().as_raw();
-        let theirs = |uid: u32| uid != user && uid != 0;
-        if (own.mode() | directory.mode()) & OTHERS_MAY_WRITE != 0
-            || theirs(own.uid())
-            || theirs(directory.uid())
-        {
-            return refuse("others can write to it");
-        }
+    if is_open_to_others(&own) || is_open_to_others(&directory) {
+        return refuse("others can write to it");
     }
     Ok(())
+}
+
+/// Whether somebody other than this user and root can write to it, or could let themselves: its owner can.
+#[cfg(unix)]
+fn is_open_to_others(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let theirs = metadata.uid() != rustix::process::geteuid().as_raw() && metadata.uid() != 0;
+    theirs || metadata.mode() & OTHERS_MAY_WRITE != 0
 }
 
 /// Replaces a file, readable by its owner only: the old one or the new one, never half of one.
@@ -141,7 +138,7 @@ fn replace_with(path: &Path, bytes: &[u8], permissions: Option<fs::Permissions>)
 }
 
 /// Opens without waiting for the other end of a named pipe.
-fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -151,3 +148,36 @@ fn open(path: &Path) -> io::Result<File> {
 
 #[cfg(unix)]
 const O_NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, chown};
+
+    #[test]
+    fn what_others_can_write_or_own_is_not_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("private");
+        let file = directory.join("file");
+        make_private(&directory).unwrap();
+        fs::write(&file, "x").unwrap();
+        check_private(&directory).unwrap();
+        check_private_file(&file).unwrap();
+        assert!(check_private(&file).is_err() && check_private_file(&directory.join("none")).is_err());
+        for mode in [0o770, 0o707] {
+            fs::set_permissions(&directory, fs::Permissions::from_mode(mode)).unwrap();
+            assert!(check_private(&directory).is_err() && check_private_file(&file).is_err(), "{mode:o}");
+        }
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).unwrap();
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("only root can give a directory away: its owner was not tested");
+            return;
+        }
+        chown(&file, Some(65534), None).unwrap();
+        assert!(check_private_file(&file).is_err());
+        chown(&file, Some(0), None).unwrap();
+        check_private_file(&file).unwrap();
+        chown(&directory, Some(65534), None).unwrap();
+        assert!(check_private(&directory).is_err() && check_private_file(&file).is_err());
+    }
+}

@@ -1,7 +1,10 @@
 //! [`Error`]: why an operation could not be done. A model that is refused is not an error but a
 //! [`Refusal`](crate::Refusal).
 
-use crate::{codes, digests::DocumentError, parts::MergeError, policies::PolicyError, trust::TrustError};
+use crate::{
+    attest::AttestError, codes, digests::DocumentError, parts::MergeError, policies::PolicyError,
+    store::StoreError, trust::TrustError,
+};
 use modelseal_attest::{
     private_key::SignError,
     sigstore::{SigningError, TokenError},
@@ -68,6 +71,10 @@ pub enum Error {
     Trust(TrustError),
     /// Policies cannot be used.
     Policy(PolicyError),
+    /// An attestation store cannot be used.
+    Store(StoreError),
+    /// A run or a statement cannot be attested.
+    Attest(AttestError),
 }
 
 /// What stands between a new signature, or a document, and its file.
@@ -112,6 +119,8 @@ impl Error {
         match self {
             Self::Measure(e) => codes::measure_kind(e),
             Self::Policy(e) => e.kind(),
+            Self::Store(e) => e.kind(),
+            Self::Attest(e) => e.kind(),
             Self::Output { reason: OutputError::Io(_), .. }
             | Self::Document { reason: OutputError::Io(_), .. }
             | Self::Sign(_)
@@ -137,6 +146,8 @@ impl Error {
         match self {
             Self::Measure(e) => codes::measure(e),
             Self::Policy(e) => e.code(),
+            Self::Store(e) => e.code(),
+            Self::Attest(e) => e.code(),
             Self::Output { reason: OutputError::Io(_), .. }
             | Self::Document { reason: OutputError::Io(_), .. } => "error.io",
             Self::Output { .. } | Self::Document { .. } => "usage.output",
@@ -159,6 +170,8 @@ impl fmt::Display for Error {
         match self {
             Self::Measure(e) => e.fmt(f),
             Self::Policy(e) => e.fmt(f),
+            Self::Store(e) => e.fmt(f),
+            Self::Attest(e) => e.fmt(f),
             Self::IgnorePath { given, reason } => write!(f, "cannot ignore '{}': {reason}", given.display()),
             Self::Output { path, reason } => {
                 let path = path.display();
@@ -218,6 +231,12 @@ impl fmt::Display for OutputError {
             }
             Self::Io(e) => e.fmt(f),
         }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(e: StoreError) -> Self {
+        Self::Store(e)
     }
 }
 

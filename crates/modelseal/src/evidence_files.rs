@@ -5,6 +5,7 @@ use crate::{
     disk,
     policies::{Policies, PolicyError, bundles_beside, sha256},
     scope,
+    store::StoredBundle,
 };
 use modelseal_core::{
     bundle::Bundle,
@@ -82,8 +83,86 @@ pub(crate) fn collect(model: &Path, places: &Places, policies: &Policies) -> Res
     Ok(reader.collected)
 }
 
+/// The bundles at the top of the model that count as evidence about it, and not as files of it: by their names, and by what
+/// they are.
+pub(crate) fn inside(model: &Path) -> Vec<ModelPath> {
+    let is_bundle = |name: &String| {
+        let path = model.join(name);
+        let plain = path.symlink_metadata().is_ok_and(|found| found.is_file());
+        plain
+            && disk::read(&path, MAX_BUNDLE_BYTES as u64).is_ok_and(|bytes| {
+                if name.ends_with(".jsonl") { is_bundles(&bytes) } else { Bundle::parse(&bytes).is_ok() }
+            })
+    };
+    let names = disk::names(model, is_evidence).unwrap_or_default();
+    names.into_iter().filter(is_bundle).filter_map(|name| ModelPath::parse(&name).ok()).collect()
+}
+
+/// The deny feeds that policies name, with what signs them.
+pub(crate) fn feeds(policies: &Policies) -> Result<Evidence, PolicyError> {
+    let mut reader = Reader {
+        model: Path::new(""),
+        collected: Collected { evidence: Evidence::new(), inside: Vec::new(), feeds: Vec::new() },
+        left: MAX_EVIDENCE_BYTES,
+        files: 0,
+    };
+    reader.feeds(policies)?;
+    Ok(reader.collected.evidence)
+}
+
+/// The bundles that lie beside a model, or in its folder.
+pub(crate) struct Beside {
+    pub(crate) bundles: Vec<StoredBundle>,
+    /// Those that lie in the model, and are no part of it.
+    pub(crate) inside: Vec<ModelPath>,
+    /// What could not be used.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Reads the bundles beside the model at `model`.
+pub(crate) fn beside(model: &Path) -> Beside {
+    let folder = if model.is_dir() { model.to_path_buf() } else { disk::parent(model) };
+    let mut beside = Beside { bundles: Vec::new(), inside: Vec::new(), notes: Vec::new() };
+    let names = disk::names(&folder, is_evidence).unwrap_or_default();
+    let mut left = MAX_EVIDENCE_BYTES;
+    for name in names.iter().take(MAX_DOCUMENTS) {
+        let path = folder.join(name);
+        let bytes = match disk::read(&path, left.min(MAX_BUNDLE_BYTES as u64)) {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                beside.notes.push(format!("'{}' was not used: {why}", path.display()));
+                continue;
+            }
+        };
+        left = left.saturating_sub(bytes.len() as u64);
+        let by_lines = name.ends_with(".jsonl");
+        // As for a decision: what is no bundle, or a link, is a file of the model like any other.
+        let counts = if by_lines { is_bundles(&bytes) } else { Bundle::parse(&bytes).is_ok() };
+        if counts
+            && path.symlink_metadata().is_ok_and(|found| found.is_file())
+            && let scope::Place::Inside(path) = scope::place(model, &path)
+        {
+            beside.inside.push(path);
+        }
+        if by_lines {
+            let lines = bytes.split(|byte| *byte == b'\n').take(MAX_LINES).zip(1_u32..);
+            beside.bundles.extend(lines.filter_map(|(line, at)| stored(&path, Some(at), line)));
+        } else {
+            beside.bundles.extend(stored(&path, None, &bytes));
+        }
+    }
+    beside
+}
+
+/// A bundle as a store has it.
+fn stored(path: &Path, line: Option<u32>, bytes: &[u8]) -> Option<StoredBundle> {
+    let bundle = Bundle::parse(bytes).ok()?;
+    let (path, sha256) = (path.to_owned(), sha256(bytes));
+    Some(StoredBundle { path, line, sha256, bytes: bytes.to_vec(), bundle, claims: None })
+}
+
 /// The names under which evidence lies beside a model.
-fn is_evidence(name: &str) -> bool {
+pub(crate) fn is_evidence(name: &str) -> bool {
     name == "model.sig" || name.ends_with(".sigstore.json") || name.ends_with(".intoto.jsonl")
 }
 

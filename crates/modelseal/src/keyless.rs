@@ -6,25 +6,26 @@
 use crate::{
     clock,
     error::Error,
-    sign::{Prepared, SignedFile, written},
+    sign::Prepared,
+    signing::{Made, Sayable},
     trust::Trust,
 };
 use modelseal_attest::{
     http::Client,
     sigstore::{Identified, IdentityToken, Prepared as PreparedKeyless, PublicIdentity, Services},
 };
-use modelseal_core::{bundle::Bundle, predicate::Reading, text::Printable};
+use modelseal_core::{bundle::Bundle, text::Printable};
 use modelseal_verify::{
     signer::Signer,
     sigstore::{AuthoritySummary, IdentityMatch, Keyless, TrustedRoot},
     verifier::Verifier,
 };
 
-/// A measured model on its way to a keyless signature: next comes the identity token.
+/// A statement on its way to a keyless signature: next comes the identity token.
 #[derive(Debug)]
 #[must_use]
-pub struct KeylessRequest {
-    prepared: Prepared,
+pub struct KeylessRequest<S = Prepared> {
+    said: S,
     keyless: PreparedKeyless,
     trust: Trust,
 }
@@ -32,8 +33,8 @@ pub struct KeylessRequest {
 /// A keyless signature that is about to be made: nothing has been asked of any service yet.
 #[derive(Debug)]
 #[must_use]
-pub struct KeylessSigning {
-    prepared: Prepared,
+pub struct KeylessSigning<S = Prepared> {
+    said: S,
     identified: Identified,
     trust: Trust,
 }
@@ -45,26 +46,38 @@ impl Prepared {
     /// # Errors
     /// [`Error::Service`] when these services cannot make a bundle that verifies.
     pub fn keyless(self, services: Services, client: Client, trust: Trust) -> Result<KeylessRequest, Error> {
-        self.output.check_before_publishing()?;
-        known_to(&trust.root, &services)?;
-        let keyless =
-            PreparedKeyless::new(self.statement.clone(), services, client).map_err(Error::Service)?;
-        Ok(KeylessRequest { prepared: self, keyless, trust })
+        keyless(self, services, client, trust)
     }
 }
 
-impl KeylessRequest {
+/// Signs any statement with an identity, see [`Prepared::keyless`].
+///
+/// # Errors
+/// [`Error::Service`] when these services cannot make a bundle that verifies.
+pub fn keyless<S: Sayable>(
+    said: S,
+    services: Services,
+    client: Client,
+    trust: Trust,
+) -> Result<KeylessRequest<S>, Error> {
+    said.check_before_publishing()?;
+    known_to(&trust.root, &services)?;
+    let keyless = PreparedKeyless::new(said.statement().clone(), services, client).map_err(Error::Service)?;
+    Ok(KeylessRequest { said, keyless, trust })
+}
+
+impl<S: Sayable> KeylessRequest<S> {
     /// Checks everything about the token that can be checked before it is shown to a service.
     ///
     /// # Errors
     /// [`Error::Service`] with the token's fault.
-    pub fn identify(self, token: IdentityToken, audience: &str) -> Result<KeylessSigning, Error> {
+    pub fn identify(self, token: IdentityToken, audience: &str) -> Result<KeylessSigning<S>, Error> {
         let identified = self.keyless.identify(token, audience, clock::now()).map_err(Error::Service)?;
-        Ok(KeylessSigning { prepared: self.prepared, identified, trust: self.trust })
+        Ok(KeylessSigning { said: self.said, identified, trust: self.trust })
     }
 }
 
-impl KeylessSigning {
+impl<S: Sayable> KeylessSigning<S> {
     /// The identity that becomes public, for ever, with the signature.
     #[must_use]
     pub fn identity(&self) -> &PublicIdentity {
@@ -75,8 +88,8 @@ impl KeylessSigning {
     ///
     /// # Errors
     /// [`Error`]; nothing was written then.
-    pub fn sign(self) -> Result<SignedFile, Error> {
-        let Self { prepared, identified, trust } = self;
+    pub fn sign(self) -> Result<S::Written, Error> {
+        let Self { said, identified, trust } = self;
         let announced = identified.identity().clone();
         let verifier = verifier_for(&announced, trust.root.clone());
         let bundle = identified.sign().map_err(Error::Service)?;
@@ -92,18 +105,15 @@ impl KeylessSigning {
                 "its certificate says that '{found}' vouches for the signer, not '{announced}'"
             )));
         }
-        let signer = verified.signer().into();
-        let evidence = verified.evidence().into();
-        let said = verified.into_model(Reading::Field).map_err(|e| refuse(&e))?;
-        if !said.matches(&prepared.model.observed).is_match() {
-            return Err(refuse(&"it says something else"));
-        }
-        let Prepared { model, statement, remembered, output, .. } = prepared;
-        let mut report = written(&output, &bundle, &model, remembered, statement.as_bytes(), signer)?;
-        report.evidence = Some(evidence);
-        report.trusted_root = Some(trust.report);
-        report.notes.extend(trust.notes);
-        Ok(SignedFile { path: output.path, report })
+        let payload = verified.get();
+        said.check_said(payload.payload_type(), payload.bytes()).map_err(|e| refuse(&e))?;
+        let made = Made {
+            signer: verified.signer().into(),
+            evidence: Some(verified.evidence().into()),
+            trusted_root: Some(trust.report),
+            notes: trust.notes,
+        };
+        said.write(&bundle, made)
     }
 }
 

@@ -23,37 +23,57 @@
 //!
 //! Nothing here prints, prompts, or reads the environment.
 
+// Tests inside share what makes bundles with those outside.
+#[cfg(test)]
+extern crate self as modelseal;
+
+mod affected;
+pub mod attest;
+mod base_models;
 mod clock;
 mod codes;
 mod decide;
+pub mod declared;
 mod digest;
 mod digests;
 mod disk;
 mod error;
 mod evidence_files;
 mod explained;
+pub mod graph;
 pub mod import;
 mod keyless;
+mod lineage;
+mod measuring;
 mod output;
 mod parts;
 mod policies;
+mod provenance;
 pub mod report;
 mod reuse;
 mod scope;
 mod show;
 mod sign;
+mod signing;
+mod statement_check;
+mod store;
 mod summary_out;
 mod trust;
 mod verdict_cache;
 mod verify;
 
+pub use affected::{AffectedRequest, affected};
+pub use attest::{AttestRequest, Attested, PreparedAttestation, attest};
 pub use clock::now;
 pub use decide::{AllowedModel, DecideRequest, Decided, Denial, check_facts_output, decide};
 pub use digest::{DigestRequest, MeasuredModel, digest};
 pub use digests::DocumentError;
 pub use error::{Error, Kind, OutputError};
 pub use jiff::Timestamp;
-pub use keyless::{KeylessRequest, KeylessSigning};
+pub use keyless::{KeylessRequest, KeylessSigning, keyless};
+pub use lineage::{
+    DEFAULT_MAX_DEPTH, LineageRequest, LineageTrust, NoStatements, Statements, lineage, lineage_of,
+};
 pub use modelseal_attest::{
     http::{Client as HttpClient, HttpError, Options as HttpOptions, Secret},
     kms::{Environment as KmsEnvironment, KmsError, KmsKey, KmsUri, KmsUriError},
@@ -69,6 +89,7 @@ pub use modelseal_attest::{
     },
 };
 pub use modelseal_core::{
+    artifact::{ArtifactId, ArtifactIdError},
     digest::Algorithm,
     key::{KeyAlgorithm, UnknownKeyAlgorithm},
     limits,
@@ -87,6 +108,17 @@ pub use modelseal_verify::{
     verifier::Verifier,
     x509::{Certificate, CertificateError, Roots, RootsError},
 };
+/// What provenance may be expected to say.
+pub mod expect {
+    pub use modelseal_core::{
+        json::pointer::{Pointer, PointerError},
+        predicate::slsa_provenance::Source,
+    };
+    pub use modelseal_verify::provenance::{
+        BuildLevel, Expectations, Expected, ExpectedBuilder, Pattern, PatternError, PointerKey, Test,
+        equals_text,
+    };
+}
 /// The policy language and its reason codes, as far as doors need them.
 pub mod policy {
     pub use modelseal_verify::{
@@ -107,8 +139,16 @@ pub use policies::{
     Policies, PoliciesRequest, PolicyError, TRUST_FILE, diff_policies, format_policy, lint_policies,
     policies, sign_policy, test_policies,
 };
+pub use provenance::{
+    FoundDocument, LookUp, ProvenanceRefusal, ProvenanceRequest, VerifiedProvenance, verify_provenance,
+};
 pub use show::{ShowError, ShowTrust, bundle_method, show};
-pub use sign::{EvidenceServices, Prepared, SignRequest, SignedFile, sign};
+pub use sign::{Prepared, SignRequest, SignedFile, sign};
+pub use signing::{EvidenceServices, Sayable};
+pub use statement_check::{check_statement, check_statement_file};
+pub use store::{
+    Claims, Imported, Problem, ProblemKind, Resource, Store, StoreError, StoreSummary, Stored, StoredBundle,
+};
 pub use summary_out::{NoSummary, SummaryForm, check_summary_output, write_summary};
 pub use trust::{
     Instance, STALE_AFTER, Trust, TrustError, TrustRepository, UpdatedTrust, write_trusted_root,

@@ -1,13 +1,23 @@
 //! The documents that doors print: plain data with a schema id, the same from every door.
 
+mod attest;
 mod bundle;
+mod lineage;
 mod policy;
+mod provenance;
 mod sigstore;
+mod statement;
+mod store;
 mod tools;
 
+pub use attest::*;
 pub use bundle::*;
+pub use lineage::*;
 pub use policy::*;
+pub use provenance::*;
 pub use sigstore::*;
+pub use statement::*;
+pub use store::*;
 pub use tools::*;
 
 use modelseal_core::{

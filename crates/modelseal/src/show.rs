@@ -16,6 +16,7 @@ use modelseal_core::{
     log_entry::LogEntry,
     predicate::{Reading, read_signed_model},
     statement,
+    text::hex,
 };
 use modelseal_verify::{verifier::Verifier, x509::Certificate};
 use sha2::{Digest as _, Sha256};
@@ -170,8 +171,4 @@ fn log_entry(entry: &LogEntry) -> ClaimedLogEntry {
         promise: entry.inclusion_promise.is_some(),
         tree,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -6,29 +6,19 @@ use crate::{
     digests::vouched_for,
     error::Error,
     output::Output,
-    report::{Digests, EvidenceReport, ModelReport, SignReport, SignerReport},
+    report::{Digests, ModelReport, SignReport},
     reuse::{Cache, Remembered, measure_changed},
-    trust::Trust,
+    signing::{EvidenceServices, Made, Sayable, check_material, key_of, sign_with},
 };
 use jiff::Timestamp;
-use modelseal_attest::{
-    http::Client,
-    signer::Signer,
-    sigstore::{Services, evidence as adding},
-    statement::Statement,
-};
+use modelseal_attest::{signer::Signer, statement::Statement};
 use modelseal_core::{
-    bundle::{Bundle, VerificationMaterial},
+    bundle::Bundle,
     digest::Algorithm,
-    manifest::Manifest,
     predicate::{Reading, read_signed_model},
 };
 use modelseal_model::Progress;
-use modelseal_verify::{
-    public_key::PublicKey,
-    verifier::Verifier,
-    x509::{Certificate, check_signing_leaf},
-};
+use modelseal_verify::public_key::PublicKey;
 use std::{
     num::{NonZeroU64, NonZeroUsize},
     path::PathBuf,
@@ -79,17 +69,6 @@ pub struct Prepared {
     pub(crate) output: Output,
     pub(crate) now: Timestamp,
     evidence: Option<EvidenceServices>,
-}
-
-/// Who adds evidence of when a signature was made, to signatures that do without.
-#[derive(Debug, Clone)]
-pub struct EvidenceServices {
-    /// The transparency logs and time-stamping authorities.
-    pub services: Services,
-    /// How to reach them.
-    pub client: Client,
-    /// Against what their answers are verified before the signature is written; nothing leaves that to verifiers.
-    pub trust: Option<Trust>,
 }
 
 /// A signature that was written.
@@ -240,10 +219,9 @@ impl SignRequest {
         let now = self.now.unwrap_or_else(clock::now);
         self.output.check(&self.measure.model)?;
         check_material(signer, now)?;
-        let key = PublicKey::from_spki_der(&signer.public_key_spki_der())
-            .map_err(|e| Error::SelfCheck(e.to_string()))?;
+        let key = key_of(signer)?;
         if let Some(evidence) = &self.evidence {
-            adding::check(&evidence.services, key.algorithm()).map_err(Error::Service)?;
+            evidence.check(signer)?;
         }
         self.prepare_for(Some(&key), progress)?.sign(signer)
     }
@@ -267,111 +245,55 @@ impl Prepared {
     /// # Errors
     /// [`Error`]; nothing was written then.
     pub fn sign(self, signer: &dyn Signer) -> Result<SignedFile, Error> {
-        let signer_report = check_material(signer, self.now)?;
-        let Self { model, statement, remembered, output, evidence, now } = self;
-        let said = statement.as_bytes().to_vec();
-        let mut bundle = statement.sign(signer).map_err(Error::Sign)?;
-        let mut verified = None;
-        if let Some(evidence) = &evidence {
-            let key = signer.public_key_spki_der();
-            bundle = adding::log_and_timestamp(bundle, &key, &evidence.services, &evidence.client)
-                .map_err(Error::Service)?;
-            verified = evidence.verify(&bundle, signer, now)?;
+        sign_with(self, signer)
+    }
+}
+
+impl Sayable for Prepared {
+    type Written = SignedFile;
+
+    fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn evidence(&self) -> Option<&EvidenceServices> {
+        self.evidence.as_ref()
+    }
+
+    fn check_before_publishing(&self) -> Result<(), Error> {
+        self.output.check_before_publishing()
+    }
+
+    fn check_said(&self, payload_type: &str, payload: &[u8]) -> Result<(), String> {
+        let said = read_signed_model(payload_type, payload, Reading::Field).map_err(|e| e.to_string())?;
+        let same = said.manifest.compare(self.model.manifest()).is_match();
+        if same { Ok(()) } else { Err("it says something else".into()) }
+    }
+
+    fn write(self, bundle: &Bundle, made: Made) -> Result<SignedFile, Error> {
+        let Self { model, statement, remembered, output, .. } = self;
+        output.write(bundle)?;
+        let manifest = model.manifest();
+        let mut notes = model.notes().to_vec();
+        if let Some(Err(e)) = remembered.map(|remembered| remembered.write(statement.as_bytes())) {
+            notes.push(format!("the signature is good, but nothing could be remembered: {e}"));
         }
-        check_as_a_reader_would(&bundle, signer, model.manifest()).map_err(Error::SelfCheck)?;
-        let mut report = written(&output, &bundle, &model, remembered, &said, signer_report)?;
-        if let Some(evidence) = &evidence {
-            report.evidence = verified;
-            report.trusted_root = evidence.trust.as_ref().map(|trust| trust.report.clone());
-            if evidence.trust.is_none() {
-                report.notes.push(
-                    "the log entries and timestamps were not verified, because no --trusted-root was given"
-                        .into(),
-                );
-            }
-        }
+        notes.extend(made.notes);
+        let report = SignReport {
+            schema: SignReport::SCHEMA.into(),
+            signature: output.path.display().to_string(),
+            signer: made.signer,
+            evidence: made.evidence,
+            trusted_root: made.trusted_root,
+            model: ModelReport::new(model.name(), manifest, model.bytes()),
+            digests: Digests::of(manifest),
+            serialization: manifest.serialization().into(),
+            notes,
+        };
         Ok(SignedFile { path: output.path, report })
     }
-}
-
-/// Writes the bundle and says so.
-pub(crate) fn written(
-    output: &Output,
-    bundle: &Bundle,
-    model: &MeasuredModel,
-    remembered: Option<Remembered>,
-    statement: &[u8],
-    signer: SignerReport,
-) -> Result<SignReport, Error> {
-    output.write(bundle)?;
-    let manifest = model.manifest();
-    let mut notes = model.notes().to_vec();
-    if let Some(Err(e)) = remembered.map(|remembered| remembered.write(statement)) {
-        notes.push(format!("the signature is good, but nothing could be remembered: {e}"));
-    }
-    Ok(SignReport {
-        schema: SignReport::SCHEMA.into(),
-        signature: output.path.display().to_string(),
-        signer,
-        evidence: None,
-        trusted_root: None,
-        model: ModelReport::new(model.name(), manifest, model.bytes()),
-        digests: Digests::of(manifest),
-        serialization: manifest.serialization().into(),
-        notes,
-    })
-}
-
-impl EvidenceServices {
-    /// What of the evidence verifies, where there is something to verify it against.
-    fn verify(
-        &self,
-        bundle: &Bundle,
-        signer: &dyn Signer,
-        now: Timestamp,
-    ) -> Result<Option<EvidenceReport>, Error> {
-        let Some(trust) = &self.trust else { return Ok(None) };
-        let key = PublicKey::from_spki_der(&signer.public_key_spki_der())
-            .map_err(|e| Error::SelfCheck(e.to_string()))?;
-        let evidence = Verifier::evidence_of(bundle, &key, &trust.root, now)
-            .map_err(|e| Error::SelfCheck(e.to_string()))?;
-        Ok(Some((&evidence).into()))
-    }
-}
-
-/// Who will have signed. A signature under a certificate that verifiers will refuse is worth nothing, so that is said
-/// before anything is hashed.
-fn check_material(signer: &dyn Signer, now: Timestamp) -> Result<SignerReport, Error> {
-    let refuse = |e: &dyn std::fmt::Display| Error::Certificate(e.to_string());
-    let material = signer.material();
-    let VerificationMaterial::CertificateChain(ders) = &material else {
-        let key = PublicKey::from_spki_der(&signer.public_key_spki_der())
-            .map_err(|e| Error::SelfCheck(e.to_string()))?;
-        return Ok(SignerReport::of_key(material.method(), &key));
-    };
-    let chain = ders.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>();
-    let chain = chain.map_err(|e| refuse(&e))?;
-    let Some((leaf, issuers)) = chain.split_first() else { return Err(refuse(&"there is none")) };
-    let key = check_signing_leaf(leaf, now).map_err(|e| refuse(&e))?;
-    if let Some(expired) = issuers.iter().find(|c| now < c.not_before() || c.not_after() < now) {
-        return Err(refuse(&format_args!(
-            "its issuer '{}' is valid from {} to {} only",
-            expired.subject(),
-            expired.not_before(),
-            expired.not_after()
-        )));
-    }
-    Ok(SignerReport::of_leaf(leaf, &key))
-}
-
-/// Reads the new bundle back from its written form: the signature verifies, and it says what was measured.
-fn check_as_a_reader_would(bundle: &Bundle, signer: &dyn Signer, manifest: &Manifest) -> Result<(), String> {
-    let json = bundle.to_json().map_err(|e| e.to_string())?;
-    let read = Bundle::parse(&json).map_err(|e| e.to_string())?;
-    let key = PublicKey::from_spki_der(&signer.public_key_spki_der()).map_err(|e| e.to_string())?;
-    let envelope = read.envelope();
-    key.verify(&envelope.pae(), envelope.signature()).map_err(|_| "bad signature".to_owned())?;
-    let said = read_signed_model(envelope.payload_type(), envelope.payload_unverified(), Reading::Field)
-        .map_err(|e| e.to_string())?;
-    if said.manifest.compare(manifest).is_match() { Ok(()) } else { Err("it says something else".into()) }
 }

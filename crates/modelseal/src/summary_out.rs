@@ -89,10 +89,9 @@ impl Decided {
                 })
                 .collect(),
             inputs: self
-                .facts()
                 .bundles()
-                .iter()
-                .filter(|name| !report.rejected.iter().any(|rejected| rejected.evidence == **name))
+                .into_iter()
+                .filter(|name| !report.rejected.iter().any(|rejected| rejected.evidence == *name))
                 .filter_map(|name| {
                     Some(InputUsed { name: String::new(), sha256: sha256(name.strip_prefix("sha256:")?)? })
                 })

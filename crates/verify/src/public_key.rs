@@ -386,15 +386,6 @@ pub(crate) fn oid_text(oid: &ObjectIdentifier) -> String {
     }
 }
 
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}"); // writing to a String does not fail
-        text
-    })
-}
-
 #[derive(Clone, PartialEq, Eq)]
 enum Key {
     /// The uncompressed point, known to be on the curve.

@@ -14,7 +14,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use modelseal_core::{
-    bundle::{Bundle, PublicKeyIdentifier, VerificationMaterial},
+    bundle::{Bundle, PublicKeyIdentifier, SignedDocument, VerificationMaterial},
     dsse::{Envelope, IN_TOTO_PAYLOAD_TYPE},
     key,
     text::Printable,
@@ -54,6 +54,11 @@ pub enum VerifyError {
     Method {
         /// The bundle's method.
         found: &'static str,
+        /// The method of this verifier.
+        expected: &'static str,
+    },
+    /// The envelope came without anything that says how to verify it, which a public key alone can do without.
+    BareEnvelope {
         /// The method of this verifier.
         expected: &'static str,
     },
@@ -156,6 +161,27 @@ impl Verifier {
             return Err(VerifyError::PayloadType(bundle.envelope().payload_type().to_owned()));
         }
         self.verify_payload(bundle, IN_TOTO_PAYLOAD_TYPE, now)
+    }
+
+    /// The same for what attestations come in besides bundles: an envelope by itself is verified with a public key, and with
+    /// nothing else, because it does not say who signed it, when, or where that is public.
+    ///
+    /// # Errors
+    /// [`VerifyError`], the most specific reason that was found.
+    pub fn verify_document(
+        &self,
+        document: &SignedDocument,
+        now: Timestamp,
+    ) -> Result<Verified<Payload>, VerifyError> {
+        let envelope = match document {
+            SignedDocument::Bundle(bundle) => return self.verify(bundle, now),
+            other => other.envelope(),
+        };
+        let Trust::Key(key) = &self.trust else {
+            return Err(VerifyError::BareEnvelope { expected: self.method() });
+        };
+        let hint = VerificationMaterial::PublicKey(PublicKeyIdentifier::Hint(key.hint()));
+        self.verify(&Bundle::new(hint, envelope.clone()), now)
     }
 
     /// The same for a signed document that is no in-toto statement, such as a policy: the envelope's payload must be of
@@ -347,6 +373,10 @@ impl fmt::Display for VerifyError {
             Self::Method { found, expected } => write!(
                 f,
                 "the bundle was signed with method '{found}', but it is being verified with method '{expected}'"
+            ),
+            Self::BareEnvelope { expected } => write!(
+                f,
+                "a DSSE envelope without a bundle around it can be verified with method 'key' only, not with '{expected}'"
             ),
             Self::OtherKey { named, given, fingerprint } => write!(
                 f,

@@ -33,6 +33,7 @@ const DOMAINS: &[(&str, &str, &str)] = &[
     ("vsa", "what another verifier has found", "vsa"),
     ("aibom", "bills of materials", "aibom"),
     ("dataset", "training data", "datasets"),
+    ("statement", "statements that are not signed yet", ""),
     ("usage", "the command line, and what was given with it", ""),
     ("error", "what could not be decided", "results-and-exit-statuses"),
 ];
@@ -123,7 +124,7 @@ fn page(entry: &CodeEntry) -> String {
         sentence(remedy),
         outcome.to_lowercase(),
     );
-    if code.domain() != "usage" {
+    if !["usage", "statement"].contains(&code.domain()) {
         let _ =
             write!(text, "| can a waiver excuse it | {waived} |\n| under `mode = \"audit\"` | {relaxed} |\n");
     }

@@ -5,7 +5,7 @@
 mod decision_support;
 
 use decision_support::*;
-use modelseal_core::{manifest::Manifest, predicate::descriptor::DigestSet};
+use modelseal_core::{manifest::Manifest, predicate::descriptor::Descriptor};
 use modelseal_verify::{
     decision::{BaseModel, BaseModels, Code, Request, Verdict, decide_with},
     facts::Facts,
@@ -243,7 +243,7 @@ fn datasets_that_accepted_provenance_declares() {
 struct Bases(Vec<(Request, Facts)>);
 
 impl BaseModels for Bases {
-    fn find(&self, reference: &Reference, _: &DigestSet) -> Option<BaseModel<'_>> {
+    fn find(&self, reference: &Reference, _: &Descriptor) -> Option<BaseModel<'_>> {
         let found = self.0.iter().find(|(request, _)| request.reference() == reference);
         found.map(|(request, facts)| BaseModel { request, facts })
     }
@@ -289,15 +289,19 @@ fn base_models_are_judged_by_the_same_policies() {
         "{}",
         show(&report)
     );
-    assert_eq!(code(&made_from(REFERENCE, &hex), &[&good]), Some(Code::ErrorLimitExceeded));
+    let itself = made_from(REFERENCE, &top.manifest_digest().to_hex());
+    assert_eq!(code(&itself, &[&good]), Some(Code::ErrorLimitExceeded));
     // Too many generations.
     let name = |n: u32| format!("hf://huggingface.co/acme/base{n}");
+    let bytes = |n: u32| manifest(&[("base", &n.to_string())]);
     let step = |n: u32| {
-        let case = Case::new(&text).named(&name(n)).model(base.clone());
-        case.bundle(provenance_of(&name(n), &base, provenance(json!({}), from(&name(n + 1), &hex))))
+        let case = Case::new(&text).named(&name(n)).model(bytes(n));
+        let older = from(&name(n + 1), &bytes(n + 1).manifest_digest().to_hex());
+        case.bundle(provenance_of(&name(n), &bytes(n), provenance(json!({}), older)))
     };
     let (one, two, three) = (step(1), step(2), step(3));
-    let report = judge(&made_from(&name(1), &hex), &[&one, &two, &three]);
+    let first = made_from(&name(1), &bytes(1).manifest_digest().to_hex());
+    let report = judge(&first, &[&one, &two, &three]);
     assert_eq!(
         (report.verdict, report.code),
         (Verdict::Error, Some(Code::ErrorLimitExceeded)),

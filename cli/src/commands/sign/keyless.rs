@@ -1,17 +1,15 @@
 //! `modelseal sign sigstore`: the token, the question, the browser.
 
 use crate::{
-    args::{IdentityArgs, SignSigstoreArgs},
+    args::{IdentityArgs, SignIdentityArgs},
     exit::Failure,
     files, interrupt,
     output::Output,
-    password,
-    progress::Bar,
-    services,
+    password, services,
 };
 use modelseal::{
-    Environment, Flow, HttpClient, IdentityToken, Interaction, OAuth, Printable, PublicIdentity, Secret,
-    Services, SignRequest, SignedFile, TokenSourceError,
+    Environment, Flow, HttpClient, IdentityToken, Interaction, OAuth, Printable, PublicIdentity, Sayable,
+    Secret, Services, TokenSourceError,
 };
 use std::{
     env,
@@ -29,7 +27,13 @@ const BROWSER_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Measures, identifies, asks, signs. Whatever is given on the command line is checked before the model is hashed; a
 /// token that has to be fetched is fetched afterwards, because it lives for minutes only.
-pub fn sign(request: SignRequest, args: &SignSigstoreArgs, output: &Output) -> Result<SignedFile, Failure> {
+///
+/// `prepare` measures, and says what will be signed.
+pub fn sign<S: Sayable>(
+    args: &SignIdentityArgs,
+    output: &Output,
+    prepare: impl FnOnce() -> Result<S, Failure>,
+) -> Result<S::Written, Failure> {
     let trust = services::trust(&args.instance)?;
     let signing = services::signing(args)?;
     let client = services::client(&args.network)?;
@@ -41,8 +45,7 @@ pub fn sign(request: SignRequest, args: &SignSigstoreArgs, output: &Output) -> R
     } else {
         check_source(&args.identity, &signing)?;
     }
-    let prepared = request.publishing().prepare(&Bar::start())?;
-    let request = prepared.keyless(signing.clone(), client.clone(), trust)?;
+    let request = modelseal::keyless(prepare()?, signing.clone(), client.clone(), trust)?;
     let (token, asked) = match given {
         Some(token) => (token, true),
         None => (fetch(&args.identity, &signing, &client, output)?, false),

@@ -1,43 +1,43 @@
 //! The private keys that sign: files, tokens, key management services.
 
 use crate::{
-    args::{ChainArgs, EvidenceArgs, KeyArgs, SignMethod},
+    args::{ChainArgs, EvidenceArgs, KeyArgs, Who},
     exit::Failure,
     files, password, pin, services,
 };
 use modelseal::{
-    CertificateSigner, CertificateSignerError, KeySigner, KmsKey, KmsUri, PasswordError, Pkcs11Key,
-    Pkcs11Uri, PrivateKey, PrivateKeyError, Signer, SigningKey, report::SignReport,
+    CertificateSigner, CertificateSignerError, EvidenceServices, KeySigner, KmsKey, KmsUri, PasswordError,
+    Pkcs11Key, Pkcs11Uri, PrivateKey, PrivateKeyError, Signer, SigningKey, report::SerializationReport,
 };
 use std::path::Path;
 
 /// Opens the key, asking for its password or PIN: before the model is hashed.
-pub fn open(method: &SignMethod) -> Result<Box<dyn Signer>, Failure> {
-    match method {
-        SignMethod::Key(args) => match &args.key.kms {
-            Some(uri) => Ok(Box::new(KeySigner::new(kms(uri, &args.evidence)?))),
-            None => Ok(Box::new(KeySigner::new(private_key(&args.key)?))),
+pub fn open(who: &Who) -> Result<Box<dyn Signer>, Failure> {
+    match who {
+        Who::Key { key, chain, evidence } => match &key.kms {
+            Some(uri) => signer(kms(uri, evidence)?, chain.as_ref()),
+            None => signer(private_key(key)?, chain.as_ref()),
         },
-        SignMethod::Certificate(args) => match &args.key.kms {
-            Some(uri) => certified(kms(uri, &args.evidence)?, &args.chain),
-            None => certified(private_key(&args.key)?, &args.chain),
-        },
-        SignMethod::Pkcs11Key(args) => Ok(Box::new(KeySigner::new(token(&args.token)?))),
-        SignMethod::Pkcs11Certificate(args) => certified(token(&args.token)?, &args.chain),
-        SignMethod::Sigstore(_) => Err(Failure::usage("usage.flags", "an identity is not a key")),
+        Who::Token { token: args, chain, .. } => signer(token(args)?, chain.as_ref()),
+        Who::Identity(_) => Err(Failure::usage("usage.flags", "an identity is not a key")),
+    }
+}
+
+/// Who adds evidence to signatures that do without; nothing where none is asked for.
+pub fn evidence(who: &Who) -> Result<Option<EvidenceServices>, Failure> {
+    match who {
+        Who::Key { evidence, .. } | Who::Token { evidence, .. } => services::evidence(evidence),
+        Who::Identity(_) => Ok(None),
     }
 }
 
 /// A private key that lies in the model goes wherever the model goes.
-pub fn published_key(method: &SignMethod, report: &SignReport) -> Option<String> {
-    let (common, key) = match method {
-        SignMethod::Key(args) => (&args.common, args.key.private_key.as_ref()?),
-        SignMethod::Certificate(args) => (&args.common, args.key.private_key.as_ref()?),
-        _ => return None,
-    };
-    let (model, canonical) = (common.model.path.canonicalize().ok()?, key.canonicalize().ok()?);
+pub fn published_key(who: &Who, model: &Path, signed: &SerializationReport) -> Option<String> {
+    let Who::Key { key, .. } = who else { return None };
+    let key = key.private_key.as_ref()?;
+    let (model, canonical) = (model.canonicalize().ok()?, key.canonicalize().ok()?);
     let inside = canonical.strip_prefix(model).ok()?;
-    if report.serialization.ignore_paths.iter().any(|ignored| inside.starts_with(ignored)) {
+    if signed.ignore_paths.iter().any(|ignored| inside.starts_with(ignored)) {
         return None;
     }
     Some(format!(
@@ -45,6 +45,13 @@ pub fn published_key(method: &SignMethod, report: &SignReport) -> Option<String>
          key; move it out and sign again",
         key.display()
     ))
+}
+
+fn signer<K: SigningKey + 'static>(key: K, chain: Option<&ChainArgs>) -> Result<Box<dyn Signer>, Failure> {
+    match chain {
+        Some(chain) => certified(key, chain),
+        None => Ok(Box::new(KeySigner::new(key))),
+    }
 }
 
 fn private_key(args: &KeyArgs) -> Result<PrivateKey, Failure> {

@@ -172,16 +172,7 @@ fn release(site: &Site, version: &str) {
     let mut statement: Value = serde_json::from_str(&site.world.read("v.json")).unwrap();
     statement["predicateType"] = "https://in-toto.io/attestation/release/v0.1".into();
     statement["predicate"] = serde_json::json!({ "purl": format!("pkg:huggingface/acme/ranker@{version}") });
-    let (kind, statement) = ("application/vnd.in-toto+json", statement.to_string());
-    site.world.file("pae", format!("DSSEv1 {} {kind} {} {statement}", kind.len(), statement.len()));
-    site.world.file("payload", statement);
-    let sign = ["pkeyutl", "-sign", "-inkey", "alice.key", "-rawin", "-in", "pae", "-out", "sig"];
-    site.world.tool("openssl", &sign);
-    let base64 = |file| Value::from(site.world.tool("openssl", &["base64", "-A", "-in", file]));
-    let mut bundle: Value = serde_json::from_str(&site.world.read("alice.sig")).unwrap();
-    bundle["dsseEnvelope"]["payload"] = base64("payload");
-    bundle["dsseEnvelope"]["signatures"][0]["sig"] = base64("sig");
-    site.world.file("release.sig", bundle.to_string());
+    site.attest("alice", &statement, "release.sig");
 }
 
 #[test]

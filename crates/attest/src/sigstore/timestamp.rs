@@ -10,6 +10,7 @@ use der::{
     Any, Decode, Encode, Reader, SliceReader, Tag, Tagged,
     asn1::{ObjectIdentifier, OctetStringRef, Uint, UintRef},
 };
+use modelseal_core::text::hex;
 
 const AUTHORITY: &str = "timestamp authority";
 
@@ -52,8 +53,8 @@ pub(super) fn timestamp(
     let mismatch = |what, sent: &[u8], found: &[u8]| SigningError::TimestampMismatch {
         url: url.clone(),
         what,
-        sent: hex(sent),
-        found: hex(found),
+        sent: shown(sent),
+        found: shown(found),
     };
     if stated.algorithm != SHA256 {
         return Err(improper(&format!("a timestamp over a digest of kind {}", stated.algorithm)));
@@ -175,6 +176,7 @@ fn without_zeros(number: &[u8]) -> &[u8] {
     number.iter().position(|byte| *byte != 0).and_then(|start| number.get(start..)).unwrap_or_default()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().take(64).map(|byte| format!("{byte:02x}")).collect()
+/// As much of what a service said as a message takes.
+fn shown(bytes: &[u8]) -> String {
+    hex(bytes.get(..64).unwrap_or(bytes))
 }

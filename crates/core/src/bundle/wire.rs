@@ -35,6 +35,20 @@ pub(super) fn read(document: &[u8]) -> Result<Bundle, BundleError> {
     Ok(Bundle { material: kind.read()?, envelope: envelope.read()?, log_entries, timestamps })
 }
 
+/// Reads an envelope that stands by itself, and whether a certificate lies in it.
+pub(super) fn read_envelope(document: &[u8]) -> Result<(Envelope, bool), BundleError> {
+    let wire: WireBareEnvelope<'_> = json::read(document, MAX_BUNDLE_BYTES).map_err(BundleError::Json)?;
+    let has_certificate =
+        wire.signatures.iter().any(|one| one.cert.as_ref().is_some_and(|cert| !cert.is_empty()));
+    let signatures = wire.signatures.0.into_iter().map(|one| {
+        let WireBareSignature { sig, keyid, .. } = one.0;
+        Object(WireSignature { sig, keyid })
+    });
+    let signatures = signatures.collect::<AtMost<_, MAX_CERTIFICATES>>();
+    let envelope = WireEnvelope { payload: wire.payload, payload_type: wire.payload_type, signatures };
+    Ok((envelope.read()?, has_certificate))
+}
+
 /// Writes a bundle, without a line end.
 pub(super) fn write(bundle: &Bundle) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&WireBundle::from(bundle))
@@ -142,6 +156,31 @@ struct WireSignature<'a> {
     /// Absent, empty or null; never used (OMS v1.0 §4.1). The reference implementation writes it empty.
     #[serde(borrow, default)]
     keyid: Option<Cow<'a, str>>,
+}
+
+/// DSSE's own JSON form, as Tekton Chains and slsa-github-generator write it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireBareEnvelope<'a> {
+    #[serde(borrow)]
+    payload: Cow<'a, str>,
+    #[serde(rename = "payloadType", borrow)]
+    payload_type: Cow<'a, str>,
+    #[serde(borrow)]
+    signatures: AtMost<Object<WireBareSignature<'a>>, MAX_CERTIFICATES>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireBareSignature<'a> {
+    #[serde(borrow)]
+    sig: Cow<'a, str>,
+    /// A hint that nobody signed; never used.
+    #[serde(borrow, default)]
+    keyid: Option<Cow<'a, str>>,
+    /// An extension of go-securesystemslib: the certificate of the key, in PEM.
+    #[serde(borrow, default)]
+    cert: Option<Cow<'a, str>>,
 }
 
 fn read_log_entries(

@@ -278,3 +278,29 @@ proptest! {
         prop_assert!(!cover(&model, &subjects).is_full());
     }
 }
+
+#[test]
+fn a_digest_method_is_read_back_and_no_other_spelling_is() {
+    let size = NonZeroU64::new(1_000_000_000).unwrap();
+    for method in [Method::Files, Method::Shards(size)] {
+        for algorithm in Algorithm::ALL {
+            let serialization = Serialization { method, algorithm, ..Default::default() };
+            assert_eq!(read_digest_method(&digest_method(&serialization)), Some((method, algorithm)));
+        }
+    }
+    for other in [
+        "",
+        "oms/v1.0",
+        "oms/v1.0;files",
+        "oms/v1.0;files;md5",
+        "oms/v1.0;files;sha256;",
+        "oms/v1.0;shards;sha256",
+        "oms/v1.0;shards;0;sha256",
+        "oms/v1.0;shards;+10;sha256",
+        "oms/v1.0;shards;010;sha256",
+        "oms/v2;files;sha256",
+        PART_OF_DIRECTORY,
+    ] {
+        assert_eq!(read_digest_method(other), None, "{other}");
+    }
+}

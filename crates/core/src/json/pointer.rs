@@ -82,6 +82,12 @@ impl Pointer {
     }
 }
 
+/// A member's name as one segment of a pointer.
+#[must_use]
+pub fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
 fn segment(raw: &str, whole: &str) -> Result<Segment, PointerError> {
     if raw == "*" {
         return Ok(Segment::Every);

@@ -1,7 +1,7 @@
 //! [`Value`]: any JSON document, kept exactly. Numbers stay the digits that were written: a seed above 2^53 must not
 //! change on its way to a test.
 
-use super::{JsonError, check};
+use super::{DUPLICATE, JsonError, check};
 use crate::{
     limits::{MAX_JSON_DEPTH, MAX_JSON_MEMBERS, MAX_JSON_VALUES},
     text::Printable,
@@ -322,7 +322,7 @@ impl<'a> Builder<'a> {
             let value = self.value(depth)?;
             if members.contains_key(&name) {
                 let shown: String = name.chars().take(80).collect();
-                return Err(bad(format_args!("duplicate member '{}'", Printable(&shown))));
+                return Err(bad(format_args!("{DUPLICATE} '{}'", Printable(&shown))));
             }
             members.insert(name, value);
             if members.len() > MAX_JSON_MEMBERS {

@@ -6,7 +6,7 @@
 //! otherwise the input is *unresolved*.
 
 use super::{error::PredicateError, field::is_uri, slsa_provenance::Provenance};
-use crate::json::value::Value;
+use crate::json::{pointer::escaped, value::Value};
 
 /// Where the pages of the build types are.
 const PAGES: &str = "https://github.com/modelseal/modelseal/blob/main/docs/buildtypes/";
@@ -266,10 +266,6 @@ fn is_unset(value: &Value) -> bool {
 
 fn pointer(name: &str) -> String {
     format!("/buildDefinition/externalParameters/{}", escaped(name))
-}
-
-fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]

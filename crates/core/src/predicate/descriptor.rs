@@ -112,6 +112,24 @@ impl DigestSet {
         equal
     }
 
+    /// Reads one digest as people write it: `sha256:<hex>`, `gitCommit:<hex>`. Only strong algorithms are known.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (algorithm, hex) = text.split_once(':').ok_or("it is not of the form sha256:<hex>")?;
+        if !Self::is_strong(algorithm) {
+            let known = ALGORITHMS.iter().filter(|(_, _, strong)| *strong).map(|(name, _, _)| *name);
+            let known: Vec<&str> = known.collect();
+            return Err(format!(
+                "'{algorithm}' is no digest that pins anything; known are {}",
+                known.join(", ")
+            ));
+        }
+        check_digest(algorithm, hex, algorithm).map_err(|e| e.to_string())?;
+        Ok(Self::of([(algorithm, hex)]))
+    }
+
     pub(super) fn read(field: &Field<'_>) -> Result<Self, PredicateError> {
         let mut digests = BTreeMap::new();
         for (algorithm, field) in field.each_member()? {
@@ -122,7 +140,9 @@ impl DigestSet {
         Ok(Self(digests))
     }
 
-    fn to_value(&self) -> Value {
+    /// The set as JSON.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
         Value::Object(self.0.iter().map(|(name, hex)| (name.as_str().into(), hex.as_str().into())).collect())
     }
 }
@@ -152,12 +172,20 @@ impl Descriptor {
         Value::Object(fields.into_iter().flatten().collect())
     }
 
+    /// Reads a descriptor that stands by itself.
+    ///
+    /// # Errors
+    /// [`PredicateError`] names the field.
+    pub fn from_value(value: &Value) -> Result<Self, PredicateError> {
+        Self::read(&Field::root(value))
+    }
+
     pub(super) fn read(field: &Field<'_>) -> Result<Self, PredicateError> {
         let read = Self {
             name: field.member("name")?.text()?,
             uri: field.member("uri")?.text()?,
             digest: DigestSet::read(&field.member("digest")?)?,
-            content: field.member("content")?.text()?,
+            content: field.member("content")?.base64()?,
             download_location: field.member("downloadLocation")?.text()?,
             media_type: field.member("mediaType")?.text()?,
             annotations: field.member("annotations")?.values()?,
@@ -168,6 +196,11 @@ impl Descriptor {
         Ok(read)
     }
 
+    /// The descriptor here, if there is one.
+    pub(super) fn read_optional(field: &Field<'_>) -> Result<Option<Self>, PredicateError> {
+        if field.is_absent() { Ok(None) } else { Self::read(field).map(Some) }
+    }
+
     pub(super) fn read_all(field: &Field<'_>) -> Result<Vec<Self>, PredicateError> {
         field.list()?.iter().map(Self::read).collect()
     }
@@ -175,6 +208,9 @@ impl Descriptor {
 
 /// Whether `hex` is what a digest of `algorithm` looks like. Nothing is known of other algorithms' digests.
 pub(crate) fn check_digest(algorithm: &str, hex: &str, at: &str) -> Result<(), PredicateError> {
+    if hex.is_empty() {
+        return Err(PredicateError::Missing { at: at.to_owned() });
+    }
     let Some((_, lengths, _)) = ALGORITHMS.iter().find(|(name, _, _)| *name == algorithm) else {
         return Ok(());
     };
@@ -190,7 +226,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Descriptor, PredicateError> {
-        Descriptor::read(&Field::root(&Value::parse(text.as_bytes(), 1 << 20).unwrap()))
+        Descriptor::from_value(&Value::parse(text.as_bytes(), 1 << 20).unwrap())
     }
 
     #[test]
@@ -211,6 +247,7 @@ mod tests {
         ] {
             assert_eq!(read(bad), Err(PredicateError::Descriptor { at: String::new() }), "{bad}");
         }
+        assert_eq!(read(r#"{"content":"e"}"#), Err(PredicateError::Base64 { at: "/content".into() }));
         assert!(matches!(read("[]"), Err(PredicateError::Kind { .. })));
         assert!(matches!(read(r#"{"uri":7}"#), Err(PredicateError::Kind { at, .. }) if at == "/uri"));
     }
@@ -232,6 +269,17 @@ mod tests {
         assert!(digest("sha256", "").is_err());
         assert!(read(r#"{"digest":{"sha256":7}}"#).is_err());
         assert!(read(r#"{"digest":"abcd"}"#).is_err());
+    }
+
+    #[test]
+    fn a_digest_is_read_as_people_write_it() {
+        let hex = "ab".repeat(32);
+        assert_eq!(DigestSet::parse(&format!("sha256:{hex}")).unwrap().get("sha256"), Some(&*hex));
+        assert!(DigestSet::parse(&format!("gitCommit:{}", "a".repeat(40))).is_ok());
+        for bad in ["", "sha256", "sha256:", "sha256:AB", &hex, "md5:00000000000000000000000000000000", "x:y"]
+        {
+            assert!(DigestSet::parse(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -58,6 +58,11 @@ pub enum PredicateError {
         /// What could be.
         known: Vec<&'static str>,
     },
+    /// A field is no base64.
+    Base64 {
+        /// The field.
+        at: String,
+    },
     /// A digest is not lowercase hexadecimal of the length that its algorithm gives.
     Digest {
         /// The digest.
@@ -100,45 +105,62 @@ impl PredicateError {
             | Self::Time { at, .. }
             | Self::EndBeforeStart { at }
             | Self::NotOneOf { at, .. }
+            | Self::Base64 { at }
             | Self::Digest { at, .. }
             | Self::Descriptor { at }
             | Self::UnknownParameter { at, .. }
             | Self::Contradiction { at, .. } => at,
         }
     }
+
+    /// What is wrong, without the place.
+    #[must_use]
+    pub fn what(&self) -> String {
+        What(self).to_string()
+    }
 }
 
 impl fmt::Display for PredicateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = if self.at().is_empty() { "/" } else { self.at() };
-        write!(f, "{}: ", Short(at))?;
-        match self {
-            Self::Missing { .. } => f.write_str("required, but unset or empty"),
-            Self::Kind { expected, found, .. } => write!(f, "expected {expected}, found {found}"),
-            Self::Uri { found, .. } => write!(f, "'{}' is no URI", Short(found)),
-            Self::Purl { found, why, .. } => {
+        write!(f, "{}: {}", Short(at), What(self))
+    }
+}
+
+/// What is wrong, without the place.
+struct What<'a>(&'a PredicateError);
+
+impl fmt::Display for What<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use PredicateError as E;
+        match self.0 {
+            E::Missing { .. } => f.write_str("required, but unset or empty"),
+            E::Kind { expected, found, .. } => write!(f, "expected {expected}, found {found}"),
+            E::Uri { found, .. } => write!(f, "'{}' is no URI", Short(found)),
+            E::Purl { found, why, .. } => {
                 write!(f, "'{}' is no package URL of a release: {why}", Short(found))
             }
-            Self::Time { found, .. } => {
+            E::Time { found, .. } => {
                 write!(f, "'{}' is no RFC 3339 time in UTC, like 2026-03-01T12:00:00Z", Short(found))
             }
-            Self::EndBeforeStart { .. } => f.write_str("it ended before it started"),
-            Self::NotOneOf { found, known, .. } => {
+            E::EndBeforeStart { .. } => f.write_str("it ended before it started"),
+            E::NotOneOf { found, known, .. } => {
                 write!(f, "'{}' is none of {}", Short(found), known.join(", "))
             }
-            Self::Digest { found, lengths: [length], .. } => {
+            E::Digest { found, lengths: [length], .. } => {
                 write!(f, "'{}' is not lowercase hexadecimal of {length} characters", Short(found))
             }
-            Self::Digest { found, .. } => write!(
+            E::Digest { found, .. } => write!(
                 f,
                 "'{}' is not lowercase hexadecimal of a length that the algorithm has",
                 Short(found)
             ),
-            Self::Descriptor { .. } => f.write_str("a resource needs a uri, a digest or content"),
-            Self::UnknownParameter { known, .. } => {
+            E::Base64 { .. } => f.write_str("not base64"),
+            E::Descriptor { .. } => f.write_str("a resource needs a uri, a digest or content"),
+            E::UnknownParameter { known, .. } => {
                 write!(f, "the build type defines no such parameter; it defines {}", known.join(", "))
             }
-            Self::Contradiction { why, .. } => f.write_str(why),
+            E::Contradiction { why, .. } => f.write_str(why),
         }
     }
 }

@@ -2,9 +2,18 @@
 //! fields that nobody knows are ignored (in-toto/attestation `spec/v1/README.md`, parsing rules).
 
 use super::error::PredicateError;
-use crate::json::value::Value;
+use crate::json::{pointer::escaped, value::Value};
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+
+const LENIENT: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
 /// The members of a JSON object, by name.
 pub type Members = BTreeMap<Box<str>, Value>;
@@ -44,7 +53,7 @@ impl<'a> Field<'a> {
         let members = self.members()?.into_iter().flatten();
         Ok(members
             .map(|(name, value)| {
-                let at = format!("{}/{}", self.at, name.replace('~', "~0").replace('/', "~1"));
+                let at = format!("{}/{}", self.at, escaped(name));
                 (&**name, Self { value: Some(value).filter(|v| !v.is_null()), at })
             })
             .collect())
@@ -76,6 +85,10 @@ impl<'a> Field<'a> {
             Some(Value::Number(number)) => Ok(Some(number.as_str().to_owned())),
             _ => self.text(),
         }
+    }
+
+    pub(super) fn required_text_or_number(&self) -> Result<String, PredicateError> {
+        self.text_or_number()?.ok_or_else(|| self.missing())
     }
 
     /// A URI by its form: a scheme, a colon, and something behind it without white space.
@@ -119,13 +132,37 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// The elements of an array that has to be there, though it may be empty.
+    pub(super) fn required_list(&self) -> Result<Vec<Self>, PredicateError> {
+        if self.is_absent() { Err(self.missing()) } else { self.list() }
+    }
+
+    pub(super) fn list_or_object(&self) -> Result<Option<Value>, PredicateError> {
+        match self.value {
+            Some(Value::Array(_) | Value::Object(_)) | None => Ok(self.value.cloned()),
+            Some(other) => Err(self.wrong("an array or an object", other)),
+        }
+    }
+
+    /// Bytes in base64 as protobuf's JSON reads them, in either alphabet, kept as they were written.
+    pub(super) fn base64(&self) -> Result<Option<String>, PredicateError> {
+        match self.text()? {
+            Some(text) if !is_base64(&text) => Err(PredicateError::Base64 { at: self.at.clone() }),
+            text => Ok(text),
+        }
+    }
+
     pub(super) fn texts(&self) -> Result<Vec<String>, PredicateError> {
         self.list()?.iter().map(Self::required_text).collect()
     }
 
     pub(super) fn text_map(&self) -> Result<BTreeMap<String, String>, PredicateError> {
-        let members = self.each_member()?.into_iter();
-        members.map(|(name, field)| Ok((name.to_owned(), field.text()?.unwrap_or_default()))).collect()
+        let text = |field: Self| match field.value {
+            // The value of a map is no field: `null` is not a string there.
+            None => Err(field.wrong("a string", &Value::Null)),
+            Some(_) => Ok(field.text()?.unwrap_or_default()),
+        };
+        self.each_member()?.into_iter().map(|(name, field)| Ok((name.to_owned(), text(field)?))).collect()
     }
 
     pub(super) fn one_of<T: Copy>(&self, known: &[(&'static str, T)]) -> Result<T, PredicateError> {
@@ -166,6 +203,11 @@ pub fn parse_time(text: &str) -> Option<Timestamp> {
     let exact = (1..=9).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     let plain = fraction.is_empty() || fraction.starts_with('.');
     (shape && exact && plain).then(|| text.parse().ok())?
+}
+
+/// Whether `text` is base64, with or without its padding, in the standard or the URL-safe alphabet.
+pub(crate) fn is_base64(text: &str) -> bool {
+    [&STANDARD, &URL_SAFE].iter().any(|engine| engine.decode(text).is_ok())
 }
 
 /// Whether `text` has the form of an absolute URI.
@@ -215,6 +257,12 @@ mod tests {
     fn a_uri_has_a_scheme() {
         for good in ["https://a", "urn:x", "pkg:a/b@1", "git+https://x@y"] {
             assert!(is_uri(good), "{good}");
+        }
+        for good in ["", "eA==", "eA", "-_8=", "+/8="] {
+            assert!(is_base64(good), "{good}");
+        }
+        for bad in ["e", "eA===", "e A=", "eA==\n", "é", "+_8="] {
+            assert!(!is_base64(bad), "{bad}");
         }
         for bad in ["", "a", ":x", "https:", "1a:b", "a b:c", "https://a b", "x:\u{0}"] {
             assert!(!is_uri(bad), "{bad}");

@@ -5,12 +5,15 @@ pub mod descriptor;
 pub mod digests_v0_1;
 pub mod error;
 pub mod field;
+pub mod reference_v0_1;
 pub mod release;
+pub mod scai_v0_3;
 pub mod signature_v1;
 pub mod slsa_provenance;
 pub mod svr_v0_2;
 pub mod test_result_v0_1;
 pub mod vsa_v1;
+pub mod vulns_v0_2;
 
 use crate::{
     digest::DigestError,
@@ -62,6 +65,12 @@ pub enum Predicate {
     Release(Box<release::Release>),
     /// What a test of the subjects found.
     TestResult(Box<test_result_v0_1::TestResult>),
+    /// What is asserted of the subjects, with evidence.
+    Scai(Box<scai_v0_3::Scai>),
+    /// What a scanner found in the subjects.
+    Vulns(Box<vulns_v0_2::Vulns>),
+    /// Where documents about the subjects are.
+    Reference(Box<reference_v0_1::Reference>),
     /// Anything else: there is only the exact JSON.
     Other,
 }
@@ -88,7 +97,13 @@ impl Predicate {
             test_result_v0_1::PREDICATE_TYPE => {
                 Self::TestResult(Box::new(test_result_v0_1::TestResult::read(predicate)?))
             }
-            _ => Self::Other,
+            scai_v0_3::PREDICATE_TYPE => Self::Scai(Box::new(scai_v0_3::Scai::read(predicate)?)),
+            vulns_v0_2::PREDICATE_TYPE => Self::Vulns(Box::new(vulns_v0_2::Vulns::read(predicate)?)),
+            reference_v0_1::PREDICATE_TYPE => {
+                Self::Reference(Box::new(reference_v0_1::Reference::read(predicate)?))
+            }
+            // Of others it is known only that they are objects (in-toto Statement v1).
+            _ => field::Field::root(predicate).members().map(|_| Self::Other)?,
         })
     }
 }

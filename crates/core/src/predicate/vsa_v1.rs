@@ -1,12 +1,14 @@
 //! SLSA's Verification Summary Attestation, version 1 (SLSA v1.2, `verification_summary`): read and written.
 
 use super::{descriptor::Descriptor, error::PredicateError, field::Field};
-use crate::json::value::Value;
+use crate::json::{pointer::escaped, value::Value};
 use jiff::Timestamp;
 use std::{collections::BTreeMap, fmt};
 
 /// The predicate type.
 pub const PREDICATE_TYPE: &str = "https://slsa.dev/verification_summary/v1";
+
+const INVENTED: &str = "starts with SLSA_ and is no level or property of SLSA; a custom value must not";
 
 /// The level that modelseal adds when a check was waived: "passed" then means "passed, but for what somebody excused".
 pub const WAIVED: &str = "WAIVED";
@@ -87,6 +89,11 @@ impl Vsa {
             return Err(PredicateError::Missing { at: format!("{}/{index}/digest", inputs.at()) });
         }
         read.check_levels(levels.at())?;
+        let counted = read.dependency_levels.iter().flatten().map(|(level, _)| level);
+        if let Some(level) = counted.into_iter().find(|level| is_invented(level)) {
+            let at = format!("{}/{}", dependencies.at(), escaped(level));
+            return Err(PredicateError::Contradiction { at, why: INVENTED });
+        }
         Ok(read)
     }
 
@@ -142,6 +149,9 @@ impl Vsa {
 
     fn check_levels(&self, at: &str) -> Result<(), PredicateError> {
         let contradiction = |why| Err(PredicateError::Contradiction { at: at.to_owned(), why });
+        if let Some(index) = self.verified_levels.iter().position(|level| is_invented(level)) {
+            return Err(PredicateError::Contradiction { at: format!("{at}/{index}"), why: INVENTED });
+        }
         let tracks: Vec<&str> = self
             .verified_levels
             .iter()
@@ -165,6 +175,22 @@ fn track_level(level: &str) -> Option<(&str, u8)> {
     let (track, number) = level.strip_prefix("SLSA_")?.rsplit_once("_LEVEL_")?;
     let canonical = number.len() == 1 && number.bytes().all(|b| b.is_ascii_digit());
     Some((track, number.parse().ok().filter(|_| canonical)?))
+}
+
+/// Whether a level is a custom one under a name that belongs to SLSA: custom values must not start with `SLSA_`
+/// (`verification_summary`, SlsaResult). SLSA's own are levels, and properties of the tracks that it has.
+fn is_invented(level: &str) -> bool {
+    let Some(rest) = level.strip_prefix("SLSA_") else { return false };
+    let is_name = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_uppercase())
+            && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    };
+    match rest.rsplit_once("_LEVEL_") {
+        Some((track, number)) => {
+            !is_name(track) || !(track_level(level).is_some() || number == "UNEVALUATED")
+        }
+        None => !["BUILD_", "SOURCE_"].iter().any(|track| rest.strip_prefix(track).is_some_and(is_name)),
+    }
 }
 
 pub(super) fn object(fields: Vec<(&'static str, Value)>) -> Value {
@@ -257,6 +283,11 @@ mod tests {
             ("\"ACME_IMPORT_APPROVED\"", "\"SLSA_BUILD_LEVEL_3\"", "/verifiedLevels"),
             ("\"ACME_IMPORT_APPROVED\"", "\"FAILED\"", "/verifiedLevels"),
             ("\"ACME_IMPORT_APPROVED\"", "7", "/verifiedLevels/1"),
+            ("\"ACME_IMPORT_APPROVED\"", "\"SLSA_ACME_APPROVED\"", "/verifiedLevels/1"),
+            ("\"ACME_IMPORT_APPROVED\"", "\"SLSA_BUILD_LEVEL_03\"", "/verifiedLevels/1"),
+            ("\"ACME_IMPORT_APPROVED\"", "\"SLSA_BUILD_LEVEL_\"", "/verifiedLevels/1"),
+            ("\"ACME_IMPORT_APPROVED\"", "\"SLSA_\"", "/verifiedLevels/1"),
+            ("{\"SLSA_BUILD_LEVEL_1\": 5}", "{\"SLSA_x/y\": 5}", "/dependencyLevels/SLSA_x~1y"),
             (
                 "{\"SLSA_BUILD_LEVEL_1\": 5}",
                 "{\"SLSA_BUILD_LEVEL_1\": -5}",
@@ -270,6 +301,21 @@ mod tests {
         }
         let digest = format!(", \"digest\": {{\"sha256\": \"{}\"}}}}]", "ab".repeat(32));
         assert_eq!(read(&good().replace(&digest, "}]")).unwrap_err().at(), "/inputAttestations/0/digest");
+    }
+
+    #[test]
+    fn what_slsa_defines_may_start_with_its_name() {
+        for level in [
+            "SLSA_SOURCE_LEVEL_4",
+            "SLSA_BUILD_LEVEL_UNEVALUATED",
+            "SLSA_BUILDENV_LEVEL_1",
+            "SLSA_SOURCE_TWO_PARTY_REVIEWED",
+            "SLSA_BUILD_REPRODUCED",
+            "FAILED_ONCE",
+            "slsa_mine",
+        ] {
+            assert!(read(&good().replace("ACME_IMPORT_APPROVED", level)).is_ok(), "{level}");
+        }
     }
 
     #[test]

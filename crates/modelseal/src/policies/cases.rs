@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use modelseal_verify::decision::{DecisionReport, Status, Verdict};
 use serde::Deserialize;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -43,6 +43,11 @@ struct Case {
     #[serde(default)]
     bundles: Vec<PathBuf>,
     bundle_dir: Option<PathBuf>,
+    /// A store with evidence about the model and those that it was made from.
+    store: Option<PathBuf>,
+    /// Copies of models that it was made from, by reference.
+    #[serde(default)]
+    bases: BTreeMap<String, PathBuf>,
     verdict: Verdict,
     /// Codes that must be among those of checks that did not pass.
     #[serde(default)]
@@ -91,7 +96,8 @@ fn judge(case: &Case, files: &[PathBuf], directory: &Path) -> Result<DecisionRep
     let policies: Policies = request.load().map_err(|e| e.to_string())?;
     match (&case.facts, &case.model) {
         (Some(facts), None) => {
-            if case.reference.is_some() || !case.bundles.is_empty() || case.bundle_dir.is_some() {
+            let more = !case.bundles.is_empty() || !case.bases.is_empty() || case.store.is_some();
+            if case.reference.is_some() || more || case.bundle_dir.is_some() {
                 return Err("'facts' has its own reference and bundles".to_owned());
             }
             let recorded = read_facts(&directory.join(facts)).map_err(|e| e.to_string())?;
@@ -115,6 +121,12 @@ fn judge(case: &Case, files: &[PathBuf], directory: &Path) -> Result<DecisionRep
             }
             if let Some(folder) = &case.bundle_dir {
                 request = request.bundle_dir(directory.join(folder));
+            }
+            if let Some(store) = &case.store {
+                request = request.store(directory.join(store));
+            }
+            for (reference, path) in &case.bases {
+                request = request.base_model(reference, directory.join(path)).map_err(|e| e.to_string())?;
             }
             let decided = request.run(&()).map_err(|e| e.to_string())?;
             Ok(decided.decision().report().clone())

@@ -5,6 +5,7 @@ use modelseal_verify::decision::{self, DecisionReport};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// What was decided under policies.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -31,6 +32,42 @@ pub struct DecidedReport {
     pub valid_until: Option<String>,
     /// Evidence that helped nobody, each with the reason.
     pub rejected: Vec<RejectedReport>,
+    /// The models that it was made from, as far as a policy wants them verified: each before those that it was made from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    pub base_models: Vec<BaseModelReport>,
+}
+
+/// What the same policies say of a model that another one was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct BaseModelReport {
+    /// 1 for a model that the decision's model was made from, 2 for one that such a model was made from, and so on.
+    pub generation: usize,
+    /// Its URI in the provenance.
+    pub uri: String,
+    /// Its reference in canonical form. Absent when the URI is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The reference of the model that was made from it.
+    pub made_into: String,
+    /// The digests by which the provenance pins it.
+    pub digest: BTreeMap<String, String>,
+    /// Whether a copy was given and measured. If not, what was signed was compared with the pinned digest.
+    pub measured: bool,
+    /// The rule that decided about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The code of what decided. Absent when it is allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// What was found, in a sentence.
+    pub message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
 }
 
 /// What one policy says.
@@ -165,6 +202,25 @@ impl From<&DecisionReport> for DecidedReport {
             mode: report.mode.clone(),
             valid_until: report.valid_until.clone(),
             rejected: report.rejected.iter().map(rejected).collect(),
+            base_models: report.base_models.iter().map(BaseModelReport::from).collect(),
+        }
+    }
+}
+
+impl From<&decision::BaseModelVerdict> for BaseModelReport {
+    fn from(base: &decision::BaseModelVerdict) -> Self {
+        Self {
+            generation: base.generation,
+            uri: base.uri.clone(),
+            reference: base.reference.clone(),
+            made_into: base.made_into.clone(),
+            digest: base.digest.clone(),
+            measured: base.measured,
+            rule: base.rule.clone(),
+            verdict: base.verdict.into(),
+            code: base.code.map(|code| code.to_string()),
+            message: base.message.clone(),
+            fix: base.fix.clone(),
         }
     }
 }

@@ -4,11 +4,15 @@ use super::{
     check::{Found, earliest},
     code::Code,
     context::{Block, Candidate, Context},
+    excuse,
     nonempty::NonEmpty,
     persons,
     statement::{self, NoneFound, Said},
 };
-use crate::policy::{document::Attestation as Wanted, testing::TestFailure, words::Select};
+use crate::{
+    facts::SignerIdentity,
+    policy::{document::Attestation as Wanted, testing::TestFailure, words::Select},
+};
 use jiff::Timestamp;
 use modelseal_core::text::Printable;
 use serde_json::{Value, json};
@@ -35,6 +39,9 @@ pub(super) fn check(
     let Some(judged) = NonEmpty::collect(judged) else {
         return vec![Found::fail(id, Code::AttestationMissing, "nothing was judged")];
     };
+    if wanted.select == Some(Select::Any) {
+        return any(context, candidate, wanted, &id, expected, &judged);
+    }
     select(wanted, &id, expected, &judged)
 }
 
@@ -92,11 +99,70 @@ fn judge<'a>(context: &Context<'_>, wanted: &Wanted, said: Said<'a>) -> Judged<'
     Judged { said, faults, until }
 }
 
+/// Enough people must have attested it, each with one statement that passes, or whose failures are excused; the others do not
+/// matter.
+fn any(
+    context: &Context<'_>,
+    candidate: &Candidate,
+    wanted: &Wanted,
+    id: &str,
+    expected: Value,
+    judged: &NonEmpty<Judged<'_>>,
+) -> Vec<Found> {
+    let needed = wanted.threshold.map_or(1, |t| t.get() as usize);
+    let mut passing: Vec<&Judged<'_>> = judged.iter().filter(|judged| judged.faults.is_empty()).collect();
+    passing.sort_by_key(|judged| std::cmp::Reverse(judged.until.unwrap_or(Timestamp::MAX)));
+    let people = distinct(&passing);
+    if let Some(lasting) = first_enough(&passing, needed) {
+        let until = lasting.iter().fold(None, |until, judged| earliest(until, judged.until));
+        let message = format!("attested by {}", people.into_iter().collect::<Vec<_>>().join(", "));
+        let evidence = passing.iter().map(|judged| judged.said.by.document.clone());
+        return vec![Found::pass(id, message).expected(expected).evidence(evidence).until(until)];
+    }
+    let mut all: Vec<&Judged<'_>> = judged.iter().collect();
+    all.sort_by_cached_key(|judged| {
+        let codes = judged.faults.iter().map(|(code, ..)| *code);
+        let document = judged.said.by.document.clone();
+        (excuse::unexcused(context, candidate, codes), judged.faults.len(), document)
+    });
+    if let Some(nearest) = first_enough(&all, needed) {
+        return nearest.into_iter().flat_map(|judged| faults(id, judged)).collect();
+    }
+    let message =
+        format!("{} of {needed} required people attested '{}'", people.len(), Printable(&wanted.name));
+    let evidence = all.iter().map(|judged| judged.said.by.document.clone());
+    let fail = Found::fail(id, Code::AttestationThresholdNotMet, message).expected(expected);
+    let fail = fail.actual(json!(people)).evidence(evidence);
+    all.into_iter().flat_map(|judged| faults(id, judged)).chain([fail]).collect()
+}
+
+fn distinct<'a>(judged: &[&Judged<'a>]) -> BTreeSet<&'a str> {
+    persons::distinct(judged.iter().map(|judged| maker(judged)))
+}
+
+fn first_enough<'c, 'a>(judged: &[&'c Judged<'a>], needed: usize) -> Option<Vec<&'c Judged<'a>>> {
+    let makers: Vec<_> = judged.iter().map(|judged| maker(judged)).collect();
+    let chosen = persons::first_enough(&makers, needed)?;
+    Some(chosen.into_iter().filter_map(|at| judged.get(at).copied()).collect())
+}
+
+fn maker<'a>(judged: &Judged<'a>) -> (&'a str, &'a SignerIdentity) {
+    (&judged.said.by.principal, &judged.said.by.identity)
+}
+
+fn faults<'c>(id: &'c str, judged: &'c Judged<'_>) -> impl Iterator<Item = Found> + 'c {
+    judged.faults.iter().map(move |(code, message, expected, actual)| {
+        Found::fail(id, *code, message.clone())
+            .expected(expected.clone())
+            .actual(actual.clone())
+            .evidence([judged.said.by.document.clone()])
+    })
+}
+
 fn select(wanted: &Wanted, id: &str, expected: Value, judged: &NonEmpty<Judged<'_>>) -> Vec<Found> {
     let needed = wanted.threshold.map_or(1, |t| t.get() as usize);
     let mut chosen: Vec<&Judged<'_>> = judged.iter().collect();
-    let select = wanted.select.unwrap_or(Select::All);
-    if select == Select::Latest {
+    if wanted.select == Some(Select::Latest) {
         if let Some(untimed) = judged.iter().find(|judged| judged.said.by.latest().is_none()) {
             let message = "select is latest, and nobody vouches for when the attestation was made";
             return vec![
@@ -109,26 +175,14 @@ fn select(wanted: &Wanted, id: &str, expected: Value, judged: &NonEmpty<Judged<'
         }
         chosen = latest(judged, needed);
     }
-    let passing = chosen.iter().filter(|j| j.faults.is_empty()).map(|j| &j.said.by);
-    let passing: BTreeSet<&str> = persons::distinct(passing.map(|by| (by.principal.as_str(), &by.identity)));
-    let failing: Vec<&&Judged<'_>> = chosen.iter().filter(|j| !j.faults.is_empty()).collect();
-    let all_must = select != Select::Any;
+    let passing: Vec<&Judged<'_>> = chosen.iter().copied().filter(|j| j.faults.is_empty()).collect();
+    let passing = distinct(&passing);
     let evidence = chosen.iter().map(|j| j.said.by.document.clone());
-    let mut found = Vec::new();
-    let must_show = all_must || passing.len() < needed;
-    for judged in failing.iter().filter(|_| must_show) {
-        for (code, message, expected, actual) in &judged.faults {
-            let fail =
-                Found::fail(id, *code, message.clone()).expected(expected.clone()).actual(actual.clone());
-            found.push(fail.evidence([judged.said.by.document.clone()]));
-        }
-    }
+    let mut found: Vec<Found> = chosen.iter().flat_map(|judged| faults(id, judged)).collect();
     if passing.len() >= needed && found.is_empty() {
-        let mut untils: Vec<Timestamp> = chosen.iter().filter_map(|j| j.until).collect();
-        untils.sort_unstable();
-        let until = if all_must { untils.first() } else { untils.last() };
+        let until = chosen.iter().fold(None, |until, judged| earliest(until, judged.until));
         let message = format!("attested by {}", passing.iter().copied().collect::<Vec<_>>().join(", "));
-        return vec![Found::pass(id, message).expected(expected).evidence(evidence).until(until.copied())];
+        return vec![Found::pass(id, message).expected(expected).evidence(evidence).until(until)];
     }
     if passing.len() < needed && (needed > 1 || found.is_empty()) {
         let message =

@@ -13,7 +13,6 @@ use crate::policy::{
 };
 use modelseal_core::{
     attestation::Attestation,
-    cover::Target,
     predicate::{
         Predicate,
         release::{self, Release},
@@ -23,7 +22,7 @@ use modelseal_core::{
     text::Printable,
 };
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// What the other blocks accepted, which the name may be bound by.
 pub(super) struct Accepted<'a> {
@@ -135,15 +134,15 @@ fn released(context: &Context<'_>, rule: &Rule, candidate: &Candidate) -> Bound 
     let (right, wrong): (Vec<_>, Vec<_>) =
         releases.partition(|(_, release)| named(release).as_deref() == Some(reference));
     let needed = wanted.threshold.map_or(1, |t| t.get() as usize);
-    let mut people: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (by, release) in &right {
-        people.entry(&by.principal).or_default().push(release.purl.release_version().to_owned());
-    }
-    let makers = persons::distinct(right.iter().map(|(by, _)| (by.principal.as_str(), &by.identity)));
-    people.retain(|person, _| makers.contains(person));
+    // The highest version first: holding a statement back never makes the version that enough people state a higher one.
+    let mut stated: Vec<_> = right.iter().map(|(by, release)| (by, release.purl.release_version())).collect();
+    stated.sort_by_key(|(by, text)| std::cmp::Reverse((read_version(text), *text, &by.document)));
+    let makers: Vec<_> = stated.iter().map(|(by, _)| (by.principal.as_str(), &by.identity)).collect();
+    let enough = persons::first_enough(&makers, needed);
+    let people = persons::distinct(makers);
     let evidence: Vec<String> = right.iter().chain(&wrong).map(|(by, _)| by.document.clone()).collect();
     let names: BTreeSet<String> = wrong.iter().map(|(_, release)| release.purl.text.clone()).collect();
-    if people.len() < needed {
+    let Some(enough) = enough else {
         let found = if people.is_empty() {
             let shown =
                 names.iter().map(|name| format!("'{}'", Printable(name))).collect::<Vec<_>>().join(", ");
@@ -155,11 +154,12 @@ fn released(context: &Context<'_>, rule: &Rule, candidate: &Candidate) -> Bound 
             Found::fail("bind", Code::BindNameNotAttested, message)
         };
         return none(found.expected(reference).actual(json!(names)).evidence(evidence));
-    }
+    };
     let until = right.iter().filter_map(|(by, _)| by.valid_until).min();
-    let names = people.keys().copied().collect::<Vec<_>>().join(", ");
+    let names = people.into_iter().collect::<Vec<_>>().join(", ");
     let found = Found::pass("bind", format!("released as {reference} by {names}"));
-    Bound { found: found.evidence(evidence).until(until), versions: agreed(people, needed) }
+    let versions = enough.into_iter().filter_map(|at| Some((*stated.get(at)?.1).to_owned())).collect();
+    Bound { found: found.evidence(evidence).until(until), versions }
 }
 
 fn is_release(about: &Attestation) -> bool {
@@ -186,8 +186,7 @@ fn provenance(context: &Context<'_>, candidate: &Candidate, accepted: &Accepted<
         .filter(|s| s.name.as_deref() == Some(reference) || s.uri.as_deref() == Some(reference))
         .cloned()
         .collect();
-    let covers = |manifest| Target::of(manifest).cover(&named).is_full();
-    let found = if !named.is_empty() && context.manifest(candidate).is_some_and(covers) {
+    let found = if !named.is_empty() && context.is_all_of(candidate, &named) {
         Found::pass("bind", format!("the provenance names these files {reference}"))
     } else {
         let names: Vec<&str> =
@@ -219,17 +218,6 @@ fn vsa(context: &Context<'_>, rule: &Rule, accepted: &Accepted<'_>) -> Bound {
             .actual(vsa.resource_uri.as_str())
     };
     Bound { found: found.evidence([said.by.document.clone()]), versions: Vec::new() }
-}
-
-/// What `needed` people agree the version is at least: of each the highest that can be read, and of those the lowest of the
-/// `needed` highest. More statements never make it lower, so that holding one back never makes it higher.
-fn agreed(people: BTreeMap<&str, Vec<String>>, needed: usize) -> Vec<String> {
-    let mut each: Vec<(Option<semver::Version>, String)> = people
-        .into_values()
-        .filter_map(|said| said.into_iter().map(|text| (read_version(&text), text)).max())
-        .collect();
-    each.sort_by(|a, b| b.cmp(a));
-    each.into_iter().take(needed).map(|(_, text)| text).collect()
 }
 
 /// Semantic Versioning, with or without a leading `v`.

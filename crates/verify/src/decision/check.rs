@@ -1,6 +1,6 @@
 //! [`Check`]: one question that was asked of the facts, and how it ended.
 
-use super::code::Code;
+use super::{code::Code, report::BaseModelVerdict};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -90,6 +90,8 @@ pub(super) struct Found {
     pub(super) relaxable: bool,
     /// From when on the outcome may be another one.
     pub(super) valid_until: Option<Timestamp>,
+    /// The base models that it is about.
+    pub(super) hops: Vec<BaseModelVerdict>,
 }
 
 #[derive(Debug, Clone)]
@@ -118,6 +120,7 @@ impl Found {
             fix: None,
             relaxable: true,
             valid_until: None,
+            hops: Vec::new(),
         }
     }
 
@@ -172,6 +175,10 @@ impl Found {
 
     pub(super) fn never_relaxed(self) -> Self {
         Self { relaxable: false, ..self }
+    }
+
+    pub(super) fn hops(self, hops: impl IntoIterator<Item = BaseModelVerdict>) -> Self {
+        Self { hops: hops.into_iter().collect(), ..self }
     }
 
     pub(super) fn until(self, at: Option<Timestamp>) -> Self {

@@ -80,7 +80,15 @@ impl Code {
         self != Self::TimeSignedAfterCompromise
             && !matches!(
                 self.domain(),
-                "integrity" | "deny" | "signature" | "policy" | "path" | "reference" | "usage" | "error"
+                "integrity"
+                    | "deny"
+                    | "signature"
+                    | "policy"
+                    | "path"
+                    | "reference"
+                    | "statement"
+                    | "usage"
+                    | "error"
             )
     }
 
@@ -88,7 +96,10 @@ impl Code {
     #[must_use]
     pub fn is_relaxed_by_audit(self) -> bool {
         self != Self::TimeSignedAfterCompromise
-            && !matches!(self.domain(), "policy" | "reference" | "integrity" | "deny" | "usage" | "error")
+            && !matches!(
+                self.domain(),
+                "policy" | "reference" | "integrity" | "deny" | "statement" | "usage" | "error"
+            )
     }
 
     /// Where its page is, relative to the documentation's root.

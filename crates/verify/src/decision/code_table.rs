@@ -86,6 +86,7 @@ codes! {
     IntegrityFileMissing "integrity.file-missing" "a signed file is not there" "get the model again" "'config.json' is missing";
     IntegrityFileUnexpected "integrity.file-unexpected" "a file is there that the statement does not cover" "remove it, or have it attested" "'extra.bin' is covered by no subject of the statement";
     IntegrityFileUnsigned "integrity.file-unsigned" "a file is there that nobody signed" "remove it, or have the publisher sign it" "'modeling_x.py' is not signed";
+    IntegrityInputMismatch "integrity.input-mismatch" "an input of a run is not what its description says, or changed while the run lasted" "find out which is right before anything is attested" "'train.csv' has another SHA-256 than described";
     IntegrityIgnoredSignedFile "integrity.ignored-signed-file" "an ignore path covers a signed file" "leave that path out" "'config.json' was signed and cannot be ignored";
     IntegritySymlink "integrity.symlink" "a symbolic link where links are not allowed, or one that leads nowhere" "replace it by its target" "'weights.bin' is a symbolic link";
     IntegrityPathEscape "integrity.path-escape" "a name is not canonical or leads out of the model" "do not use the model; the signer is wrong or hostile" "bad resource name '../x'";
@@ -120,9 +121,14 @@ codes! {
     SlsaBuildType "slsa.build-type" "the build is of a type that is not listed for the builder" "build in a listed way" "buildType is 'https://example.com/other'";
     SlsaSourceMismatch "slsa.source-mismatch" "built from another source" "build from the source that the policy names" "source is 'git+https://git.example/fork'";
     SlsaRefMismatch "slsa.ref-mismatch" "built from another branch or tag" "build from the ref that the policy names" "ref is 'refs/heads/dev'";
+    SlsaSourceDigestMismatch "slsa.source-digest-mismatch" "built from another commit of the source" "build from the commit that is expected" "the commit is 94efdd6f628eda9c1ae893467c9652808443ef3e";
+    SlsaSignerMismatch "slsa.signer-mismatch" "the provenance names another builder or source than the certificate that signed it" "do not use the provenance; whoever signed it was not that builder" "builder.id is 'https://github.com/a/b/.github/workflows/c.yml@refs/tags/v1', the certificate says 'https://github.com/x/y/.github/workflows/c.yml@refs/tags/v1'";
     SlsaParameterUnknown "slsa.parameter-unknown" "the build had a parameter that the policy does not test" "test the parameter in the policy, or build without it" "externalParameters has /debug";
     SlsaParameterMismatch "slsa.parameter-mismatch" "a build parameter has another value than the policy wants" "build with the parameters that the policy names" "/epochs is 9, expected at most 5";
-    SlsaBaseModelUnverified "slsa.base-model-unverified" "a model that this one was made from is not allowed by the policy, or was not verified" "verify the base model under the same policy and give its VSA" "hf://huggingface.co/acme/base was not verified";
+    SlsaInputUnresolved "slsa.input-unresolved" "an input that the parameters name is pinned by no resolved dependency" "build again with the input's digest, or accept it with --allow-unresolved" "/buildDefinition/externalParameters/baseModel: 'pkg:huggingface/acme/base@1' is not resolved";
+    SlsaNotCompared "slsa.not-compared" "a level above 1 is asked for, and a part of the provenance was compared with nothing" "say what is expected with the flag that the message names" "nobody said which source is expected; found 'https://github.com/acme/train'";
+    SlsaDisagreement "slsa.disagreement" "several trusted provenances of the model contradict each other" "find out which of them is right; leave --no-disagreement out to let one good provenance be enough" "a.json says builder 'https://a.example', b.json says 'https://b.example'";
+    SlsaBaseModelUnverified "slsa.base-model-unverified" "a model that this one was made from is not allowed by the policy, or was not verified" "give what is known about the base model with --store, or a copy of it with --base" "the base model 'hf://huggingface.co/acme/base' is not allowed: there is no signature";
 
     VsaMissing "vsa.missing" "no verification summary speaks of this model" "have the verifier issue one, and give it with --bundle" "no VSA by import-gate";
     VsaVerifierUntrusted "vsa.verifier-untrusted" "the verification summary is by a verifier that the pair of signer and id does not allow" "use the summary of a listed verifier" "verifier.id is 'https://other.example'";
@@ -145,6 +151,18 @@ codes! {
     DatasetDenied "dataset.denied" "a dataset is one that the policy denies" "train without it" "s3://data/books3/x is denied";
     DatasetLicenseDenied "dataset.license-denied" "a dataset's licence is not one that the policy allows" "train on allowed data" "CC-BY-NC-4.0 is not allowed";
 
+    StatementMalformed "statement.malformed" "the document is no in-toto statement" "mend what the message names" "/: empty, expected a JSON document";
+    StatementDuplicateKey "statement.duplicate-key" "an object has a member twice, so that two readers could read it differently" "leave one of them out" "/predicate/buildDefinition/buildType: duplicate member 'buildType'";
+    StatementType "statement.type" "_type is another one than the predicate type comes in" "write https://in-toto.io/Statement/v1" "/_type: _type is 'https://in-toto.io/Statement/v1.0', expected 'https://in-toto.io/Statement/v1'";
+    StatementSubject "statement.subject" "there is no subject, one has no digest, or two have one name" "name every artifact once, with its digest" "/subject/0/digest: subject 0 ('model') has no digest";
+    StatementDigest "statement.digest" "a digest is not lowercase hexadecimal of the length that its algorithm gives" "write the digest as sha256sum prints it" "/subject/0/digest/sha256: 'FFF6' is not lowercase hexadecimal of 64 characters";
+    StatementTime "statement.time" "a time is not in UTC as RFC 3339 writes it, or something ended before it started" "write times like 2026-03-01T12:00:00Z" "/predicate/runDetails/metadata/startedOn: '2026-03-01T00:00:00+02:00' is no RFC 3339 time in UTC";
+    StatementPredicate "statement.predicate" "the predicate is not what its type says" "mend what the message names" "/predicate/buildDefinition/buildType: required, but unset or empty";
+    StatementParameterUnknown "statement.parameter-unknown" "an external parameter that the build type does not define" "leave it out, or use a build type that defines it" "/predicate/buildDefinition/externalParameters/postprocess: the build type defines no such parameter";
+    StatementUnresolved "statement.unresolved" "an input that no resolved dependency pins, or more than one claims to" "add a resolved dependency of the input's name, with its URI and a strong digest" "/predicate/buildDefinition/externalParameters/baseModel: UNRESOLVED: 'pkg:huggingface/a/b@1'";
+    StatementWeakDigest "statement.weak-digest" "a subject or dependency that only weak digests name" "add sha256" "/predicate/buildDefinition/resolvedDependencies/1/digest: md5 pins nothing";
+    StatementCycle "statement.cycle" "a model that is said to be made from itself" "name the model that it was made from" "/predicate/buildDefinition/resolvedDependencies/1: this dependency is the subject itself";
+
     UsagePublicKey "usage.public-key" "the public key cannot be read, or is of an unsupported kind" "give a PEM public key" "not a PEM public key";
     UsagePrivateKey "usage.private-key" "the private key cannot be read or decrypted, or is of an unsupported kind" "give a PKCS#8 private key" "not a private key";
     UsageCertificate "usage.certificate" "a certificate cannot be read, does not belong to the key, may not sign, or no root is among those given" "check the files that the message names" "no root among the certificates";
@@ -158,11 +176,16 @@ codes! {
     UsageSigningConfig "usage.signing-config" "the signing config cannot be read, or its services cannot make a signature that verifies" "use the signing config and the trusted root of one Sigstore instance" "signing_config.json names no certificate authority";
     UsageKms "usage.kms" "the URI of the key management service cannot be read" "write it as the message says" "'awskms://' names no key";
     UsagePkcs11 "usage.pkcs11" "the PKCS #11 URI, module, token, PIN or key cannot be used" "check what the message names" "no token has the label 'release'";
+    UsageStatement "usage.statement" "the file given to statement check is signed, so that it holds a statement and is none" "use show to see what it says, and verify to judge it" "'model.sig' is a Sigstore bundle";
     UsageIgnorePath "usage.ignore-path" "an ignore path cannot be recorded in a signature" "give a path inside the model" "'../x' lies outside the model";
     UsageOutput "usage.output" "the output cannot be written there without destroying something" "choose another name, or give --force" "model.sig exists and is another signature";
     UsageFile "usage.file" "a file named on the command line cannot be read" "check the path" "no such file: key.pem";
     UsageDigests "usage.digests" "the document given with --digests is no document of digests, contradicts itself, or lists the signature" "give the output of digest" "not a document of digests";
     UsageReuse "usage.reuse" "the signature given with --reuse is not one that this key made, or was made with other parameters" "leave --reuse out" "the earlier signature is by another key";
+    UsageRun "usage.run" "the description of a run, or a parameter of it, cannot be recorded" "correct what the message names" "'run.toml', line 3: unknown key 'learning_rate'";
+    UsageInput "usage.input" "an input of a run cannot be recorded" "correct what the message names" "the input 'hf://acme/base' cannot be recorded: it is given twice";
+    UsageUnresolved "usage.unresolved" "inputs of a run are named that nothing pins" "give each as URI=PATH or URI=DIGEST, or give --allow-unresolved" "UNRESOLVED 'hf://acme/base'";
+    UsagePredicate "usage.predicate" "the predicate is not what its type says, or must not be signed by this command" "correct the field that the message names" "the predicate is no 'https://slsa.dev/provenance/v1': /runDetails/builder/id: required, but unset or empty";
     UsagePart "usage.part" "the documents given to digest --merge are not all the parts of one measurement, each once" "give every part once" "part 2 of 4 is missing";
 
     ErrorIo "error.io" "the system could not read or write something; also a model that does not exist" "see the message" "cannot read 'model.bin': permission denied";

@@ -7,7 +7,7 @@ use super::{
     integrity::shown,
 };
 use crate::policy::{document::Content, words::Permission};
-use modelseal_core::path::ModelPath;
+use modelseal_core::{manifest::Manifest, path::ModelPath};
 use serde_json::json;
 
 /// Checks the block over one candidate.
@@ -19,6 +19,9 @@ pub(super) fn check(
 ) -> Vec<Found> {
     let id = |what: &str| block.id(&format!("content.{what}"));
     let mut found = Vec::new();
+    if context.pin.is_some() {
+        return of_pinned(context, block, wanted, candidate);
+    }
     if !wanted.allow_formats.is_empty() {
         found.push(Found::unsupported(id("allow-formats"), "content.allow-formats").never_relaxed());
     }
@@ -42,13 +45,7 @@ pub(super) fn check(
         found.push(ignored(context, id("ignore-paths"), allowed, candidate));
     }
     if let Some(limit) = wanted.max_files {
-        let count = manifest.file_count() as u64;
-        found.push(if count <= limit {
-            Found::pass(id("max-files"), format!("{count} files"))
-        } else {
-            let message = format!("{count} files, max-files is {limit}");
-            Found::fail(id("max-files"), Code::ContentTooManyFiles, message).expected(limit).actual(count)
-        });
+        found.push(count_files(id("max-files"), limit, manifest));
     }
     if let Some(limit) = wanted.max_bytes {
         let bytes =
@@ -65,8 +62,76 @@ pub(super) fn check(
     found
 }
 
+/// Of a base model whose bytes are not here only what somebody signed about its files can be asked; the rest fails.
+fn of_pinned(
+    context: &Context<'_>,
+    block: &Block<'_>,
+    wanted: &Content,
+    candidate: &Candidate,
+) -> Vec<Found> {
+    let id = |what: &str| block.id(&format!("content.{what}"));
+    let absent = |what: &str| {
+        let message = format!("content.{what} cannot be checked of a base model that is not here");
+        Found::fail(id(what), Code::SlsaBaseModelUnverified, message)
+            .fix("give a copy of the base model with --base REFERENCE=PATH")
+    };
+    let mut found = Vec::new();
+    for (asked, what) in [
+        (!wanted.allow_formats.is_empty(), "allow-formats"),
+        (!wanted.deny_formats.is_empty(), "deny-formats"),
+        (wanted.remote_code == Some(Permission::Deny), "remote-code"),
+    ] {
+        found.extend(asked.then(|| absent(what).never_relaxed()));
+    }
+    let signed = context.best_manifest(candidate, false).map(|fact| &fact.model.manifest);
+    if wanted.unsigned_files == Some(Permission::Deny) {
+        found.push(unsigned(context, id("unsigned-files"), candidate));
+    }
+    if wanted.symlinks == Some(Permission::Deny) {
+        // What is in a link's place was signed as a file; whether it was a link only its signer knows.
+        found.push(match signed {
+            Some(signed) if !signed.serialization().allow_symlinks => {
+                Found::pass(id("symlinks"), "the signer followed no links")
+            }
+            _ => absent("symlinks"),
+        });
+    }
+    if let Some(allowed) = &wanted.ignore_paths {
+        found.push(match signed {
+            Some(_) => ignored(context, id("ignore-paths"), allowed, candidate),
+            None => absent("ignore-paths"),
+        });
+    }
+    if let Some(limit) = wanted.max_files {
+        // The pinned digest covers the list, whoever signed it.
+        found.push(match context.manifest(candidate) {
+            Some(manifest) => count_files(id("max-files"), limit, manifest),
+            None => absent("max-files"),
+        });
+    }
+    found.extend(wanted.max_bytes.map(|_| absent("max-bytes")));
+    found
+}
+
+fn count_files(id: String, limit: u64, manifest: &Manifest) -> Found {
+    let count = manifest.file_count() as u64;
+    if count <= limit {
+        return Found::pass(id, format!("{count} files"));
+    }
+    let message = format!("{count} files, max-files is {limit}");
+    Found::fail(id, Code::ContentTooManyFiles, message).expected(limit).actual(count)
+}
+
 fn unsigned(context: &Context<'_>, id: String, candidate: &Candidate) -> Found {
     match candidate {
+        // The pinned digest covers every file, and is that of the signed list.
+        Candidate::Signed { manifests, .. } if context.pin.is_some() => {
+            if manifests.iter().any(|at| context.is_intact(*at, false)) {
+                Found::pass(id, "every file is signed")
+            } else {
+                Found::skip(id, "integrity", Code::IntegrityFileUnsigned)
+            }
+        }
         Candidate::Signed { .. } => {
             let compared = context.best_manifest(candidate, true).and_then(|fact| fact.compared.as_ref());
             match compared {
@@ -86,9 +151,7 @@ fn unsigned(context: &Context<'_>, id: String, candidate: &Candidate) -> Found {
             let attested = context.facts.attested.iter().any(|fact| {
                 let attestation = &context.data.attestations[fact.attestation];
                 super::denied::signer(context, &fact.by).is_none()
-                    && context
-                        .cover(candidate, attestation)
-                        .is_some_and(modelseal_core::cover::Cover::is_full)
+                    && context.cover(candidate, attestation).is_some_and(|cover| cover.is_full())
             });
             if attested {
                 return Found::pass(id, "every file is covered by an attestation");

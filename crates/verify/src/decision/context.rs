@@ -1,17 +1,25 @@
 //! What every check looks at: one policy, what the evidence is worth to it, and the manifest that is being tried.
 
-use super::{BaseModels, PolicySet, Request};
+use super::{PolicySet, Request, base_models::Bases, pin::Pin};
 use crate::{
     facts::{AttestationFact, By, FactData, ManifestFact, PolicyFacts, Refused, SignatureFact},
-    policy::{document::Requirements, load::Policy},
+    policy::{
+        document::{Requirements, Rule},
+        load::Policy,
+        words::Mode,
+    },
 };
 use jiff::Timestamp;
 use modelseal_core::{
-    cover::Cover,
+    artifact::ArtifactId,
+    attestation::Subject,
+    cover::{Cover, Target},
     manifest::{Comparison, Manifest, Serialization},
 };
-
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 /// One policy over one set of facts.
 #[derive(Clone, Copy)]
@@ -22,9 +30,16 @@ pub(super) struct Context<'a> {
     pub(super) data: &'a FactData,
     pub(super) request: &'a Request,
     pub(super) now: Timestamp,
-    pub(super) bases: &'a dyn BaseModels,
-    /// The references whose verification led here, outermost first.
-    pub(super) stack: &'a [String],
+    /// Where facts about base models come from; `None` where they are judged one by one.
+    pub(super) bases: Option<&'a Bases<'a>>,
+    /// What the model is by the word of those who made another one from it, where its bytes are not here.
+    pub(super) pin: Option<Pin<'a>>,
+    /// The rule that speaks of the model, once it is selected.
+    pub(super) rule: Option<&'a Rule>,
+    /// The rule's mode at this time.
+    pub(super) mode: Mode,
+    /// The models whose verification led here, outermost first.
+    pub(super) stack: &'a [Vec<ArtifactId>],
 }
 
 /// Requirements of the rule or of the baseline.
@@ -42,6 +57,8 @@ pub(super) enum Candidate {
     Signed { digest: String, manifests: Vec<usize> },
     /// What was measured, with no signature over a list of files: index of the measurement.
     Measured { digest: String, measured: usize },
+    /// What other models were made from, with no signature over a list of files.
+    Pinned { digest: Option<String> },
     /// Nothing at all.
     Nothing,
 }
@@ -75,6 +92,12 @@ impl Context<'_> {
                 .then(|| Candidate::Measured { digest: measured.digest.clone(), measured: at })
         });
         let mut all: Vec<Candidate> = signed.chain(measured).collect();
+        if let Some(pin) = self.pin.filter(|_| !signed_only) {
+            let digest = self.pinned_manifest().map(|fact| fact.digest.clone());
+            all.push(Candidate::Pinned {
+                digest: digest.or_else(|| pin.manifest_names().into_iter().next()),
+            });
+        }
         if all.is_empty() {
             all.push(Candidate::Nothing);
         }
@@ -95,10 +118,19 @@ impl Context<'_> {
 
     /// How the model differs from one signed manifest, as far as files that may be unsigned do not matter.
     pub(super) fn is_intact(&self, manifest: usize, unsigned_allowed: bool) -> bool {
-        match &self.data.manifests[manifest].compared {
-            Some(Ok(comparison)) => is_match(comparison, unsigned_allowed),
+        let fact = &self.data.manifests[manifest];
+        match (&fact.compared, self.pin) {
+            (_, Some(pin)) => pin.is_signed_as(&fact.model.manifest),
+            (Some(Ok(comparison)), None) => is_match(comparison, unsigned_allowed),
             _ => false,
         }
+    }
+
+    /// A signed list of the files of the artifact that the model is pinned as. Whose signature it is does not matter: no
+    /// other list has the pinned digest.
+    fn pinned_manifest(&self) -> Option<&ManifestFact> {
+        let pin = self.pin?;
+        self.data.manifests.iter().find(|fact| pin.is_signed_as(&fact.model.manifest))
     }
 
     /// The signed manifest that the model is, or the first of the candidate's when it is none of them.
@@ -124,17 +156,39 @@ impl Context<'_> {
             Candidate::Measured { measured, .. } => {
                 self.data.measured[*measured].outcome.as_ref().ok().map(|m| &*m.manifest)
             }
+            Candidate::Pinned { .. } => self.pinned_manifest().map(|fact| &fact.model.manifest),
             Candidate::Nothing => None,
         }
     }
 
     /// What an attestation covers of the candidate.
-    pub(super) fn cover<'c>(&self, candidate: &Candidate, fact: &'c AttestationFact) -> Option<&'c Cover> {
+    pub(super) fn cover<'c>(
+        &self,
+        candidate: &Candidate,
+        fact: &'c AttestationFact,
+    ) -> Option<Cow<'c, Cover>> {
         match candidate {
-            Candidate::Signed { manifests, .. } => fact.of_signed.get(*manifests.first()?),
-            Candidate::Measured { measured, .. } => fact.of_measured.get(*measured),
+            Candidate::Signed { manifests, .. } => fact.of_signed.get(*manifests.first()?).map(Cow::Borrowed),
+            Candidate::Measured { measured, .. } => fact.of_measured.get(*measured).map(Cow::Borrowed),
+            Candidate::Pinned { .. } => Some(Cow::Owned(self.pin?.cover(&fact.attestation.subjects))),
             Candidate::Nothing => None,
         }
+    }
+
+    /// Whether these subjects are all of the candidate.
+    pub(super) fn is_all_of(&self, candidate: &Candidate, subjects: &[Subject]) -> bool {
+        let cover = match (candidate, self.pin) {
+            (Candidate::Pinned { .. }, Some(pin)) => Some(pin.cover(subjects)),
+            _ => self.manifest(candidate).map(|manifest| Target::of(manifest).cover(subjects)),
+        };
+        cover.is_some_and(|cover| cover.is_full())
+    }
+
+    /// The ids of the candidate as an artifact.
+    pub(super) fn ids(&self, candidate: &Candidate) -> Vec<ArtifactId> {
+        let mut ids = self.pin.map(Pin::ids).unwrap_or_default();
+        ids.extend(self.manifest(candidate).into_iter().flat_map(ArtifactId::of_manifest));
+        ids
     }
 
     /// The principals of the signers called `names`.
@@ -153,6 +207,7 @@ impl Candidate {
     pub(super) fn digest(&self) -> Option<&str> {
         match self {
             Self::Signed { digest, .. } | Self::Measured { digest, .. } => Some(digest),
+            Self::Pinned { digest } => digest.as_deref(),
             Self::Nothing => None,
         }
     }

@@ -4,6 +4,7 @@ use super::{
     check::Found,
     code::Code,
     context::{Candidate, Context},
+    pin::Pin,
 };
 use crate::{
     facts::{By, SignerIdentity, manifest_name},
@@ -13,7 +14,7 @@ use jiff::Timestamp;
 use modelseal_core::{
     deny_feed::DenyEntry,
     digest::{Algorithm, Digest},
-    manifest::Method,
+    manifest::{Manifest, Method},
     text::Printable,
 };
 use serde_json::json;
@@ -31,6 +32,8 @@ pub(super) fn model(context: &Context<'_>, candidate: &Candidate) -> Vec<Found> 
     let mut digests: Vec<&str> = candidate.digest().into_iter().collect();
     let measured = context.data.measured.iter().filter_map(|m| m.outcome.as_ref().ok());
     digests.extend(measured.map(|m| m.digest.as_str()));
+    let pinned = context.pin.map(Pin::manifest_names).unwrap_or_default();
+    digests.extend(pinned.iter().map(String::as_str));
     digests.sort_unstable();
     digests.dedup();
     for digest in digests {
@@ -129,13 +132,14 @@ fn files(context: &Context<'_>, candidate: &Candidate) -> Vec<Found> {
     }
     let measured: Vec<_> = context.data.measured.iter().filter_map(|m| m.outcome.as_ref().ok()).collect();
     let manifests = measured.iter().map(|m| &*m.manifest).chain(context.manifest(candidate));
+    let pinned = context.pin.map(Pin::file).unwrap_or_default();
     let hashed = manifests.flat_map(|manifest| {
         let whole = manifest.serialization().method == Method::Files;
         manifest.resources().iter().filter(move |_| whole).map(|r| (r.path.as_str(), r.digest))
     });
     let also = measured.iter().flat_map(|m| m.also.iter().map(|(path, digest)| (path.as_str(), *digest)));
     let mut hits = BTreeMap::new();
-    for (path, digest) in hashed.chain(also) {
+    for (path, digest) in hashed.chain(also).chain(pinned.iter().map(|digest| (".", *digest))) {
         if let Some(entry) = denied.get(&digest) {
             hits.insert((path, digest), *entry);
         }
@@ -148,16 +152,30 @@ fn files(context: &Context<'_>, candidate: &Candidate) -> Vec<Found> {
             Found::fail("deny.file-digest", Code::DenyFileDigest, message).actual(digest.to_string())
         })
         .collect();
-    let seen = |algorithm| {
-        measured.iter().all(|m| {
-            let s = m.manifest.serialization();
-            (s.method == Method::Files && s.algorithm == algorithm)
-                || m.also.iter().any(|(_, digest)| digest.algorithm() == algorithm)
-        })
+    let by_file = |manifest: &Manifest, algorithm| {
+        let s = manifest.serialization();
+        s.method == Method::Files && s.algorithm == algorithm
+    };
+    let seen = |algorithm| match context.pin {
+        None => measured.iter().all(|m| {
+            by_file(&m.manifest, algorithm) || m.also.iter().any(|(_, d)| d.algorithm() == algorithm)
+        }),
+        Some(_) => {
+            pinned.iter().any(|digest| digest.algorithm() == algorithm)
+                || context.manifest(candidate).is_some_and(|manifest| by_file(manifest, algorithm))
+        }
     };
     if found.is_empty() && !denied.keys().all(|digest| seen(digest.algorithm())) {
-        let message = "a deny list names files by a digest that the model was not measured with";
-        let fix = "measure the model with SHA-256 of whole files too";
+        let (message, fix) = match context.pin {
+            None => (
+                "a deny list names files by a digest that the model was not measured with",
+                "measure the model with SHA-256 of whole files too",
+            ),
+            Some(_) => (
+                "a deny list names files, and nobody says which files a base model has that is not here",
+                "give a copy of the base model with --base REFERENCE=PATH",
+            ),
+        };
         found.push(Found::fail("deny.file-digest", Code::ErrorUnsupported, message).fix(fix));
     }
     found

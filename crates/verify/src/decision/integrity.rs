@@ -14,7 +14,8 @@ const SHOWN: usize = 20;
 /// What the integrity check came to.
 pub(super) struct Integrity {
     pub(super) found: Vec<Found>,
-    /// Whether the model was measured at all, so that an allow may follow.
+    /// Whether it is known what the model is, so that an allow may follow: it was measured, or another model's provenance pins
+    /// it.
     pub(super) measured: bool,
 }
 
@@ -37,8 +38,29 @@ pub(super) fn check(context: &Context<'_>, candidate: &Candidate, unsigned_allow
             }
             Integrity { found, measured: true }
         }
+        Candidate::Pinned { .. } => {
+            let found = vec![Found::pass(id, "it is what the provenance pins; no signature lists files")];
+            Integrity { found, measured: true }
+        }
+        Candidate::Signed { .. } if context.pin.is_some() => pinned(context, candidate),
         Candidate::Signed { .. } => signed(context, candidate, unsigned_allowed),
     }
+}
+
+/// A base model whose bytes are not here: what was signed has to be what the builder pinned.
+fn pinned(context: &Context<'_>, candidate: &Candidate) -> Integrity {
+    let id = "integrity";
+    let fact = context.best_manifest(candidate, false);
+    let Some(fact) =
+        fact.filter(|fact| context.pin.is_some_and(|pin| pin.is_signed_as(&fact.model.manifest)))
+    else {
+        let message = "what was signed is not what the provenance pins";
+        let fail = Found::fail(id, Code::IntegrityDigestMismatch, message).actual(json!(candidate.digest()));
+        return Integrity { found: vec![fail], measured: true };
+    };
+    let count = fact.model.manifest.file_count();
+    let message = format!("{count} files are signed, and are what the provenance pins; they are not here");
+    Integrity { found: vec![Found::pass(id, message).actual(fact.digest.as_str())], measured: true }
 }
 
 fn signed(context: &Context<'_>, candidate: &Candidate, unsigned_allowed: bool) -> Integrity {

@@ -19,6 +19,7 @@
 //! ```
 
 mod attestation;
+mod base_models;
 mod bind;
 pub mod cache;
 pub mod check;
@@ -28,9 +29,12 @@ mod content;
 mod context;
 mod dataset;
 mod denied;
+mod excuse;
+pub mod hop;
 mod integrity;
 mod nonempty;
 pub(crate) mod persons;
+mod pin;
 mod policy;
 mod refusal;
 pub mod report;
@@ -40,18 +44,30 @@ mod slsa;
 mod statement;
 mod vsa;
 
+pub use base_models::is_model;
 pub use check::{Check, Status, WaiverNote};
 pub use code::{Code, CodeEntry, CodeKind, UnknownCode};
-pub use report::{Allowed, Decision, DecisionReport, PolicyVerdict, RejectedEvidence, Replayed, Verdict};
+pub use report::{
+    Allowed, BaseModelVerdict, Decision, DecisionReport, PolicyVerdict, RejectedEvidence, Replayed, Verdict,
+};
 pub use request::{BaseModel, BaseModels, EmptySet, NoBaseModels, PolicySet, Request};
 
-use crate::facts::{FactData, Facts};
+use crate::{
+    facts::{FactData, Facts},
+    policy::words::Mode,
+};
+use base_models::Bases;
 use context::Context;
 use jiff::{SignedDuration, Timestamp};
+use modelseal_core::artifact::ArtifactId;
+use pin::Pin;
 use report::RESULT_SCHEMA;
 
 /// How many generations of base models are verified at most.
 pub const MAX_BASE_MODEL_DEPTH: usize = 8;
+
+/// How many different base models are verified at most for one decision.
+pub const MAX_BASE_MODELS: usize = 64;
 
 /// How long a verdict holds at most.
 const LONGEST_VALIDITY: SignedDuration = SignedDuration::from_hours(24);
@@ -72,19 +88,22 @@ pub fn decide_with(
     now: Timestamp,
     bases: &dyn BaseModels,
 ) -> Decision {
-    Decision { report: decide_at(set, request, &facts.data, now, bases, &[]).report }
+    let decided = decide_at(set, request, &facts.data, None, now, &Bases::of(bases), &[]);
+    Decision { report: decided.report }
 }
 
 /// Decides over facts that were read from a file: to no avail at any door.
 pub(crate) fn replay(
     set: &PolicySet,
     request: &Request,
-    data: &FactData,
+    facts: &Facts,
     now: Timestamp,
+    bases: &dyn BaseModels,
 ) -> Replayed<Decision> {
-    Replayed(Decision { report: decide_at(set, request, data, now, &NoBaseModels, &[]).report })
+    Replayed(decide_with(set, request, facts, now, bases))
 }
 
+#[derive(Clone)]
 struct Decided {
     report: DecisionReport,
     valid_until: Option<Timestamp>,
@@ -94,9 +113,10 @@ fn decide_at(
     set: &PolicySet,
     request: &Request,
     data: &FactData,
+    pin: Option<Pin<'_>>,
     now: Timestamp,
-    bases: &dyn BaseModels,
-    stack: &[String],
+    bases: &Bases<'_>,
+    stack: &[Vec<ArtifactId>],
 ) -> Decided {
     let said: Vec<policy::Said> = set
         .policies()
@@ -104,7 +124,9 @@ fn decide_at(
             let Some(facts) = data.policies.iter().find(|facts| facts.sha256 == policy.digest()) else {
                 return foreign(policy);
             };
-            policy::evaluate(&Context { set, policy, facts, data, request, now, bases, stack })
+            let (bases, rule, mode) = (Some(bases), None, Mode::Enforce);
+            let context = Context { set, policy, facts, data, request, now, bases, pin, rule, mode, stack };
+            policy::evaluate(&context)
         })
         .collect();
     // A set is never empty, and an empty one would not be an allow.
@@ -150,10 +172,22 @@ fn decide_at(
         valid_until: valid_until.map(|at| at.to_string()),
         rejected: data.rejected.clone(),
         notes: said.iter().flat_map(|said| said.notes.iter().cloned()).collect(),
+        base_models: different(said.iter().flat_map(|said| said.base_models.iter().cloned())),
         policies: said.into_iter().map(|said| said.verdict).collect(),
         checks,
     };
     Decided { report, valid_until }
+}
+
+/// Several policies ask about the same models.
+fn different(all: impl Iterator<Item = BaseModelVerdict>) -> Vec<BaseModelVerdict> {
+    let mut kept: Vec<BaseModelVerdict> = Vec::new();
+    for verdict in all {
+        if !kept.contains(&verdict) {
+            kept.push(verdict);
+        }
+    }
+    kept
 }
 
 /// Facts say nothing about a policy that they were not collected for.
@@ -184,6 +218,7 @@ fn foreign(policy: &crate::policy::load::Policy) -> policy::Said {
         }],
         valid_until: None,
         notes: Vec::new(),
+        base_models: Vec::new(),
         manifest: None,
     }
 }

@@ -6,14 +6,15 @@ use super::{
     code::Code,
     content,
     context::{Block, Candidate, Context},
-    dataset, denied, integrity,
-    report::{PolicyVerdict, Verdict},
+    dataset, denied,
+    excuse::{self, Excuse},
+    integrity,
+    report::{BaseModelVerdict, PolicyVerdict, Verdict},
     signature, slsa, vsa,
 };
 use crate::policy::{
     document::{Rule, Waiver},
     load::SelectError,
-    values::Period,
     words::{Action, Mode, Permission},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -27,6 +28,8 @@ pub(super) struct Said {
     pub(super) checks: Vec<Check>,
     pub(super) valid_until: Option<Timestamp>,
     pub(super) notes: Vec<String>,
+    /// Base models that were judged.
+    pub(super) base_models: Vec<BaseModelVerdict>,
     /// `manifest-sha256:<hex>` of the manifest that was judged.
     pub(super) manifest: Option<String>,
 }
@@ -45,9 +48,9 @@ pub(super) fn evaluate(context: &Context<'_>) -> Said {
     general.extend(denied::feeds(context));
     let selected = select(context);
     let rule = selected.as_ref().ok().copied();
-    let mut mode = Mode::Enforce;
+    let mode = rule.map_or(Mode::Enforce, |rule| effective_mode(rule, context.now));
+    let context = &Context { rule, mode, ..*context };
     if let Some(rule) = rule {
-        mode = effective_mode(rule, context.now);
         general.push(Found::pass(
             "policy.rule",
             format!("rule '{}' speaks of this model", Printable(&rule.name)),
@@ -60,20 +63,20 @@ pub(super) fn evaluate(context: &Context<'_>) -> Said {
     if let Err(found) = selected {
         general.push(*found);
     }
-    let settle = Settle { context, rule, mode };
+    let settle = Settle { context };
     let blocks = rule.and_then(judged_block).into_iter().chain(baseline_block(context));
     let signers: BTreeSet<&str> = blocks
         .filter_map(|block| block.requirements.signature)
         .flat_map(|signature| signature.signers.iter().map(String::as_str))
         .collect();
     let tried = context.candidates(&signers).into_iter().map(|candidate| {
-        let (found, measured) = of_candidate(context, rule, &candidate);
+        let (found, measured) = of_candidate(context, &candidate);
         let settled = settle.settle(general.iter().cloned().chain(found), &candidate, measured);
         (candidate, settled)
     });
     let best = tried.min_by_key(|(candidate, settled)| {
         let nothing = matches!(candidate, Candidate::Nothing);
-        let measured = matches!(candidate, Candidate::Measured { .. });
+        let measured = matches!(candidate, Candidate::Measured { .. } | Candidate::Pinned { .. });
         (
             settled.verdict,
             settled.bad,
@@ -102,6 +105,7 @@ pub(super) fn evaluate(context: &Context<'_>) -> Said {
             verdict: settled.verdict,
         },
         checks: settled.checks,
+        base_models: settled.base_models,
         valid_until: [Some(document.expires.0), enforce_after].into_iter().fold(settled.until, earliest),
         notes,
         manifest: candidate.digest().map(str::to_owned),
@@ -127,7 +131,7 @@ fn expiry(context: &Context<'_>, notes: &mut Vec<String>) -> Found {
     Found::pass("policy.expires", format!("the policy is in force until {expires}"))
 }
 
-fn select<'a>(context: &Context<'a>) -> Result<&'a Rule, Box<Found>> {
+pub(super) fn select<'a>(context: &Context<'a>) -> Result<&'a Rule, Box<Found>> {
     let reference = context.request.reference();
     context.policy.select(reference).map(|selected| selected.rule).map_err(|error| {
         Box::new(match error {
@@ -157,10 +161,10 @@ fn effective_mode(rule: &Rule, now: Timestamp) -> Mode {
 }
 
 /// Everything that is asked of one candidate, in the order of evaluation; and whether the model was measured.
-fn of_candidate(context: &Context<'_>, rule: Option<&Rule>, candidate: &Candidate) -> (Vec<Found>, bool) {
+fn of_candidate(context: &Context<'_>, candidate: &Candidate) -> (Vec<Found>, bool) {
     let mut found = denied::model(context, candidate);
-    let own = rule.and_then(judged_block);
-    let rule = rule.filter(|_| own.is_some());
+    let own = context.rule.and_then(judged_block);
+    let rule = context.rule.filter(|_| own.is_some());
     let blocks: Vec<Block<'_>> = own.into_iter().chain(baseline_block(context)).collect();
     let unsigned_allowed = own.is_some_and(|block| {
         block.requirements.content.is_some_and(|content| content.unsigned_files == Some(Permission::Allow))
@@ -212,12 +216,12 @@ fn of_candidate(context: &Context<'_>, rule: Option<&Rule>, candidate: &Candidat
 }
 
 /// The rule's own requirements. A rule that lets unverified models load, or rejects all, asks for nothing itself.
-fn judged_block(rule: &Rule) -> Option<Block<'_>> {
+pub(super) fn judged_block(rule: &Rule) -> Option<Block<'_>> {
     let verifies = rule.action.is_none_or(|action| action == Action::Verify);
     verifies.then(|| Block { prefix: "", requirements: rule.requirements() })
 }
 
-fn baseline_block<'a>(context: &Context<'a>) -> Option<Block<'a>> {
+pub(super) fn baseline_block<'a>(context: &Context<'a>) -> Option<Block<'a>> {
     let baseline = context.policy.document().baseline.as_ref()?;
     Some(Block { prefix: "baseline/", requirements: baseline.requirements() })
 }
@@ -225,8 +229,6 @@ fn baseline_block<'a>(context: &Context<'a>) -> Option<Block<'a>> {
 /// What waivers and the rule's mode make of what was found.
 struct Settle<'a> {
     context: &'a Context<'a>,
-    rule: Option<&'a Rule>,
-    mode: Mode,
 }
 
 struct Settled {
@@ -236,13 +238,14 @@ struct Settled {
     relaxed: usize,
     until: Option<Timestamp>,
     notes: Vec<String>,
+    base_models: Vec<BaseModelVerdict>,
 }
 
 impl Settle<'_> {
     fn settle(&self, found: impl Iterator<Item = Found>, candidate: &Candidate, measured: bool) -> Settled {
         let mut settled = Settled {
             checks: Vec::new(),
-            verdict: match self.rule.and_then(|rule| rule.action) {
+            verdict: match self.context.rule.and_then(|rule| rule.action) {
                 Some(Action::InsecureAllowUnverified) => Verdict::AllowUnverified,
                 _ => Verdict::Allow,
             },
@@ -250,6 +253,7 @@ impl Settle<'_> {
             relaxed: 0,
             until: None,
             notes: Vec::new(),
+            base_models: Vec::new(),
         };
         let found: Vec<Found> = found.collect();
         let mut worst: BTreeMap<String, Status> = BTreeMap::new();
@@ -295,12 +299,10 @@ impl Settle<'_> {
             Outcome::Pass(_) => (Status::Pass, None),
             Outcome::Skip { .. } => (Status::Skip, None),
             Outcome::Error(..) => (Status::Error, None),
-            Outcome::Fail(code, _) => match self.waiver(*code, candidate, notes) {
-                Some(waiver) => (Status::Waived, Some(waiver)),
-                None if self.mode == Mode::Audit && found.relaxable && code.is_relaxed_by_audit() => {
-                    (Status::Warn, None)
-                }
-                None => (Status::Fail, None),
+            Outcome::Fail(code, _) => match excuse::of(self.context, candidate, *code, notes) {
+                Some(Excuse::Waiver(waiver)) => (Status::Waived, Some(waiver)),
+                Some(Excuse::Audit) if found.relaxable => (Status::Warn, None),
+                _ => (Status::Fail, None),
             },
         }
     }
@@ -319,6 +321,7 @@ impl Settle<'_> {
         settled.bad += usize::from(matches!(status, Status::Fail | Status::Error));
         settled.relaxed += usize::from(failed && matches!(status, Status::Warn | Status::Waived));
         settled.until = earliest(settled.until, found.valid_until);
+        settled.base_models.extend(found.hops);
         let (message, blocked_by) = match found.outcome {
             Outcome::Pass(message) | Outcome::Fail(_, message) | Outcome::Error(_, message) => {
                 (message, None)
@@ -341,31 +344,6 @@ impl Settle<'_> {
             blocked_by,
             waiver,
         });
-    }
-
-    /// The waiver of this rule, model and code that is in force.
-    fn waiver(&self, code: Code, candidate: &Candidate, notes: &mut Vec<String>) -> Option<&Waiver> {
-        let (rule, digest) = (self.rule?, candidate.digest()?);
-        let document = self.context.policy.document();
-        let longest = document.max_waiver.unwrap_or(Period::days(90));
-        document.waiver.iter().find(|waiver| {
-            let named = waiver.rule == rule.name
-                && waiver.digests.iter().any(|waived| waived.as_str() == digest)
-                && waiver.codes.iter().any(|waived| waived == code.as_str());
-            if !named || !code.is_waivable() {
-                return false;
-            }
-            let left = waiver.expires.0.duration_since(self.context.now);
-            let (short, over) = (left <= longest.duration(), left <= SignedDuration::ZERO);
-            if over || !short {
-                let why = if over { "is over" } else { "would run longer than max-waiver" };
-                let note = format!("waiver '{}' {why} and counts for nothing", Printable(&waiver.id));
-                if !notes.contains(&note) {
-                    notes.push(note);
-                }
-            }
-            short && !over
-        })
     }
 
     fn note(&self, waiver: &Waiver) -> WaiverNote {

@@ -11,7 +11,7 @@ impl From<&VerifyError> for Code {
     fn from(error: &VerifyError) -> Self {
         match error {
             VerifyError::PayloadType(_) | VerifyError::OtherPayloadType { .. } => Self::SignaturePayloadType,
-            VerifyError::Method { .. } => Self::SignatureMethodMismatch,
+            VerifyError::Method { .. } | VerifyError::BareEnvelope { .. } => Self::SignatureMethodMismatch,
             VerifyError::OtherKey { .. } => Self::SignatureNoTrustedSigner,
             VerifyError::Signature => Self::SignatureCryptoInvalid,
             VerifyError::Identity { .. } => Self::IdentitySubjectMismatch,

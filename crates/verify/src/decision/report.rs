@@ -104,6 +104,41 @@ pub struct DecisionReport {
     pub rejected: Vec<RejectedEvidence>,
     /// What the user should know besides.
     pub notes: Vec<String>,
+    /// The models that it was made from, as far as a policy wants them verified: each before those that it was made from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub base_models: Vec<BaseModelVerdict>,
+}
+
+/// What the same policies say of a model that another one was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct BaseModelVerdict {
+    /// 1 for a model that the decision's model was made from, 2 for one that such a model was made from, and so on.
+    pub generation: usize,
+    /// Its URI in the provenance.
+    pub uri: String,
+    /// Its reference in canonical form; absent when the URI is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The reference of the model that was made from it.
+    pub made_into: String,
+    /// The digests by which the provenance pins it.
+    pub digest: std::collections::BTreeMap<String, String>,
+    /// Whether a copy was given and measured. If not, what was signed was compared with the pinned digest.
+    pub measured: bool,
+    /// The rule that decided about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The code of what decided; absent when it is allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
+    /// What was found, in a sentence.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
 }
 
 /// What one policy says.

@@ -4,7 +4,7 @@ use crate::{
     facts::Facts,
     policy::{load::Policy, reference::Reference},
 };
-use modelseal_core::predicate::descriptor::DigestSet;
+use modelseal_core::predicate::descriptor::Descriptor;
 use std::fmt;
 
 /// Which model is asked for. The name comes from the caller, never from the model.
@@ -36,8 +36,10 @@ pub struct BaseModel<'a> {
 
 /// Where facts about base models come from.
 pub trait BaseModels: Sync {
-    /// The facts about the model of that name and one of those digests. Whether they are about those bytes is checked.
-    fn find(&self, reference: &Reference, digest: &DigestSet) -> Option<BaseModel<'_>>;
+    /// The facts about the model of that name which a resolved dependency of accepted provenance pins by its digests. Whether
+    /// they are about that artifact is checked. Facts without a measurement are about a model that is not here: then what
+    /// was signed has to have the pinned digest.
+    fn find(&self, reference: &Reference, dependency: &Descriptor) -> Option<BaseModel<'_>>;
 }
 
 /// Knows no base model: where a rule wants them verified, that denies.
@@ -45,7 +47,7 @@ pub trait BaseModels: Sync {
 pub struct NoBaseModels;
 
 impl BaseModels for NoBaseModels {
-    fn find(&self, _: &Reference, _: &DigestSet) -> Option<BaseModel<'_>> {
+    fn find(&self, _: &Reference, _: &Descriptor) -> Option<BaseModel<'_>> {
         None
     }
 }

@@ -4,7 +4,7 @@ use super::{
     check::{Found, earliest},
     code::Code,
     context::{Block, Candidate, Context},
-    denied, persons,
+    denied, excuse, persons,
 };
 use crate::{
     facts::{By, NearMiss, SignerIdentity},
@@ -12,19 +12,19 @@ use crate::{
         document::Signature,
         words::{HashAlgorithm, Requirement},
     },
+    sigstore::evidence::CLOCK_TOLERANCE,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use modelseal_core::text::Printable;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// How far the clocks of this machine and of a time's source may differ.
-const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// One signature of the block's signers, with all that keeps it from counting.
 struct Counted<'a> {
     by: &'a By,
     faults: Vec<Fault>,
+    /// How many of the faults neither a waiver nor the rule's mode excuses.
+    unexcused: usize,
     until: Option<Timestamp>,
 }
 
@@ -52,25 +52,20 @@ pub(super) fn check(
         wanted.signers.contains(&signature.by.signer)
             && (!intact || context.is_intact(signature.manifest, unsigned_allowed))
     });
+    let mut all: Vec<Counted<'_>> = relevant.map(|s| weigh(context, wanted, candidate, &s.by)).collect();
+    all.sort_by(|a, b| rank(a).cmp(&rank(b)));
     // Of each person the signature that lacks least.
-    let mut best: BTreeMap<&str, Counted<'_>> = BTreeMap::new();
+    let mut best: BTreeMap<&str, &Counted<'_>> = BTreeMap::new();
     let mut ignored = Vec::new();
-    let (mut all, mut faultless) = (Vec::new(), Vec::new());
-    for signature in relevant {
-        let counted = weigh(context, wanted, &signature.by);
-        let made = (signature.by.principal.as_str(), &signature.by.identity);
-        all.push(made);
-        faultless.extend(Some(made).filter(|_| counted.faults.is_empty()));
-        let person = signature.by.principal.as_str();
-        let loser = match best.get(person) {
-            Some(known) if rank(known) <= rank(&counted) => Some(counted),
-            _ => best.insert(person, counted),
-        };
-        ignored.extend(loser.map(|loser| note(loser.by, "same principal")));
+    for counted in &all {
+        let known = *best.entry(&counted.by.principal).or_insert(counted);
+        if !std::ptr::eq(known, counted) {
+            ignored.push(note(counted.by, "same principal"));
+        }
     }
-    let mut order: Vec<Counted<'_>> = best.into_values().collect();
-    order.sort_by_key(|counted| (counted.faults.len(), rank(counted)));
-    let (signed, valid) = (persons::distinct(all).len(), persons::distinct(faultless).len());
+    let mut order: Vec<&Counted<'_>> = best.into_values().collect();
+    order.sort_by_key(|counted| rank(counted));
+    let signed = persons::distinct(all.iter().map(made)).len();
     let same_maker = order.len() > signed;
 
     let id = block.id("signature.threshold");
@@ -79,28 +74,25 @@ pub(super) fn check(
     names.sort_unstable();
     let evidence = order.iter().map(|counted| counted.by.document.clone());
     let mut found = Vec::new();
-    if signed >= needed {
+    if let Some(chosen) = first_enough(all.iter(), needed) {
+        let faultless = all.iter().filter(|counted| counted.faults.is_empty());
         // It holds as long as the last of those who are needed counts.
-        let mut untils: Vec<Option<Timestamp>> =
-            order.iter().take(valid.max(needed)).map(|c| c.until).collect();
-        untils.sort_by_key(|until| std::cmp::Reverse(until.unwrap_or(Timestamp::MAX)));
-        let until = untils.get(needed - 1).copied().flatten();
+        let mut lasting: Vec<&Counted<'_>> = faultless.clone().collect();
+        lasting.sort_by_key(|counted| std::cmp::Reverse(counted.until.unwrap_or(Timestamp::MAX)));
+        let lasting = first_enough(lasting.into_iter(), needed);
+        let counting = lasting.as_ref().unwrap_or(&chosen);
+        let until = counting.iter().fold(None, |until, counted| earliest(until, counted.until));
         let message = format!("{signed} of {needed} required people signed: {}", names.join(", "));
         let pass = Found::pass(id, message).expected(expected).evidence(evidence).until(until);
         found.push(pass.actual(json!({ "principals": names, "ignored": sorted(ignored) })));
-        if valid < needed {
-            let lacking = order.iter().filter(|counted| !counted.faults.is_empty());
-            found.extend(lacking.take(needed).flat_map(|counted| faults(block, counted)));
-            if valid > 0 {
-                let message = format!("{valid} of {needed} required people signed in a way that counts");
-                let id = block.id("signature.counted");
-                found.push(Found::fail(id, Code::SignatureThresholdNotMet, message));
-            }
-        } else {
+        if lasting.is_some() {
             found.push(
                 Found::pass(block.id("signature.time"), "times and logs are as required")
-                    .evidence(order.iter().filter(|c| c.faults.is_empty()).map(|c| c.by.document.clone())),
+                    .evidence(faultless.map(|counted| counted.by.document.clone())),
             );
+        } else {
+            // What keeps those from counting who come nearest: where all of it is excused, they count.
+            found.extend(chosen.iter().flat_map(|counted| faults(block, counted)));
         }
     } else {
         let near = near_misses(context, wanted);
@@ -160,7 +152,7 @@ pub(super) fn people_who_count(context: &Context<'_>, wanted: &Signature, by: &B
     wanted.signers.contains(&by.signer) && denied::signer(context, by).is_none()
 }
 
-fn weigh<'a>(context: &Context<'_>, wanted: &Signature, by: &'a By) -> Counted<'a> {
+fn weigh<'a>(context: &Context<'_>, wanted: &Signature, candidate: &Candidate, by: &'a By) -> Counted<'a> {
     let mut faults = Vec::new();
     let mut until = by.valid_until;
     let mut fault = |id, code, message: String, expected, actual| {
@@ -182,7 +174,7 @@ fn weigh<'a>(context: &Context<'_>, wanted: &Signature, by: &'a By) -> Counted<'
         fault("signature.time", Code::TimeNoTrustedTime, message, json!("timestamp"), Value::Null);
     }
     if let Some(latest) = by.latest()
-        && latest.duration_since(context.now) > CLOCK_SKEW
+        && latest.duration_since(context.now) > CLOCK_TOLERANCE
     {
         let message = format!("'{who}' signed at {latest}, but it is {} here", context.now);
         fault("signature.time", Code::TimeClockImplausible, message, Value::Null, json!(latest.to_string()));
@@ -217,14 +209,29 @@ fn weigh<'a>(context: &Context<'_>, wanted: &Signature, by: &'a By) -> Counted<'
             }
         }
     }
-    Counted { by, faults, until }
+    let unexcused = excuse::unexcused(context, candidate, faults.iter().map(|fault| fault.code));
+    Counted { by, faults, unexcused, until }
 }
 
-/// Fewer faults, faults that could be waived, then an order that depends on contents only.
+/// Fewer faults that deny, fewer faults, a longer time, then an order that depends on contents only.
 fn rank<'a>(counted: &Counted<'a>) -> (usize, usize, std::cmp::Reverse<Timestamp>, &'a str, &'a str) {
-    let hard = counted.faults.iter().filter(|fault| !fault.code.is_waivable()).count();
     let until = std::cmp::Reverse(counted.until.unwrap_or(Timestamp::MAX));
-    (hard, counted.faults.len(), until, &counted.by.document, &counted.by.signer)
+    (counted.unexcused, counted.faults.len(), until, &counted.by.document, &counted.by.signer)
+}
+
+fn made<'a>(counted: &Counted<'a>) -> (&'a str, &'a SignerIdentity) {
+    (&counted.by.principal, &counted.by.identity)
+}
+
+/// `needed` signatures of different people, out of the shortest beginning of `all` that has so many.
+fn first_enough<'c, 'a: 'c>(
+    all: impl Iterator<Item = &'c Counted<'a>>,
+    needed: usize,
+) -> Option<Vec<&'c Counted<'a>>> {
+    let all: Vec<&Counted<'_>> = all.collect();
+    let makers: Vec<(&str, &SignerIdentity)> = all.iter().map(|counted| made(counted)).collect();
+    let chosen = persons::first_enough(&makers, needed)?;
+    Some(chosen.into_iter().filter_map(|at| all.get(at).copied()).collect())
 }
 
 fn faults<'a>(block: &'a Block<'_>, counted: &'a Counted<'_>) -> impl Iterator<Item = Found> + 'a {

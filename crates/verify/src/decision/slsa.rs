@@ -1,10 +1,11 @@
 //! The `slsa` block: provenance by a listed builder, with closed external parameters, and the models that it was made from.
 
 use super::{
-    BaseModel, Decided, MAX_BASE_MODEL_DEPTH,
+    base_models,
     check::Found,
-    code::Code,
+    code::{Code, CodeKind},
     context::{Block, Candidate, Context},
+    excuse,
     nonempty::NonEmpty,
     statement::{self, NoneFound, Said},
 };
@@ -12,23 +13,19 @@ use crate::{
     facts::By,
     policy::{
         document::{Builder, Slsa},
-        reference::Reference,
-        testing::{PointerKey, Test},
         words::Permission,
     },
+    provenance::compare::{self, Fault},
 };
 use modelseal_core::{
     attestation::Attestation,
-    json::value::Value as Json,
     predicate::{
         Predicate,
-        descriptor::Descriptor,
         slsa_provenance::{self, Provenance},
     },
     text::Printable,
 };
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// What the block came to: the checks, and the provenance that they rest on.
 pub(super) struct Judged<'a> {
@@ -70,7 +67,23 @@ pub(super) fn check<'a>(
     };
     let all = said.iter().filter_map(|said| {
         let Predicate::Provenance(provenance) = &said.attestation.predicate else { return None };
-        Some((*said, &**provenance, judge(wanted, &builders, said.by, provenance)))
+        let faults = judge(wanted, &builders, said.by, provenance);
+        let denying = excuse::unexcused(context, candidate, faults.iter().map(|fault| fault.code));
+        // What provenance says of base models is looked at only where it would be accepted for the rest.
+        let bases = match (&wanted.base_models, context.bases) {
+            (Some(wanted), Some(bases)) if wanted.verify && denying == 0 => {
+                base_models::check(context, bases, block, wanted, candidate, *said, provenance)
+            }
+            _ => Vec::new(),
+        };
+        let codes: Vec<Code> = bases.iter().filter_map(Found::code).collect();
+        let undecided = codes.iter().any(|code| code.kind() == CodeKind::Undecided);
+        let least = (
+            undecided,
+            denying + excuse::unexcused(context, candidate, codes.iter().copied()),
+            faults.len() + codes.len(),
+        );
+        Some((least, *said, &**provenance, faults, bases))
     });
     let Some(all) = NonEmpty::collect(all) else {
         return Judged {
@@ -79,20 +92,20 @@ pub(super) fn check<'a>(
         };
     };
     let count = all.len();
-    let key = |(said, _, faults): &(Said<'_>, &Provenance, Faults)| (faults.len(), said.by.document.clone());
-    let (said, provenance, faults) = all.into_least(key);
+    let (_, said, provenance, faults, bases) =
+        all.into_least(|(least, said, ..)| (*least, said.by.document.clone()));
     if faults.is_empty() {
         let message = format!("built by {}, one of {count} provenances", Printable(&provenance.builder_id));
         let evidence = [said.by.document.clone()];
         let mut found = vec![Found::pass(id, message).evidence(evidence).until(said.by.valid_until)];
-        found.extend(base_models(context, block, wanted, provenance));
+        found.extend(bases);
         return Judged { found, passed: Some((said, provenance)) };
     }
-    let found = faults.into_iter().map(|(code, message, expected, actual)| {
+    let found = faults.into_iter().map(|Fault { code, message, expected, actual }| {
         let fail = Found::fail(id.clone(), code, message).expected(expected).actual(actual);
         fail.evidence([said.by.document.clone()])
     });
-    Judged { found: found.collect(), passed: None }
+    Judged { found: found.chain(bases).collect(), passed: None }
 }
 
 fn is_provenance(about: &Attestation) -> bool {
@@ -100,200 +113,57 @@ fn is_provenance(about: &Attestation) -> bool {
         .contains(&&*about.predicate_type)
 }
 
-type Faults = Vec<(Code, String, Value, Value)>;
+/// What one provenance lacks; empty when it passes. For provenance by one of the block's builders.
+pub(super) fn faults_of(
+    context: &Context<'_>,
+    wanted: &Slsa,
+    by: &By,
+    provenance: &Provenance,
+) -> Vec<(Code, String)> {
+    let known = &context.policy.document().builders;
+    let builders: Vec<(&String, &Builder)> =
+        wanted.builders.iter().filter_map(|name| known.get(name).map(|builder| (name, builder))).collect();
+    let faults = judge(wanted, &builders, by, provenance);
+    faults.into_iter().map(|fault| (fault.code, fault.message)).collect()
+}
 
 /// Of the builders that this signer may speak for, the one that is lacking least.
-fn judge(wanted: &Slsa, builders: &[(&String, &Builder)], by: &By, provenance: &Provenance) -> Faults {
+fn judge(wanted: &Slsa, builders: &[(&String, &Builder)], by: &By, provenance: &Provenance) -> Vec<Fault> {
     let own = builders.iter().filter(|(_, builder)| builder.signers.contains(&by.signer));
     let least = own.map(|(_, builder)| of_builder(wanted, builder, provenance)).min_by_key(Vec::len);
     let mut faults = least.unwrap_or_else(|| {
-        vec![(
-            Code::SlsaBuilderUntrusted,
-            "no builder of the rule has this signer".into(),
-            Value::Null,
-            Value::Null,
-        )]
+        vec![Fault {
+            code: Code::SlsaBuilderUntrusted,
+            message: "no builder of the rule has this signer".into(),
+            expected: Value::Null,
+            actual: Value::Null,
+        }]
     });
-    faults.extend(source(wanted, provenance));
-    faults.extend(parameters(wanted, provenance));
-    faults
-}
-
-fn of_builder(wanted: &Slsa, builder: &Builder, provenance: &Provenance) -> Faults {
-    let mut faults = Vec::new();
-    if !builder.builder_id.matches(&provenance.builder_id) {
-        let message =
-            format!("builder.id is '{}', expected {}", Printable(&provenance.builder_id), builder.builder_id);
-        let expected = json!(builder.builder_id.to_string());
-        faults.push((Code::SlsaBuilderUntrusted, message, expected, json!(provenance.builder_id)));
-    }
-    if !builder.build_types.contains(&provenance.build_type) {
-        let message = format!("buildType is '{}', which is not listed", Printable(&provenance.build_type));
-        let listed: Vec<&str> = builder.build_types.iter().map(String::as_str).collect();
-        faults.push((Code::SlsaBuildType, message, json!(listed), json!(provenance.build_type)));
-    }
-    let (granted, least) = (builder.max_level.number(), wanted.min_level.number());
-    if granted < least {
-        let message = format!("the builder is granted level {granted}, required is {least}");
-        faults.push((Code::SlsaLevelTooLow, message, json!(least), json!(granted)));
-    }
-    faults
-}
-
-fn source(wanted: &Slsa, provenance: &Provenance) -> Faults {
-    let mut faults = Vec::new();
     let found = provenance.source();
-    if let Some(wanted) = &wanted.source {
-        let repository = found.as_ref().map(|source| source.repository.as_str());
-        // Policies write a repository with or without the scheme that provenance puts before it.
-        let matches = |r: &str| wanted.matches(r) || wanted.matches(&format!("git+{r}"));
-        if !repository.is_some_and(matches) {
-            let message =
-                format!("the source is '{}', expected {wanted}", Printable(repository.unwrap_or("")));
-            faults.push((Code::SlsaSourceMismatch, message, json!(wanted.to_string()), json!(repository)));
-        }
-    }
-    if let Some(wanted) = &wanted.source_ref {
-        let reference = found.as_ref().and_then(|source| source.reference.as_deref());
-        if !reference.is_some_and(|r| wanted.matches(r)) {
-            let message = format!("the ref is '{}', expected {wanted}", Printable(reference.unwrap_or("")));
-            faults.push((Code::SlsaRefMismatch, message, json!(wanted.to_string()), json!(reference)));
-        }
-    }
-    faults
-}
-
-fn parameters(wanted: &Slsa, provenance: &Provenance) -> Faults {
-    let mut faults = Vec::new();
-    let document = Json::Object(provenance.external_parameters.clone());
-    for (pointer, test) in &wanted.external_parameters {
-        if let Err(failure) = test.check(pointer, &document) {
-            let message = format!("{}: {failure}, expected {test}", Printable(pointer.as_str()));
-            let expected = json!({ "parameter": pointer.as_str(), "test": test.to_string() });
-            faults.push((Code::SlsaParameterMismatch, message, expected, json!(failure.to_string())));
-        }
-    }
+    let repository = found.as_ref().map(|source| source.repository.as_str());
+    let reference = found.as_ref().and_then(|source| source.reference.as_deref());
+    faults.extend(wanted.source.as_ref().and_then(|wanted| compare::source(wanted, repository)));
+    faults.extend(wanted.source_ref.as_ref().and_then(|wanted| compare::source_ref(wanted, reference)));
+    faults.extend(compare::parameters(&wanted.external_parameters, provenance));
     if wanted.unknown_parameters != Some(Permission::Allow) {
-        let mut unknown = Vec::new();
-        untested("", &document, &wanted.external_parameters, &mut unknown);
-        for path in unknown {
-            let message =
-                format!("externalParameters has {}, which the policy does not test", Printable(&path));
-            faults.push((Code::SlsaParameterUnknown, message, Value::Null, json!(path)));
-        }
+        let unknown = compare::untested_parameters(&wanted.external_parameters, provenance);
+        faults.extend(unknown.into_iter().map(|path| Fault {
+            code: Code::SlsaParameterUnknown,
+            message: format!("externalParameters has {}, which the policy does not test", Printable(&path)),
+            expected: Value::Null,
+            actual: json!(path),
+        }));
     }
     faults
 }
 
-/// Every value that no test looks at. A test of a value looks at all of it; a test of a part of an object leaves the
-/// other parts untested.
-fn untested(path: &str, value: &Json, tests: &BTreeMap<PointerKey, Test>, unknown: &mut Vec<String>) {
-    let below = format!("{path}/");
-    let looked_at = tests.keys().any(|test| test.as_str() == path);
-    let looked_into = tests.keys().any(|test| test.as_str().starts_with(&below));
-    match value {
-        Json::Object(members) if path.is_empty() || (looked_into && !looked_at) => {
-            for (name, value) in members {
-                let escaped = name.replace('~', "~0").replace('/', "~1");
-                untested(&format!("{below}{escaped}"), value, tests, unknown);
-            }
-        }
-        // A test on elements (`/list/*`) is about all of the list only when it is a list of plain values.
-        Json::Array(items) if !looked_at && tests.keys().any(|test| test.as_str() == format!("{below}*")) => {
-            let nested = |item: &Json| matches!(item, Json::Object(_) | Json::Array(_));
-            let whole = tests.iter().any(|(at, test)| at.as_str() == format!("{below}*") && is_every(test));
-            if !whole || items.iter().any(nested) {
-                unknown.push(path.to_owned());
-            }
-        }
-        _ if looked_at => {}
-        _ => unknown.push(path.to_owned()),
-    }
-}
-
-fn is_every(test: &Test) -> bool {
-    matches!(test, Test::Every(_))
-}
-
-/// Judges every model that this one was made from by the same policies.
-fn base_models(
-    context: &Context<'_>,
-    block: &Block<'_>,
-    wanted: &Slsa,
-    provenance: &Provenance,
-) -> Vec<Found> {
-    let Some(bases) = wanted.base_models.as_ref().filter(|bases| bases.verify) else { return Vec::new() };
-    let depth =
-        bases.max_depth.map_or(MAX_BASE_MODEL_DEPTH, |d| (d.get() as usize).min(MAX_BASE_MODEL_DEPTH));
-    let models = provenance.resolved_dependencies.iter().filter(|dependency| is_model(dependency));
-    models.map(|dependency| base_model(context, block, dependency, depth)).collect()
-}
-
-/// A dependency that says so, or whose URI is a model's reference.
-fn is_model(dependency: &Descriptor) -> bool {
-    let named = |name: &str| {
-        let name = name.to_ascii_lowercase().replace(['-', '_'], "");
-        name.starts_with("basemodel") || name == "model"
-    };
-    let is_dataset = dependency.name.as_deref().is_some_and(super::dataset::is_dataset_name);
-    let model_reference = dependency.uri.as_deref().is_some_and(|uri| {
-        Reference::parse(uri).is_ok_and(|r| {
-            let text = r.reference.as_str();
-            (text.starts_with("hf://") && !text.contains("/datasets/"))
-                || ["ngc://", "mlflow://"].iter().any(|scheme| text.starts_with(scheme))
-        })
-    });
-    dependency.name.as_deref().is_some_and(named) || (model_reference && !is_dataset)
-}
-
-fn base_model(context: &Context<'_>, block: &Block<'_>, dependency: &Descriptor, depth: usize) -> Found {
-    let uri = dependency.uri.as_deref().unwrap_or("");
-    let id = block.id(&format!("slsa.base-model/{uri}"));
-    let unverified = |why: String| {
-        let message = format!("the base model '{}' {why}", Printable(uri));
-        Found::fail(id.clone(), Code::SlsaBaseModelUnverified, message)
-            .expected(json!(dependency.digest.iter().collect::<BTreeMap<_, _>>()))
-            .fix("verify the base model under the same policy, and give its evidence")
-    };
-    let Ok(requested) = Reference::parse(uri) else {
-        return unverified("has no reference that policies know".into());
-    };
-    if !dependency.digest.has_accepted() {
-        return unverified("is not pinned by a digest".into());
-    }
-    let here = context.request.reference().to_string();
-    let reference = requested.reference.to_string();
-    if reference == here || context.stack.contains(&reference) {
-        let message = format!("'{}' is made from itself, by way of other models", Printable(&reference));
-        return Found::fail(id, Code::ErrorLimitExceeded, message);
-    }
-    if context.stack.len() >= depth {
-        let message = format!("more than {depth} generations of base models");
-        return Found::fail(id, Code::ErrorLimitExceeded, message);
-    }
-    let Some(BaseModel { request, facts }) = context.bases.find(&requested.reference, &dependency.digest)
-    else {
-        return unverified("was not verified: there is no evidence of it".into());
-    };
-    if request.reference() != &requested.reference {
-        return unverified("was looked up under another name".into());
-    }
-    let mut stack = context.stack.to_vec();
-    stack.push(here);
-    let Decided { report, valid_until } =
-        super::decide_at(context.set, request, &facts.data, context.now, context.bases, &stack);
-    let is_the_one = report.manifest.as_deref().and_then(|m| m.split_once(':')).is_some_and(|(name, hex)| {
-        [name, "dirHash"].iter().any(|name| dependency.digest.get(name) == Some(hex))
-    });
-    match report.verdict {
-        super::Verdict::Allow if is_the_one => {
-            Found::pass(id, format!("the base model '{}' is allowed", Printable(uri))).until(valid_until)
-        }
-        super::Verdict::Allow => unverified("is allowed with other bytes than those it was made from".into()),
-        super::Verdict::Error => {
-            let code = report.code.unwrap_or(Code::ErrorInternal);
-            Found::fail(id, code, format!("the base model '{}': {}", Printable(uri), report.message))
-        }
-        _ => unverified(format!("is not allowed: {}", report.message)),
-    }
+fn of_builder(wanted: &Slsa, builder: &Builder, provenance: &Provenance) -> Vec<Fault> {
+    [
+        compare::builder_id(&builder.builder_id, provenance),
+        compare::build_type(&builder.build_types, provenance),
+        compare::level(builder.max_level, wanted.min_level),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

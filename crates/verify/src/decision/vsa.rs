@@ -4,6 +4,7 @@ use super::{
     check::{Found, earliest},
     code::Code,
     context::{Block, Candidate, Context},
+    excuse,
     statement::{self, NoneFound, Said},
 };
 use crate::{facts::By, policy::document};
@@ -55,7 +56,9 @@ pub(super) fn check<'a>(
     let reference = context.request.reference().as_str();
     let judged: Vec<_> = said.iter().map(|said| judge(context, wanted, *said, reference)).collect();
     let Some((said, vsa, faults, until)) = judged.into_iter().min_by_key(|(said, _, faults, until)| {
-        (faults.len(), std::cmp::Reverse(until.unwrap_or(Timestamp::MAX)), &said.by.document)
+        let denying = excuse::unexcused(context, candidate, faults.iter().map(|(code, ..)| *code));
+        let until = std::cmp::Reverse(until.unwrap_or(Timestamp::MAX));
+        (denying, faults.len(), until, &said.by.document)
     }) else {
         return Judged { found: vec![Found::fail(id, Code::VsaMissing, "nothing was judged")], passed: None };
     };

@@ -276,11 +276,7 @@ fn statement_code(error: &StatementError) -> Code {
 }
 
 fn attestation_code(error: &modelseal_core::attestation::AttestationError) -> Code {
-    if error.to_string().contains("duplicate member") {
-        Code::AttestationDuplicateKey
-    } else {
-        Code::SignatureMalformed
-    }
+    if error.is_duplicate() { Code::AttestationDuplicateKey } else { Code::SignatureMalformed }
 }
 
 /// Reads a deny feed that enough different people signed, byte for byte.

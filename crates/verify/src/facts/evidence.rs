@@ -108,6 +108,27 @@ impl Evidence {
         self.feeds.insert(file.to_owned(), FeedDocument { bytes: bytes.into(), bundles });
     }
 
+    /// Adds the bundles of other evidence, and what of it could not be read. Its deny feeds are left out.
+    pub fn extend(&mut self, other: &Self) {
+        for document in other.documents.values() {
+            for name in &document.names {
+                self.add(name, None, &document.bytes);
+            }
+            for inside in &document.inside {
+                let name = document.names.first().map_or("", String::as_str);
+                self.add(name, Some(inside.clone()), &document.bytes);
+            }
+        }
+        self.unreadable.extend(other.unreadable.iter().cloned());
+        self.documents_left_out |= other.documents_left_out;
+    }
+
+    /// The same deny feeds, and nothing about any model.
+    #[must_use]
+    pub fn feeds_only(&self) -> Self {
+        Self { feeds: self.feeds.clone(), ..Self::default() }
+    }
+
     /// The digests of the bundles, `sha256:<hex>`, sorted.
     pub fn digests(&self) -> impl Iterator<Item = &str> {
         self.documents.keys().map(String::as_str)

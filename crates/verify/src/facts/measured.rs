@@ -3,6 +3,7 @@
 use super::{FactData, Facts, Refused, manifest_name};
 use crate::decision::Code;
 use modelseal_core::{
+    artifact::ArtifactId,
     cover::{Cover, Target},
     digest::{Algorithm, Digest},
     manifest::{Comparison, Manifest, Method, Serialization},
@@ -84,7 +85,27 @@ impl Measurement {
     }
 }
 
+/// The parameters under which a model is measured that nobody has signed: whole files with SHA-256, without git's own files
+/// at the top.
+#[must_use]
+pub fn default_parameters() -> Serialization {
+    let git = GIT_PATHS.iter().filter_map(|path| ModelPath::parse(path).ok());
+    Serialization { ignore_paths: git.collect(), ..Serialization::default() }
+}
+
 impl Facts {
+    /// The ids by which statements know the model: as trusted signers signed it, and as it was measured.
+    #[must_use]
+    pub fn artifacts(&self) -> Vec<ArtifactId> {
+        let signed = self.data.manifests.iter().map(|fact| &*fact.model).map(|model| &model.manifest);
+        let measured = self.data.measured.iter().filter_map(|fact| fact.outcome.as_ref().ok());
+        let mut ids: Vec<ArtifactId> =
+            signed.chain(measured.map(|m| &*m.manifest)).flat_map(ArtifactId::of_manifest).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
     /// Under which parameters the model has to be measured: one for each method, hash and treatment of links that a trusted
     /// signature uses, leaving out only what all of them leave out; the default parameters when there is none.
     #[must_use]
@@ -98,8 +119,7 @@ impl Facts {
             }
         }
         if wanted.is_empty() {
-            let git = GIT_PATHS.iter().filter_map(|path| ModelPath::parse(path).ok());
-            wanted.push(Serialization { ignore_paths: git.collect(), ..Serialization::default() });
+            wanted.push(default_parameters());
         }
         for serialization in &mut wanted {
             serialization.ignore_paths.sort_unstable();

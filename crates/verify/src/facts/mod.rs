@@ -23,8 +23,8 @@ pub use evidence::{
     Evidence, MAX_ATTESTATIONS, MAX_BUNDLE_BYTES, MAX_DOCUMENTS, MAX_LINES, MAX_LOG_ENTRIES, MAX_SIGNATURES,
     sha256_name,
 };
-pub use measured::Measurement;
-pub use recorded::{FACTS_SCHEMA, RecordedError, RecordedFacts};
+pub use measured::{Measurement, default_parameters};
+pub use recorded::{FACTS_SCHEMA, RecordedBaseModel, RecordedError, RecordedFacts};
 pub use signed::{
     Corroboration, KeylessEvidence, KeylessIdentity, KeylessVerifier, NoKeyless, Refused, SignerIdentity,
     TrustedTime,

@@ -2,11 +2,11 @@
 //! again, whatever the file says; the measurement is taken on its word, which is why nothing that comes of it opens a door.
 
 use super::{
-    Evidence, FactData, Facts, KeylessVerifier, Refused, collect, manifest_name,
+    Evidence, Facts, KeylessVerifier, Refused, collect, manifest_name,
     measured::{self, Measured, MeasuredFact},
 };
 use crate::{
-    decision::{self, Code, Decision, PolicySet, Replayed, Request},
+    decision::{self, BaseModel, BaseModels, Code, Decision, PolicySet, Replayed, Request},
     policy::reference::Reference,
 };
 use jiff::Timestamp;
@@ -15,9 +15,10 @@ use modelseal_core::{
     json::{self, JsonError},
     manifest::{ByteRange, Manifest, Method, Resource, Serialization},
     path::ModelPath,
+    predicate::descriptor::Descriptor,
 };
 use serde::{Deserialize, Serialize};
-use std::{fmt, num::NonZeroU64, sync::Arc};
+use std::{collections::BTreeMap, fmt, num::NonZeroU64, sync::Arc};
 
 /// The schema id of recorded facts.
 pub const FACTS_SCHEMA: &str = "modelseal.facts/v1";
@@ -39,6 +40,21 @@ pub struct RecordedFacts {
     reference: Reference,
     now: Timestamp,
     measured: Vec<MeasuredFact>,
+    /// Reference and measurements of each base model of `wire`.
+    base_models: Vec<(Reference, Vec<MeasuredFact>)>,
+}
+
+/// A model that another one was made from, as far as it is recorded with that one.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordedBaseModel<'a> {
+    /// Its name.
+    pub request: &'a Request,
+    /// The resolved dependency that pins it.
+    pub dependency: &'a Descriptor,
+    /// What was found about it.
+    pub evidence: &'a Evidence,
+    /// What that is worth.
+    pub facts: &'a Facts,
 }
 
 /// Why a document is no record of facts.
@@ -68,6 +84,22 @@ struct Wire {
     now: String,
     documents: Vec<WireDocument>,
     feeds: Vec<WireFeed>,
+    measured: Vec<WireMeasured>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    base_models: Vec<WireBaseModel>,
+}
+
+/// What is known of a model that another one was made from, by the dependency that pins it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct WireBaseModel {
+    reference: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    requested_version: Option<String>,
+    digest: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digest_method: Option<String>,
+    documents: Vec<WireDocument>,
     measured: Vec<WireMeasured>,
 }
 
@@ -127,58 +159,39 @@ impl RecordedFacts {
     /// Records the inputs of a decision. Documents that are no text cannot be bundles and are left out.
     #[must_use]
     pub fn record(request: &Request, evidence: &Evidence, facts: &Facts, now: Timestamp) -> Self {
-        let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
-        let paths =
-            |paths: &[ModelPath]| paths.iter().map(|path| path.as_str().to_owned()).collect::<Vec<_>>();
-        let documents = evidence.documents.values().filter_map(|document| {
-            Some(WireDocument {
-                names: document.names.iter().cloned().collect(),
-                inside: document.inside.iter().map(|path| path.as_str().to_owned()).collect(),
-                text: text(&document.bytes)?,
-            })
-        });
         let feeds = evidence.feeds.iter().filter_map(|(file, feed)| {
             let bundles = feed.bundles.values().filter_map(|bytes| text(bytes)).collect();
             Some(WireFeed { file: file.clone(), text: text(&feed.bytes)?, bundles })
-        });
-        let measured = facts.data.measured.iter().map(|fact| {
-            let s = &fact.serialization;
-            let files = fact.outcome.as_ref().ok().map(|measured| WireFiles {
-                bytes: measured.bytes,
-                single_file: is_single_file(&measured.manifest),
-                left_out: paths(&measured.left_out),
-                links: measured.links.as_deref().map(paths),
-                resources: measured.manifest.resources().iter().map(wire_resource).collect(),
-                also: measured.also.iter().map(|(p, d)| (p.as_str().to_owned(), d.to_string())).collect(),
-            });
-            let refused = fact
-                .outcome
-                .as_ref()
-                .err()
-                .map(|refused| WireRefused { code: refused.code, message: refused.message.clone() });
-            WireMeasured {
-                hash: s.algorithm.to_string(),
-                shard_size: match s.method {
-                    Method::Files => None,
-                    Method::Shards(size) => Some(size.get()),
-                },
-                allow_symlinks: s.allow_symlinks,
-                ignore_paths: paths(&s.ignore_paths),
-                refused,
-                files,
-            }
         });
         let wire = Wire {
             schema: FACTS_SCHEMA.to_owned(),
             reference: request.reference().to_string(),
             requested_version: request.version().map(str::to_owned),
             now: now.to_string(),
-            documents: documents.collect(),
+            documents: documents(evidence),
             feeds: feeds.collect(),
-            measured: measured.collect(),
+            measured: facts.data.measured.iter().map(WireMeasured::of).collect(),
+            base_models: Vec::new(),
         };
         let reference = request.reference().clone();
-        Self { wire, reference, now, measured: facts.data.measured.clone() }
+        let measured = facts.data.measured.clone();
+        Self { wire, reference, now, measured, base_models: Vec::new() }
+    }
+
+    /// Records a model that this one, or one of those that it was made from, was made from.
+    #[must_use]
+    pub fn with_base_model(mut self, base: RecordedBaseModel<'_>) -> Self {
+        let dependency = base.dependency;
+        self.wire.base_models.push(WireBaseModel {
+            reference: base.request.reference().to_string(),
+            requested_version: base.request.version().map(str::to_owned),
+            digest: dependency.digest.iter().map(|(name, hex)| (name.to_owned(), hex.to_owned())).collect(),
+            digest_method: method_of(dependency).map(str::to_owned),
+            documents: documents(base.evidence),
+            measured: base.facts.data.measured.iter().map(WireMeasured::of).collect(),
+        });
+        self.base_models.push((base.request.reference().clone(), base.facts.data.measured.clone()));
+        self
     }
 
     /// The record as a JSON document.
@@ -200,8 +213,13 @@ impl RecordedFacts {
         }
         let reference = Reference::canonical(&wire.reference).map_err(|e| field("reference", e))?;
         let now = wire.now.parse().map_err(|e: jiff::Error| field("now", e))?;
-        let measured = wire.measured.iter().map(WireMeasured::read).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { wire, reference, now, measured })
+        let measured = read_measured(&wire.measured)?;
+        let read_base = |base: &WireBaseModel| {
+            let reference = Reference::canonical(&base.reference).map_err(|e| field("base-models", e))?;
+            Ok((reference, read_measured(&base.measured)?))
+        };
+        let base_models = wire.base_models.iter().map(read_base).collect::<Result<_, RecordedError>>()?;
+        Ok(Self { wire, reference, now, measured, base_models })
     }
 
     /// The model's name.
@@ -224,8 +242,28 @@ impl RecordedFacts {
         at: Option<Timestamp>,
     ) -> Replayed<Decision> {
         let now = at.unwrap_or(self.now);
+        let collected = |documents: &[WireDocument], measured: &[MeasuredFact]| {
+            let mut facts = collect(set, &self.evidence(documents), keyless, now);
+            facts.data.measured = measured.to_vec();
+            measured::compare(&mut facts.data);
+            facts
+        };
+        let facts = collected(&self.wire.documents, &self.measured);
+        let bases = self.wire.base_models.iter().zip(&self.base_models);
+        let bases = bases.map(|(wire, (reference, measured))| BaseFacts {
+            request: requested(reference, wire.requested_version.as_deref()),
+            digest: wire.digest.clone(),
+            method: wire.digest_method.clone(),
+            facts: collected(&wire.documents, measured),
+        });
+        let bases = RecordedBases(bases.collect());
+        let request = requested(&self.reference, self.wire.requested_version.as_deref());
+        decision::replay(set, &request, &facts, now, &bases)
+    }
+
+    fn evidence(&self, documents: &[WireDocument]) -> Evidence {
         let mut evidence = Evidence::new();
-        for document in &self.wire.documents {
+        for document in documents {
             for name in &document.names {
                 evidence.add(name, None, document.text.as_bytes());
             }
@@ -237,19 +275,92 @@ impl RecordedFacts {
         for feed in &self.wire.feeds {
             evidence.feed(&feed.file, feed.text.as_bytes(), feed.bundles.iter().map(String::as_bytes));
         }
-        let mut data: FactData = collect(set, &evidence, keyless, now).data;
-        data.measured.clone_from(&self.measured);
-        measured::compare(&mut data);
-        let request = Request::new(self.reference.clone());
-        let request = match &self.wire.requested_version {
-            Some(version) => request.with_version(version),
-            None => request,
-        };
-        decision::replay(set, &request, &data, now)
+        evidence
     }
 }
 
+struct BaseFacts {
+    request: Request,
+    digest: BTreeMap<String, String>,
+    method: Option<String>,
+    facts: Facts,
+}
+
+struct RecordedBases(Vec<BaseFacts>);
+
+impl BaseModels for RecordedBases {
+    fn find(&self, reference: &Reference, dependency: &Descriptor) -> Option<BaseModel<'_>> {
+        let found = self.0.iter().find(|base| {
+            base.request.reference() == reference
+                && base.digest.iter().map(|(name, hex)| (&**name, &**hex)).eq(dependency.digest.iter())
+                && base.method.as_deref() == method_of(dependency)
+        });
+        found.map(|base| BaseModel { request: &base.request, facts: &base.facts })
+    }
+}
+
+fn method_of(dependency: &Descriptor) -> Option<&str> {
+    dependency.annotations.get("digestMethod").and_then(|method| method.as_str())
+}
+
+fn requested(reference: &Reference, version: Option<&str>) -> Request {
+    let request = Request::new(reference.clone());
+    match version {
+        Some(version) => request.with_version(version),
+        None => request,
+    }
+}
+
+fn text(bytes: &[u8]) -> Option<String> {
+    std::str::from_utf8(bytes).ok().map(str::to_owned)
+}
+
+fn paths(paths: &[ModelPath]) -> Vec<String> {
+    paths.iter().map(|path| path.as_str().to_owned()).collect()
+}
+
+fn documents(evidence: &Evidence) -> Vec<WireDocument> {
+    let documents = evidence.documents.values().filter_map(|document| {
+        Some(WireDocument {
+            names: document.names.iter().cloned().collect(),
+            inside: document.inside.iter().map(|path| path.as_str().to_owned()).collect(),
+            text: text(&document.bytes)?,
+        })
+    });
+    documents.collect()
+}
+
+fn read_measured(measured: &[WireMeasured]) -> Result<Vec<MeasuredFact>, RecordedError> {
+    measured.iter().map(WireMeasured::read).collect()
+}
+
 impl WireMeasured {
+    fn of(fact: &MeasuredFact) -> Self {
+        let s = &fact.serialization;
+        let files = fact.outcome.as_ref().ok().map(|measured| WireFiles {
+            bytes: measured.bytes,
+            single_file: is_single_file(&measured.manifest),
+            left_out: paths(&measured.left_out),
+            links: measured.links.as_deref().map(paths),
+            resources: measured.manifest.resources().iter().map(wire_resource).collect(),
+            also: measured.also.iter().map(|(p, d)| (p.as_str().to_owned(), d.to_string())).collect(),
+        });
+        let refused = fact.outcome.as_ref().err();
+        let refused =
+            refused.map(|refused| WireRefused { code: refused.code, message: refused.message.clone() });
+        Self {
+            hash: s.algorithm.to_string(),
+            shard_size: match s.method {
+                Method::Files => None,
+                Method::Shards(size) => Some(size.get()),
+            },
+            allow_symlinks: s.allow_symlinks,
+            ignore_paths: paths(&s.ignore_paths),
+            refused,
+            files,
+        }
+    }
+
     fn read(&self) -> Result<MeasuredFact, RecordedError> {
         let algorithm: Algorithm = self.hash.parse().map_err(|e| field("hash", e))?;
         let method = match self.shard_size {

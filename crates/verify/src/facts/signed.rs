@@ -2,7 +2,8 @@
 //! the key and verified material only, never from what the signer wrote into the payload.
 
 use crate::{
-    decision::Code, policy::load::Policy, public_key::PublicKey, signer::Signer, x509::VerifiedPath,
+    decision::Code, policy::load::Policy, public_key::PublicKey, signer::Signer, sigstore::KeylessSigner,
+    x509::VerifiedPath,
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -163,13 +164,7 @@ impl SignerIdentity {
                 Self::Key { spki_sha256: key.fingerprint(), algorithm: key.algorithm().to_string() }
             }
             Signer::Certificate(path) => Self::of_path(path),
-            Signer::Sigstore(keyless) => Self::Keyless(KeylessIdentity {
-                identity: keyless.identity().to_owned(),
-                identity_kind: keyless.identity_kind().to_string(),
-                issuer: keyless.issuer().to_owned(),
-                claims: keyless.claims().clone(),
-                spki_sha256: keyless.public_key().fingerprint(),
-            }),
+            Signer::Sigstore(keyless) => Self::Keyless(KeylessIdentity::of(keyless)),
         }
     }
 
@@ -181,6 +176,18 @@ impl SignerIdentity {
             names: path.subject_alt_names().iter().map(|n| format!("{}:{}", n.kind(), n.value())).collect(),
             chain: path.certificates().map(crate::x509::Certificate::fingerprint).collect(),
             not_after: path.not_after().to_string(),
+        }
+    }
+}
+
+impl KeylessIdentity {
+    pub(super) fn of(signer: &KeylessSigner) -> Self {
+        Self {
+            identity: signer.identity().to_owned(),
+            identity_kind: signer.identity_kind().to_string(),
+            issuer: signer.issuer().to_owned(),
+            claims: signer.claims().clone(),
+            spki_sha256: signer.public_key().fingerprint(),
         }
     }
 }

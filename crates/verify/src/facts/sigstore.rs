@@ -77,13 +77,7 @@ impl KeylessVerifier for SigstoreVerifier {
             });
         };
         Ok(KeylessEvidence {
-            identity: KeylessIdentity {
-                identity: signer.identity().to_owned(),
-                identity_kind: signer.identity_kind().to_string(),
-                issuer: signer.issuer().to_owned(),
-                claims: signer.claims().clone(),
-                spki_sha256: signer.public_key().fingerprint(),
-            },
+            identity: KeylessIdentity::of(signer),
             corroboration: corroboration(verified.evidence()),
         })
     }

@@ -16,6 +16,7 @@ use crate::{
     x509::{Certificate, MAX_CRL_BYTES, RevocationLists, Roots},
 };
 use jiff::Timestamp;
+use modelseal_core::text::hex;
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fmt};
 
@@ -134,7 +135,7 @@ impl UnvalidatedPolicy {
         let tree = parse(&mut complaints);
         let mut decoder = Decoder { complaints, tagged: None };
         let document = tree.as_ref().and_then(|tree| Document::from_node(tree, &At::ROOT, &mut decoder));
-        let digest = hex(Sha256::digest(text.as_bytes()));
+        let digest = hex(&Sha256::digest(text.as_bytes()));
         Self { name: name.to_owned(), digest, complaints: decoder.complaints, tree, document }
     }
 
@@ -243,7 +244,7 @@ impl Policy {
                 hash.update(Sha256::digest(crls.digest()));
             }
         }
-        hex(hash.finalize())
+        hex(&hash.finalize())
     }
 
     /// The trust root called `name`.
@@ -407,7 +408,7 @@ impl Loader<'_> {
         }
         let (Some(name), Some(sha256)) = (&root.file, &root.sha256) else { return None };
         let bytes = self.file(name, MAX_TRUSTED_ROOT_BYTES, &at.key("file"))?;
-        let found = hex(Sha256::digest(&bytes));
+        let found = hex(&Sha256::digest(&bytes));
         if found == sha256.hex() {
             return Some(TrustRootSource::File(bytes));
         }
@@ -445,10 +446,6 @@ impl std::error::Error for SelectError {}
 #[must_use]
 pub fn has_errors(complaints: &[Complaint]) -> bool {
     complaints.iter().any(|complaint| complaint.severity == Severity::Error)
-}
-
-fn hex(digest: impl AsRef<[u8]>) -> String {
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn write_json(node: &Node, text: &mut String) {

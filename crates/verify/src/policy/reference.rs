@@ -9,10 +9,12 @@
 //! | `s3`, `gs`, `az` | `s3://BUCKET/PREFIX..` | |
 //! | `file` | `file:///ABSOLUTE/PATH` | |
 //!
+//! Package URLs that stand for one of these are read, too: `pkg:huggingface/ORG/REPO@REVISION`.
+//!
 //! A reference comes from whoever asks, never from the model. Nothing is filled in: no default registry, no default
 //! organisation, no default tag.
 
-use modelseal_core::text::Printable;
+use modelseal_core::{purl::Purl, text::Printable};
 use std::{fmt, str::FromStr};
 
 /// A model's name in the one form that rules are compared with.
@@ -105,7 +107,8 @@ impl Scheme {
 }
 
 impl Reference {
-    /// Reads a reference as people write it: the scheme and the host may be in any case, and a version may follow.
+    /// Reads a reference as people write it: the scheme and the host may be in any case, and a version may follow. A package
+    /// URL with a version, as provenance writes it, is the reference that it stands for ([`Purl::reference`]).
     ///
     /// # Errors
     /// [`ReferenceError::Malformed`], saying what is wrong.
@@ -121,6 +124,9 @@ impl Reference {
         let malformed = |why: &str| ReferenceError::Malformed { found: shown(text), why: why.to_owned() };
         if text.len() > MAX_REFERENCE_BYTES {
             return Err(malformed("it is longer than any name"));
+        }
+        if text.starts_with("pkg:") {
+            return of_purl(text);
         }
         let (scheme, rest) =
             text.split_once("://").ok_or_else(|| malformed("it has no scheme such as hf://"))?;
@@ -165,6 +171,16 @@ impl Reference {
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
+}
+
+fn of_purl(text: &str) -> Result<Requested, ReferenceError> {
+    let malformed = |why: &str| ReferenceError::Malformed { found: shown(text), why: why.to_owned() };
+    let purl = Purl::parse(text).map_err(malformed)?;
+    let name = purl.reference().ok_or_else(|| malformed("no reference is known for its kind of package"))?;
+    // A name must not smuggle in a version, or anything else that is written in another way.
+    let reference = Reference::canonical(&name)
+        .map_err(|error| malformed(&format!("its reference cannot be used: {error}")))?;
+    Ok(Requested { reference, version: Some(purl.release_version().to_owned()) })
 }
 
 /// Longest reference, in bytes.
@@ -405,6 +421,13 @@ mod tests {
             ("gs://b/p", "gs://b/p", None),
             ("az://b/p", "az://b/p", None),
             ("file:///srv/models/my model", "file:///srv/models/my model", None),
+            ("pkg:huggingface/acme/Base@276e7028", "hf://huggingface.co/acme/Base", Some("276e7028")),
+            (
+                "pkg:oci/triage@sha256%3Aab?repository_url=reg.example/medical/triage&tag=2.4.1",
+                "oci://reg.example/medical/triage",
+                Some("2.4.1"),
+            ),
+            ("pkg:mlflow/fraud@3?repository_url=https://ml.example", "mlflow://ml.example/fraud", Some("3")),
         ] {
             let asked = Reference::parse(text).unwrap();
             assert_eq!((asked.reference.as_str(), asked.version.as_deref()), (canonical, version), "{text}");
@@ -418,6 +441,11 @@ mod tests {
             ("", "no scheme"),
             ("acme/embedder", "no scheme"),
             ("http://x/y", "scheme is none"),
+            ("pkg:huggingface/acme/base", "no version"),
+            ("pkg:huggingface/base@1", "organisation and a repository"),
+            ("pkg:huggingface/acme/base%40main@1", "not canonical"),
+            ("pkg:huggingface/acme/a%2Fb@1", "encoded '/'"),
+            ("pkg:npm/x@1", "kind of package"),
             ("hf://huggingface.co", "nothing follows"),
             ("hf://huggingface.co/", "nothing follows"),
             ("hf://huggingface.co/acme", "organisation and a repository"),

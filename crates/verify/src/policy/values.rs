@@ -94,6 +94,15 @@ impl Period {
 }
 
 impl Level {
+    /// Level 1: provenance exists.
+    pub const ONE: Self = Self(1);
+
+    /// The level of that number, where there is one.
+    #[must_use]
+    pub const fn new(number: u8) -> Option<Self> {
+        if number >= 1 && number <= 3 { Some(Self(number)) } else { None }
+    }
+
     /// The level as a number, 1 to 3.
     #[must_use]
     pub const fn number(self) -> u8 {

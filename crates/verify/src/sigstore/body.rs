@@ -2,10 +2,7 @@
 //! rides along from another signature would lend its time to this one (the class of CVE-2022-36056).
 
 use super::error::EvidenceError;
-use crate::{
-    public_key::{hex, pem_blocks::pem_blocks},
-    x509::Certificate,
-};
+use crate::{public_key::pem_blocks::pem_blocks, x509::Certificate};
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE},
@@ -15,6 +12,7 @@ use modelseal_core::{
     json::{self, AtMost},
     limits::MAX_LOG_BODY_BYTES,
     log_entry::LogEntry,
+    text::hex,
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256, Sha384, Sha512};

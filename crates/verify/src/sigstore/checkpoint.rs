@@ -1,8 +1,8 @@
 //! What a log has signed: tree heads, inclusion in them, and promises of inclusion.
 
 use super::{error::EvidenceError, trusted_root::Log};
-use crate::public_key::hex;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use modelseal_core::text::hex;
 use modelseal_core::{limits::MAX_CHECKPOINT_BYTES, log_entry::LogEntry};
 use sigstore_verify::{
     crypto::Checkpoint,

@@ -7,8 +7,8 @@ use super::{
     timestamp,
     trusted_root::{Log, TrustedRoot},
 };
-use crate::public_key::hex;
 use jiff::{SignedDuration, Timestamp};
+use modelseal_core::text::hex;
 use modelseal_core::{limits::MAX_LOG_ENTRIES, log_entry::LogEntry, text::Printable};
 use sha2::{Digest as _, Sha256};
 use std::fmt;

@@ -1,11 +1,9 @@
 //! What a trusted root holds, for people: who is trusted, for what, from when to when.
 
 use super::trusted_root::{TrustedRoot, TrustedRootOrigin};
-use crate::{
-    public_key::hex,
-    x509::{Certificate, CertificateError},
-};
+use crate::x509::{Certificate, CertificateError};
 use jiff::Timestamp;
+use modelseal_core::text::hex;
 use sha2::{Digest, Sha256};
 use sigstore_trust_root::TimeRange;
 

@@ -12,7 +12,7 @@ use sigstore_trust_root::SigstoreInstance;
 use sigstore_verify::{crypto::VerificationKey, types::TsaAuthority};
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use crate::public_key::hex;
+use modelseal_core::text::hex;
 
 /// Media types of a trusted root that are understood.
 const MEDIA_TYPES: [&str; 3] = [

@@ -17,8 +17,9 @@ use x509_cert::name::Name;
 use x509_cert::time::Time;
 
 use super::name::{SubjectAltName, rfc4514};
+use crate::public_key::oid_text;
 use crate::public_key::pem_blocks::pem_blocks;
-use crate::public_key::{hex, oid_text};
+use modelseal_core::text::hex;
 
 /// The largest certificate that is read. Real ones have one to eight kilobytes, post-quantum keys included.
 pub const MAX_CERTIFICATE_BYTES: usize = 64 * 1024;

@@ -7,7 +7,7 @@ use der::Encode;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::name::Name;
 
-use crate::public_key::hex;
+use modelseal_core::text::hex;
 
 /// One entry of a certificate's subjectAltName extension (RFC 5280 section 4.2.1.6).
 ///

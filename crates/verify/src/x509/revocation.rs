@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::certificate::Certificate;
 use super::crl::{Crl, CrlError, Effect, Entry};
 use super::path::VerifiedPath;
-use crate::public_key::hex;
+use modelseal_core::text::hex;
 
 /// Revocation lists that somebody put into a folder. Which of them are an authority's is found out when one of its
 /// certificates is asked about.

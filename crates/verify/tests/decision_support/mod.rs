@@ -9,6 +9,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use jiff::Timestamp;
 use modelseal_core::{
     bundle::{Bundle, MEDIA_TYPE},
+    cover::Target,
     digest::{Algorithm, Digest},
     dsse::{IN_TOTO_PAYLOAD_TYPE, pae},
     key::{fingerprint, hint, spki_pem},
@@ -373,7 +374,9 @@ pub fn measure(facts: Facts, model: &Manifest) -> Facts {
         if model.serialization().algorithm != serialization.algorithm {
             return facts;
         }
-        match Manifest::sorted(serialization.clone(), resources) {
+        let manifest = Manifest::sorted(serialization.clone(), resources);
+        let is_file = Target::of(model).is_single_file();
+        match manifest.map(|manifest| if is_file { manifest.of_single_file() } else { manifest }) {
             Ok(manifest) => facts
                 .measured(Measurement::new(Observed::measured_by_this_process(manifest), 1234).following([])),
             Err(error) => facts.not_measured(serialization, Code::IntegrityEmptyModel, error.to_string()),

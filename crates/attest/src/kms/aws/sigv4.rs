@@ -4,6 +4,7 @@ use super::credentials::Credentials;
 use crate::http::{Request, Secret, ServiceUrl};
 use aws_lc_rs::{digest, hmac};
 use jiff::Timestamp;
+use modelseal_core::text::hex;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
@@ -84,10 +85,6 @@ fn host_and_path(url: &ServiceUrl) -> (&str, &str) {
 
 fn hex_sha256(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -250,7 +250,7 @@ fn pem(label: &str, der: &[u8]) -> String {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    digest::digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    modelseal_core::text::hex(digest::digest(&SHA256, bytes).as_ref())
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

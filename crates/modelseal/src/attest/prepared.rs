@@ -1,0 +1,116 @@
+//! [`PreparedAttestation`]: a statement on its way to a signature, and what becomes of it.
+
+use super::destination::Destinations;
+use crate::{
+    digest::MeasuredModel,
+    error::Error,
+    report::{AttestReport, Digests, ModelReport, RecordedProvenance},
+    signing::{EvidenceServices, Made, Sayable, sign_with},
+};
+use jiff::Timestamp;
+use modelseal_attest::{signer::Signer, statement::Statement};
+use modelseal_core::{
+    attestation::{Attestation, read_attestation},
+    bundle::Bundle,
+    cover::{Cover, Target},
+};
+use std::path::PathBuf;
+
+/// A statement about a measured model, before any key is used.
+#[derive(Debug)]
+#[must_use]
+pub struct PreparedAttestation {
+    pub(super) model: MeasuredModel,
+    pub(super) statement: Statement,
+    pub(super) predicate_type: String,
+    pub(super) provenance: Option<RecordedProvenance>,
+    pub(super) notes: Vec<String>,
+    pub(super) destinations: Destinations,
+    pub(super) now: Timestamp,
+    pub(super) evidence: Option<EvidenceServices>,
+}
+
+/// An attestation that was written.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Attested {
+    /// Where it is.
+    pub written: Vec<PathBuf>,
+    /// What was attested and by whom.
+    pub report: AttestReport,
+}
+
+impl PreparedAttestation {
+    /// The exact bytes that would be signed.
+    #[must_use]
+    pub fn statement(&self) -> &[u8] {
+        self.statement.as_bytes()
+    }
+
+    /// What the user should know.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Signs, checks the attestation as a verifier would, and writes it.
+    ///
+    /// # Errors
+    /// [`Error`]; nothing was written then.
+    pub fn sign(self, signer: &dyn Signer) -> Result<Attested, Error> {
+        sign_with(self, signer)
+    }
+}
+
+impl Sayable for PreparedAttestation {
+    type Written = Attested;
+
+    fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn evidence(&self) -> Option<&EvidenceServices> {
+        self.evidence.as_ref()
+    }
+
+    fn check_before_publishing(&self) -> Result<(), Error> {
+        self.destinations.check_before_publishing()
+    }
+
+    /// A reader finds this predicate, about all of this model.
+    fn check_said(&self, payload_type: &str, payload: &[u8]) -> Result<(), String> {
+        let Attestation { predicate_type, subjects, .. } =
+            read_attestation(payload_type, payload).map_err(|e| e.to_string())?;
+        let cover = Target::of(self.model.manifest()).cover(&subjects);
+        if !matches!(cover, Cover::Full(_)) {
+            return Err(format!("it is about {cover}"));
+        }
+        let same = predicate_type == self.predicate_type && payload == self.statement.as_bytes();
+        if same { Ok(()) } else { Err("it says something else".into()) }
+    }
+
+    fn write(self, bundle: &Bundle, made: Made) -> Result<Attested, Error> {
+        let written = self.destinations.write(bundle)?;
+        let manifest = self.model.manifest();
+        let mut notes = self.notes;
+        notes.extend(made.notes);
+        let report = AttestReport {
+            schema: AttestReport::SCHEMA.into(),
+            written: written.iter().map(|path| path.display().to_string()).collect(),
+            predicate_type: self.predicate_type,
+            signer: made.signer,
+            evidence: made.evidence,
+            trusted_root: made.trusted_root,
+            model: ModelReport::new(self.model.name(), manifest, self.model.bytes()),
+            digests: Digests::of(manifest),
+            serialization: manifest.serialization().into(),
+            provenance: self.provenance,
+            notes,
+        };
+        Ok(Attested { written, report })
+    }
+}

@@ -1,0 +1,337 @@
+//! One artifact of a model's ancestry under policies: it is known by the digest that a verified statement about its
+//! descendant pins, and its bytes need not be here.
+//!
+//! The artifact has to be what [`decide`](super::decide) would allow, as far as that can be said without its bytes: the rule
+//! for its name, deny lists, signatures, what binds the name, attestations, provenance and summaries are judged by the same
+//! code. What the rule says of files' contents denies, because their bytes are not here; and a report of this kind opens no
+//! door. Its own base models are further hops, so that `slsa.base-models` is not asked either.
+
+use super::{
+    Code, PolicySet, Request,
+    check::{Check, Status},
+    context::Context,
+    denied,
+    pin::Pin,
+    policy,
+    report::Verdict,
+    slsa,
+};
+use crate::{
+    facts::{By, FactData, Facts, ManifestFact, manifest_name},
+    policy::{
+        document::{Requirements, Slsa},
+        words::Mode,
+    },
+};
+use jiff::Timestamp;
+use modelseal_core::{
+    artifact::ArtifactId,
+    attestation::{Attestation, Subject},
+    cover::{Cover, FullBy, PART_OF_DIRECTORY, Target},
+    digest::{Algorithm, Digest},
+    manifest::{Manifest, Method, Resource, Serialization},
+    path::ModelPath,
+    predicate::{Predicate, SignedModel, descriptor::Descriptor},
+    text::Printable,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// The artifact that is asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct Artifact<'a> {
+    /// How it is known: what a verified statement about its descendant pins, or what was measured.
+    pub pinned: &'a Descriptor,
+    /// It, where it was measured, in every way that it was: then a statement may also name its files one by one.
+    pub measured: &'a [Target<'a>],
+}
+
+/// What policies say of an artifact.
+#[derive(Debug, Clone)]
+pub struct Hop {
+    /// The worst of all policies.
+    pub verdict: Verdict,
+    /// The code of the first check that decided, unless it is allowed.
+    pub code: Option<Code>,
+    /// What was decided, in a sentence.
+    pub message: String,
+    /// Every check of every policy.
+    pub checks: Vec<Check>,
+    /// Every bundle about the artifact that a policy's signer signed, by `sha256:<hex>`.
+    pub statements: BTreeMap<String, Standing>,
+    /// Why the other bundles were not believed.
+    pub rejected: BTreeMap<String, String>,
+}
+
+/// What a bundle by a signer of the policies is worth for this artifact. Of several policies the worst holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Standing {
+    /// Every policy accepts it; by whom it is.
+    Trusted(String),
+    /// Its signer has no say about this artifact, or it is not what a policy wants of provenance.
+    Refused {
+        /// Why.
+        code: Code,
+        /// Why, in a sentence.
+        message: String,
+    },
+    /// Its signer is on a deny list.
+    Denied {
+        /// Why.
+        code: Code,
+        /// Why, in a sentence.
+        message: String,
+    },
+}
+
+/// Judges one artifact. `facts` were collected from the bundles about it; those about something else count for nothing.
+#[must_use]
+pub fn judge(
+    set: &PolicySet,
+    request: &Request,
+    artifact: Artifact<'_>,
+    facts: Facts,
+    now: Timestamp,
+) -> Hop {
+    let mut data = facts.data;
+    keep_what_is_about(&artifact, &mut data);
+    let pin = Pin::of(artifact.pinned);
+    let mut hop = Hop {
+        verdict: Verdict::Allow,
+        code: None,
+        message: "it is what the policy wants".to_owned(),
+        checks: Vec::new(),
+        statements: BTreeMap::new(),
+        rejected: rejected(&data),
+    };
+    let mut statements = BTreeMap::new();
+    for policy in set.policies() {
+        let Some(facts) = data.policies.iter().find(|facts| facts.sha256 == policy.digest()) else {
+            hop.decided(
+                Verdict::Error,
+                Some(Code::ErrorInternal),
+                "evidence was collected for another policy",
+            );
+            continue;
+        };
+        let context = Context {
+            set,
+            policy,
+            facts,
+            data: &data,
+            request,
+            now,
+            bases: None,
+            pin: Some(pin),
+            rule: None,
+            mode: Mode::Enforce,
+            stack: &[],
+        };
+        let said = policy::evaluate(&context);
+        let wanted = match said.verdict.verdict {
+            Verdict::Error => Status::Error,
+            _ => Status::Fail,
+        };
+        // What is on a deny list is denied for that, whatever else is wrong.
+        let on_list = |check: &&Check| check.status == wanted && check.code.is_some_and(is_revocation);
+        let decisive = said.checks.iter().find(on_list);
+        let decisive = decisive.or_else(|| said.checks.iter().find(|check| check.status == wanted));
+        match decisive {
+            Some(check) => hop.decided(said.verdict.verdict, check.code, &check.message),
+            None if said.verdict.verdict == Verdict::AllowUnverified => {
+                hop.decided(Verdict::AllowUnverified, None, "the rule lets it load unverified");
+            }
+            None => hop.decided(said.verdict.verdict, None, "it is not allowed"),
+        }
+        hop.checks.extend(said.checks);
+        standings(&context, &mut statements);
+    }
+    let policies = set.policies().count();
+    hop.statements = statements
+        .into_iter()
+        .map(|(document, (count, standing))| match standing {
+            Standing::Trusted(_) if count < policies => {
+                let message = "its signer is unknown to one of the policies".to_owned();
+                (document, Standing::Refused { code: Code::SignatureNoTrustedSigner, message })
+            }
+            standing => (document, standing),
+        })
+        .collect();
+    hop
+}
+
+/// Whether a code says that something was withdrawn, rather than that it never was good.
+#[must_use]
+pub fn is_revocation(code: Code) -> bool {
+    code == Code::TimeSignedAfterCompromise
+        || code == Code::RevocationRevoked
+        || (code.domain() == "deny" && !matches!(code, Code::DenyFeedInvalid | Code::DenyFeedStale))
+}
+
+impl Hop {
+    fn decided(&mut self, verdict: Verdict, code: Option<Code>, message: &str) {
+        if verdict > self.verdict {
+            (self.verdict, self.code, self.message) = (verdict, code, message.to_owned());
+        }
+    }
+}
+
+impl Standing {
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Trusted(_) => 0,
+            Self::Refused { .. } => 1,
+            Self::Denied { .. } => 2,
+        }
+    }
+}
+
+fn keep_what_is_about(artifact: &Artifact<'_>, data: &mut FactData) {
+    let known = Pin::of(artifact.pinned).ids();
+    let shares = |ids: Vec<ArtifactId>| ids.iter().any(|id| known.contains(id));
+    let is_about = |about: &Attestation| {
+        shares(ArtifactId::of_subjects(&about.subjects))
+            || artifact.measured.iter().any(|target| target.cover(&about.subjects).is_full())
+    };
+    let manifests: Vec<bool> =
+        data.manifests.iter().map(|fact| shares(ArtifactId::of_manifest(&fact.model.manifest))).collect();
+    let attestations: Vec<bool> = data.attestations.iter().map(|fact| is_about(&fact.attestation)).collect();
+    for facts in &mut data.policies {
+        facts.signatures.retain(|fact| manifests[fact.manifest]);
+        facts.attested.retain(|fact| attestations[fact.attestation]);
+    }
+    // What is left is about all of the artifact, whichever way it is looked at.
+    for fact in &mut data.attestations {
+        fact.of_signed = vec![Cover::Full(FullBy::ManifestDigest); data.manifests.len()];
+        fact.of_measured = vec![Cover::Full(FullBy::ManifestDigest)];
+    }
+    data.measured.clear();
+    let lists: Vec<ManifestFact> = lists_of_files(artifact, data).collect();
+    for fact in &mut data.attestations {
+        fact.of_signed.resize(data.manifests.len() + lists.len(), Cover::Full(FullBy::ManifestDigest));
+    }
+    data.manifests.extend(lists);
+}
+
+/// Lists of the artifact's files that nobody need have signed: a measurement, and what statements about it list. Only those with
+/// the very digest that pins the artifact are looked at, and no other list has that.
+fn lists_of_files<'a>(
+    artifact: &'a Artifact<'_>,
+    data: &'a FactData,
+) -> impl Iterator<Item = ManifestFact> + use<'a> {
+    let measured = artifact.measured.iter().map(|target| target.manifest().clone());
+    let listed = data.attestations.iter().filter_map(|fact| parts_of_directory(&fact.attestation.subjects));
+    measured.chain(listed).map(|manifest| ManifestFact {
+        digest: manifest_name(&manifest.manifest_digest()),
+        model: Arc::new(SignedModel { name: String::new(), manifest, predicate_type: "" }),
+        compared: None,
+    })
+}
+
+/// The list of files that a statement about a directory has beside it.
+fn parts_of_directory(subjects: &[Subject]) -> Option<Manifest> {
+    let parts = subjects.iter().filter(|s| s.digest_method.as_deref() == Some(PART_OF_DIRECTORY));
+    let resource = |subject: &Subject| {
+        let path = ModelPath::parse(subject.name.as_deref()?).ok()?;
+        let digest = Digest::from_hex(Algorithm::Sha256, subject.digest.get("sha256")?).ok()?;
+        Some(Resource { path, range: None, digest })
+    };
+    let serialization = Serialization {
+        method: Method::Files,
+        algorithm: Algorithm::Sha256,
+        allow_symlinks: true,
+        ignore_paths: Vec::new(),
+    };
+    Manifest::sorted(serialization, parts.map(resource).collect::<Option<_>>()?).ok()
+}
+
+fn rejected(data: &FactData) -> BTreeMap<String, String> {
+    let near = data.policies.iter().flat_map(|facts| &facts.near_misses);
+    // Of several reasons one that is about more than the kind of signature says most.
+    let mut rejected: BTreeMap<String, String> = BTreeMap::new();
+    for miss in near {
+        let known = rejected.entry(miss.document.clone()).or_insert_with(|| miss.message.clone());
+        if !matches!(miss.code, Code::SignatureMethodMismatch | Code::SignatureNoTrustedSigner) {
+            known.clone_from(&miss.message);
+        }
+    }
+    for evidence in &data.rejected {
+        rejected.insert(evidence.evidence.clone(), evidence.message.clone());
+    }
+    rejected
+}
+
+/// What every bundle by a signer of this policy is worth under it.
+fn standings(context: &Context<'_>, statements: &mut BTreeMap<String, (usize, Standing)>) {
+    let rule = policy::select(context).ok();
+    let own = rule.and_then(policy::judged_block);
+    let blocks: Vec<Requirements<'_>> =
+        own.into_iter().chain(policy::baseline_block(context)).map(|block| block.requirements).collect();
+    let signed = context.facts.signatures.iter().map(|fact| (&fact.by, None));
+    let attested = context
+        .facts
+        .attested
+        .iter()
+        .map(|fact| (&fact.by, Some(&*context.data.attestations[fact.attestation].attestation)));
+    let mut here: BTreeMap<&str, Standing> = BTreeMap::new();
+    for (by, about) in signed.chain(attested) {
+        let found = standing(context, &blocks, by, about);
+        // Where one bundle counts for two signers, the better one holds.
+        match here.get(&*by.document) {
+            Some(known) if known.rank() <= found.rank() => {}
+            _ => {
+                here.insert(&by.document, found);
+            }
+        }
+    }
+    for (document, found) in here {
+        let (count, worst) = statements.entry(document.to_owned()).or_insert_with(|| (0, found.clone()));
+        *count += 1;
+        if found.rank() > worst.rank() {
+            *worst = found;
+        }
+    }
+}
+
+fn standing(
+    context: &Context<'_>,
+    blocks: &[Requirements<'_>],
+    by: &By,
+    about: Option<&Attestation>,
+) -> Standing {
+    if let Some(denied) = denied::signer(context, by) {
+        return Standing::Denied { code: denied.code, message: denied.message };
+    }
+    let signs = |requirements: &Requirements<'_>| {
+        requirements.signature.is_some_and(|signature| signature.signers.contains(&by.signer))
+    };
+    let builds = |wanted: &Slsa| {
+        let builders = wanted.builders.iter().filter_map(|name| context.policy.document().builders.get(name));
+        builders.into_iter().any(|builder| builder.signers.contains(&by.signer))
+    };
+    let slsa: Vec<&Slsa> = blocks.iter().filter_map(|block| block.slsa).collect();
+    let provenance = about.and_then(|about| match &about.predicate {
+        Predicate::Provenance(provenance) => Some(provenance),
+        _ => None,
+    });
+    let listed = match provenance {
+        Some(_) if !slsa.is_empty() => slsa.iter().all(|wanted| builds(wanted)),
+        _ => blocks.iter().any(signs) || slsa.iter().any(|wanted| builds(wanted)),
+    };
+    if !listed {
+        let message = format!(
+            "it is signed by '{}' ({}), who has no say about '{}' under the policy",
+            Printable(&by.signer),
+            by.identity,
+            context.request.reference()
+        );
+        return Standing::Refused { code: Code::SignatureNoTrustedSigner, message };
+    }
+    if let Some(provenance) = provenance {
+        let faults = slsa.iter().flat_map(|wanted| slsa::faults_of(context, wanted, by, provenance));
+        if let Some((code, message)) = faults.into_iter().next() {
+            return Standing::Refused { code, message };
+        }
+    }
+    Standing::Trusted(format!("{} ({})", by.signer, by.identity))
+}

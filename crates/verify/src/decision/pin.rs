@@ -1,0 +1,131 @@
+//! [`Pin`]: the artifact that a model was made from, as verified provenance names it.
+//!
+//! A base model whose bytes are not here cannot be measured, and need not be: nothing of it will be loaded. What has to be
+//! known is that the artifact which the builder used is one that the policies allow. Which artifact that was is what the builder
+//! says, by digest, in provenance that a policy accepted; and a list of files that somebody signed is that artifact's when its digest,
+//! over names and contents, equals the pin. So for a base model the pin stands where the measurement stands for the model that is
+//! to be loaded, and it stands there inside the decision alone: a pin is made from a verified statement, never from a digest that
+//! somebody wrote down, and no caller can decide about a model of its own with one.
+
+use super::statement::Said;
+use crate::facts::manifest_name;
+use modelseal_core::{
+    artifact::ArtifactId,
+    attestation::Subject,
+    cover::{Cover, FullBy, PART_OF_DIRECTORY, digest_method, has_dir_hash, whole},
+    digest::{Algorithm, Digest},
+    manifest::{Manifest, Method},
+    predicate::{
+        Predicate,
+        descriptor::{Descriptor, DigestSet, MANIFEST_DIGEST},
+    },
+};
+
+/// A resolved dependency of provenance that a known signer signed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pin<'a> {
+    dependency: &'a Descriptor,
+}
+
+impl<'a> Pin<'a> {
+    /// What a verified statement pins: the resolved dependencies of provenance, and nothing of any other.
+    pub(super) fn all_of(said: Said<'a>) -> impl Iterator<Item = Self> {
+        let dependencies = match &said.attestation.predicate {
+            Predicate::Provenance(provenance) => &provenance.resolved_dependencies[..],
+            _ => &[],
+        };
+        dependencies.iter().map(|dependency| Self { dependency })
+    }
+
+    /// An artifact of a model's ancestry: the caller has what it is from a verified statement, or measured it. For
+    /// [`super::hop`], whose reports open no door.
+    pub(super) fn of(dependency: &'a Descriptor) -> Self {
+        Self { dependency }
+    }
+
+    /// The dependency as it was written.
+    pub(super) fn dependency(self) -> &'a Descriptor {
+        self.dependency
+    }
+
+    /// The ids of the artifact; none when no strong digest identifies it.
+    pub(super) fn ids(self) -> Vec<ArtifactId> {
+        ArtifactId::of_descriptor(self.dependency)
+    }
+
+    /// Whether the artifact is what was measured.
+    pub(super) fn is(self, measured: &Manifest) -> bool {
+        let (digests, method) = whole(measured);
+        ArtifactId::same(self.digests(), (&digests, method.as_deref()))
+    }
+
+    /// Whether the artifact is what was signed. A signature over one file does not say whether the model is that file or a
+    /// folder with it: to a pin by the digest of a file it is the file.
+    pub(super) fn is_signed_as(self, signed: &Manifest) -> bool {
+        let is_file = self.ids().iter().all(|id| matches!(id, ArtifactId::Blob { .. }));
+        let (digests, method) = file_of(signed).filter(|_| is_file).unwrap_or_else(|| digests_of(signed));
+        ArtifactId::same(self.digests(), (&digests, method.as_deref()))
+    }
+
+    /// How much of the artifact a statement's subjects are. Without a list of its files that is all of it, or nothing.
+    pub(super) fn cover(self, subjects: &[Subject]) -> Cover {
+        let whole = subjects.iter().filter(|s| s.digest_method.as_deref() != Some(PART_OF_DIRECTORY));
+        let same = |s: &&Subject| ArtifactId::same(self.digests(), (&s.digest, s.digest_method.as_deref()));
+        if whole.clone().any(|subject| same(&subject)) {
+            return Cover::Full(match self.ids().first() {
+                Some(ArtifactId::Blob { .. }) => FullBy::File,
+                _ if self.dependency.digest.get("dirHash").is_some() => FullBy::DirHash,
+                _ => FullBy::ManifestDigest,
+            });
+        }
+        match ArtifactId::of_all_files(subjects) {
+            Some(directory) if self.ids().contains(&directory) => {
+                Cover::Full(FullBy::EveryFile(subjects.len()))
+            }
+            _ => Cover::None(Vec::new()),
+        }
+    }
+
+    /// The names by which deny lists and policies know the artifact, `manifest-sha256:<hex>`.
+    pub(super) fn manifest_names(self) -> Vec<String> {
+        let directories = self.ids().into_iter().filter_map(|id| match id {
+            ArtifactId::Directory { sha256, .. } => Digest::from_hex(Algorithm::Sha256, &sha256).ok(),
+            ArtifactId::Blob { .. } => None,
+        });
+        let mut names: Vec<String> = directories.map(|digest| manifest_name(&digest)).collect();
+        names.dedup();
+        names
+    }
+
+    /// The digest of its bytes, when it is one file.
+    pub(super) fn file(self) -> Vec<Digest> {
+        let files = self.ids().into_iter().filter_map(|id| match id {
+            ArtifactId::Blob { algorithm, hex } => Digest::from_hex(algorithm.parse().ok()?, &hex).ok(),
+            ArtifactId::Directory { .. } => None,
+        });
+        files.collect()
+    }
+
+    fn digests(self) -> (&'a DigestSet, Option<&'a str>) {
+        let method = self.dependency.annotations.get("digestMethod").and_then(|method| method.as_str());
+        (&self.dependency.digest, method)
+    }
+}
+
+/// The digest of the one file that a model has, when it was hashed as a whole.
+fn file_of(manifest: &Manifest) -> Option<(DigestSet, Option<String>)> {
+    let [only] = manifest.resources() else { return None };
+    let whole = manifest.serialization().method == Method::Files;
+    whole.then(|| (DigestSet::of([(only.digest.algorithm().name(), only.digest.to_hex())]), None))
+}
+
+/// A directory's digests as the first subject of a statement about it has them, and its `digestMethod`.
+fn digests_of(manifest: &Manifest) -> (DigestSet, Option<String>) {
+    let serialization = manifest.serialization();
+    let digest = manifest.manifest_digest().to_hex();
+    let mut digests = vec![("sha256", manifest.root_digest().to_hex()), (MANIFEST_DIGEST, digest.clone())];
+    if has_dir_hash(serialization) {
+        digests.push(("dirHash", digest));
+    }
+    (DigestSet::of(digests), Some(digest_method(serialization)))
+}
