@@ -44,18 +44,17 @@ pub(crate) enum Match {
 }
 
 /// What a format may look at to say whether it is meant.
+#[allow(dead_code, reason = "formats differ in what they look at")]
 pub(crate) struct Probe<'p> {
     /// The first [`crate::limits::HEAD`] bytes, or all.
     pub(crate) head: &'p [u8],
     /// The last [`crate::limits::TAIL`] bytes, or all; empty when they cannot be reached yet.
     pub(crate) tail: &'p [u8],
     /// The number of bytes, where that is known.
-    #[expect(dead_code, reason = "for formats that have no mark but a length")]
     pub(crate) len: Option<u64>,
     /// What follows the name's last dot, in small letters.
     pub(crate) extension: &'p str,
     /// The name without directories.
-    #[expect(dead_code, reason = "for formats that are told by their names")]
     pub(crate) name: &'p str,
     pub(crate) globals: &'p Globals,
 }
@@ -70,7 +69,14 @@ pub(crate) trait Format: Sync {
 }
 
 /// All formats. Among those that are equally sure, the first is meant.
-static FORMATS: &[&dyn Format] = &[&npy::Npy, &zip::Zip, &compress::Compressed, &tar::Tar, &Pickle];
+static FORMATS: &[&dyn Format] = &[
+    &npy::Npy,
+    &zip::Zip,
+    &compress::Compressed,
+    &tar::Tar,
+    // The last: its mark is the weakest.
+    &Pickle,
+];
 
 /// Inspects a file or a member, whatever it is.
 pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {

@@ -41,7 +41,7 @@ pub(crate) use rules;
 /// Every rule there is, in the order of their names.
 #[must_use]
 pub fn all() -> Vec<&'static Rule> {
-    let tables: [&[&'static Rule]; 8] = [
+    let tables: &[&[&'static Rule]] = &[
         crate::limits::TABLE,
         crate::route::rules::TABLE,
         crate::pickle::rules::TABLE,
@@ -51,7 +51,7 @@ pub fn all() -> Vec<&'static Rule> {
         crate::npy::rules::TABLE,
         crate::torch::rules::TABLE,
     ];
-    let mut all: Vec<&'static Rule> = tables.into_iter().flatten().copied().collect();
+    let mut all: Vec<&'static Rule> = tables.iter().copied().flatten().copied().collect();
     all.sort_by_key(|rule| rule.id);
     all
 }
