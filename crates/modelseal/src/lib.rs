@@ -139,9 +139,7 @@ pub use policies::{
     Policies, PoliciesRequest, PolicyError, TRUST_FILE, diff_policies, format_policy, lint_policies,
     policies, sign_policy, test_policies,
 };
-pub use provenance::{
-    FoundDocument, LookUp, ProvenanceRefusal, ProvenanceRequest, VerifiedProvenance, verify_provenance,
-};
+pub use provenance::{ProvenanceRefusal, ProvenanceRequest, VerifiedProvenance, verify_provenance};
 pub use show::{ShowError, ShowTrust, bundle_method, show};
 pub use sign::{Prepared, SignRequest, SignedFile, sign};
 pub use signing::{EvidenceServices, Sayable};

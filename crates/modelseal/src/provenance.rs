@@ -12,6 +12,7 @@ use crate::{
         ProvenanceFacts, ProvenanceReport, SourceReport, TrustedRootReport, Verdict, parameters, source,
     },
     scope,
+    store::Store,
     trust::Trust,
 };
 use documents::Documents;
@@ -60,7 +61,7 @@ pub fn verify_provenance(path: impl Into<PathBuf>, verifier: Verifier) -> Proven
         verifier,
         bundles: Vec::new(),
         folders: Vec::new(),
-        look_up: None,
+        stores: Vec::new(),
         expected: Expectations::default(),
         no_disagreement: false,
         ignore: Vec::new(),
@@ -73,20 +74,6 @@ pub fn verify_provenance(path: impl Into<PathBuf>, verifier: Verifier) -> Proven
     }
 }
 
-/// A document that was found somewhere else than in a file that was named.
-#[derive(Debug, Clone)]
-pub struct FoundDocument {
-    /// Where, for people.
-    pub name: String,
-    /// The document: a bundle, a DSSE envelope, or lines of them.
-    pub bytes: Vec<u8>,
-    /// Whether each line is a document of its own.
-    pub by_lines: bool,
-}
-
-/// Finds the documents that speak of an artifact, or says why it cannot.
-pub type LookUp = Box<dyn Fn(&[ArtifactId]) -> Result<Vec<FoundDocument>, String>>;
-
 /// Which provenance to verify, and what it is expected to say.
 #[must_use]
 pub struct ProvenanceRequest {
@@ -94,7 +81,7 @@ pub struct ProvenanceRequest {
     verifier: Verifier,
     bundles: Vec<PathBuf>,
     folders: Vec<PathBuf>,
-    look_up: Option<LookUp>,
+    stores: Vec<Store>,
     expected: Expectations,
     no_disagreement: bool,
     ignore: Vec<PathBuf>,
@@ -134,9 +121,9 @@ impl ProvenanceRequest {
         self
     }
 
-    /// Looks at what `look_up` finds under the ids of the model, which is measured first then.
-    pub fn look_up(mut self, look_up: LookUp) -> Self {
-        self.look_up = Some(look_up);
+    /// Looks at what this store has about the model, which is measured first then; may be called several times.
+    pub fn store(mut self, store: Store) -> Self {
+        self.stores.push(store);
         self
     }
 
@@ -323,9 +310,9 @@ impl Work<'_> {
         let source = Source::open(&request.model)?;
         let mut documents = self.documents()?;
         documents.beside(&request.model);
-        if let Some(look_up) = &request.look_up {
+        if !request.stores.is_empty() {
             self.measure(&source, (Method::Files, Algorithm::Sha256), &documents)?;
-            self.look_up(look_up, &mut documents)?;
+            self.add_stored(&mut documents)?;
         }
         let candidates = self.verify(&mut documents, now);
         self.report.rejected = std::mem::take(&mut documents.rejected);
@@ -365,13 +352,15 @@ impl Work<'_> {
         Ok(documents)
     }
 
-    /// Adds what is known elsewhere of the measured model.
-    fn look_up(&self, look_up: &LookUp, documents: &mut Documents) -> Result<(), Stop> {
+    /// Adds what the stores have about the measured model.
+    fn add_stored(&self, documents: &mut Documents) -> Result<(), Stop> {
         let ids: Vec<ArtifactId> =
             self.measured.iter().flat_map(|(_, measured)| ArtifactId::of_manifest(measured.get())).collect();
-        let found = look_up(&ids).map_err(|why| Stop::new(Kind::Undecided, Code::ErrorIo, why))?;
-        for FoundDocument { name, bytes, by_lines } in found {
-            documents.add(&name, &bytes, by_lines);
+        for store in &self.request.stores {
+            let found = store.about(&ids);
+            for bundle in found.map_err(|e| Stop::new(Kind::Undecided, Code::ErrorIo, e.to_string()))? {
+                documents.add(&bundle.place(), &bundle.bytes, false);
+            }
         }
         Ok(())
     }
@@ -691,7 +680,7 @@ mod tests {
     };
     use modelseal_core::json::value::Value;
     use modelseal_verify::public_key::PublicKey;
-    use std::{cell::RefCell, rc::Rc};
+    use std::path::Path;
 
     const PREDICATE: &str = r#"{
         "buildDefinition": {"buildType": "https://example.com/t", "externalParameters": {}},
@@ -699,32 +688,35 @@ mod tests {
     }"#;
 
     #[test]
-    fn what_is_found_elsewhere_is_judged_like_what_was_named() {
+    fn what_is_in_a_store_is_judged_like_what_was_named() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("w.bin"), "weights").unwrap();
-        let measured = crate::digest(folder.path()).run(&()).unwrap();
+        let (model, other, stored) =
+            (folder.path().join("m"), folder.path().join("o"), folder.path().join("store"));
+        for path in [&model, &other] {
+            std::fs::create_dir(path).unwrap();
+            std::fs::write(path.join("w.bin"), path.to_str().unwrap()).unwrap();
+        }
+        let measured = crate::digest(&model).run(&()).unwrap();
         let key = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
         let public = PublicKey::from_pem(key.public_key_pem().as_bytes()).unwrap();
         let predicate = Value::parse(PREDICATE.as_bytes(), 1 << 20).unwrap();
         let kind = "https://slsa.dev/provenance/v1";
         let statement = Statement::about_model(&measured.observed, "m", kind, &predicate).unwrap();
         let bundle = statement.sign(&KeySigner::new(key)).unwrap().to_json().unwrap();
-        let request = |found: Result<Vec<FoundDocument>, String>, asked: Rc<RefCell<Vec<ArtifactId>>>| {
-            let look_up: LookUp = Box::new(move |ids| {
-                asked.borrow_mut().extend(ids.to_vec());
-                found.clone()
-            });
-            verify_provenance(folder.path(), Verifier::with_key(public.clone())).look_up(look_up)
+        let put = Store::create(&stored).unwrap().put(&bundle).unwrap();
+        let empty = || Store::create(folder.path().join("empty")).unwrap();
+        let request = |model: &Path, store: Store| {
+            verify_provenance(model, Verifier::with_key(public.clone())).store(store)
         };
-        let document = FoundDocument { name: "store/ab/cd".into(), bytes: bundle, by_lines: false };
-        let asked = Rc::default();
-        let verified = request(Ok(vec![document]), Rc::clone(&asked)).run(&()).unwrap();
-        assert_eq!(verified.report().decisive.as_deref(), Some("store/ab/cd"));
+        let verified = request(&model, empty()).store(Store::open(&stored).unwrap()).run(&()).unwrap();
+        assert_eq!(verified.report().decisive, Some(put.path.display().to_string()));
         assert_eq!(verified.provenance().unwrap().builder_id, "https://b.example");
-        assert_eq!(*asked.borrow(), ArtifactId::of_manifest(measured.manifest()));
-        let none = request(Ok(Vec::new()), Rc::default()).run(&()).unwrap_err();
-        assert_eq!((none.kind(), none.report().code.as_deref()), (Kind::Denied, Some("slsa.missing")));
-        let broken = request(Err("the index is gone".into()), Rc::default()).run(&()).unwrap_err();
+        for (model, store) in [(&model, empty()), (&other, Store::open(&stored).unwrap())] {
+            let none = request(model, store).run(&()).unwrap_err();
+            assert_eq!((none.kind(), none.report().code.as_deref()), (Kind::Denied, Some("slsa.missing")));
+        }
+        // What is no index is not overwritten by one, so that the store cannot answer.
+        let broken = request(&model, empty().with_index(model.join("w.bin"))).run(&()).unwrap_err();
         assert_eq!((broken.kind(), broken.report().code.as_deref()), (Kind::Undecided, Some("error.io")));
     }
 }
