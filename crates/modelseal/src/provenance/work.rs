@@ -4,6 +4,7 @@ use super::{ProvenanceRefusal, ProvenanceRequest, documents::Documents};
 use crate::{
     clock, codes,
     error::{Error, Kind},
+    evidence_files::each_once,
     report::{
         CheckStatus, Digests, Disagreement, ModelReport, OtherStatement, ProvenanceFacts, ProvenanceReport,
         Verdict,
@@ -28,7 +29,6 @@ use modelseal_verify::{
     verified::Verified,
     verifier::VerifyError,
 };
-use std::path::PathBuf;
 
 /// Ways in which a model is measured at most: each reads all of it.
 const MAX_MEASUREMENTS: usize = 4;
@@ -125,21 +125,14 @@ impl<'a> Work<'a> {
 
     fn documents(&self) -> Result<Documents, Stop> {
         let (request, mut documents) = (self.request, Documents::default());
-        // The order in which files were named must not matter, not even to the bounds.
-        let sorted = |paths: &[PathBuf]| {
-            let mut paths = paths.to_vec();
-            paths.sort_unstable();
-            paths.dedup();
-            paths
-        };
-        for path in sorted(&request.bundles) {
-            documents.file(&request.model, &path).map_err(|why| {
+        for path in each_once(&request.bundles) {
+            documents.file(&request.model, path).map_err(|why| {
                 let message = format!("cannot read '{}': {why}", path.display());
                 Stop::new(Kind::Usage, Code::UsageFile, message)
             })?;
         }
-        for folder in sorted(&request.folders) {
-            documents.folder(&request.model, &folder).map_err(|why| {
+        for folder in each_once(&request.folders) {
+            documents.folder(&request.model, folder).map_err(|why| {
                 let message = format!("cannot read the directory '{}': {why}", folder.display());
                 Stop::new(Kind::Usage, Code::UsageFile, message)
             })?;
