@@ -4,7 +4,7 @@ use super::{
     Problem, ProblemKind, Store, StoreError, StoredBundle,
     files::Kind,
     layout::{self, MAX_DOCUMENT_BYTES},
-    problem, put, stored,
+    problem, stored,
 };
 use modelseal_core::limits::{MAX_STORE_DEPTH, MAX_STORE_DOCUMENTS};
 use std::{
@@ -36,7 +36,7 @@ impl Store {
         if path.symlink_metadata().is_ok() {
             return Err(failed(io::ErrorKind::AlreadyExists.into()));
         }
-        let mut file = put::temporary_file(&crate::disk::parent(path)).map_err(failed)?;
+        let mut file = crate::disk::temporary_file(&crate::disk::parent(path)).map_err(failed)?;
         let mut buffered = io::BufWriter::new(&mut file);
         let lines = self.export(&mut buffered)?;
         buffered.flush().map_err(failed)?;
