@@ -1,5 +1,5 @@
-//! Sign and verify machine-learning models (OpenSSF Model Signing v1.0). The front room: every door (command line,
-//! bindings) goes through these three.
+//! Sign and verify machine-learning models (OpenSSF Model Signing v1.0), record how they were made, and decide whether they
+//! may be used. The front room: every door (command line, bindings) goes through here, and most need no more than these three.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
