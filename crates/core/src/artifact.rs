@@ -100,8 +100,7 @@ impl ArtifactId {
     /// The ids of what a descriptor of a dependency or by-product speaks of.
     #[must_use]
     pub fn of_descriptor(descriptor: &Descriptor) -> Vec<Self> {
-        let method = descriptor.annotations.get("digestMethod").and_then(|method| method.as_str());
-        Self::of_digests(&descriptor.digest, method)
+        Self::of_digests(&descriptor.digest, descriptor.digest_method())
     }
 
     /// The ids of what a statement is about. Subjects that are parts of a directory have none of their own; subjects that

@@ -107,8 +107,7 @@ impl<'a> Pin<'a> {
     }
 
     fn digests(self) -> (&'a DigestSet, Option<&'a str>) {
-        let method = self.dependency.annotations.get("digestMethod").and_then(|method| method.as_str());
-        (&self.dependency.digest, method)
+        (&self.dependency.digest, self.dependency.digest_method())
     }
 }
 
