@@ -26,11 +26,8 @@ use crate::{
 use jiff::Timestamp;
 use modelseal_core::{
     artifact::ArtifactId,
-    attestation::{Attestation, Subject},
-    cover::{Cover, FullBy, PART_OF_DIRECTORY, Target},
-    digest::{Algorithm, Digest},
-    manifest::{Manifest, Method, Resource, Serialization},
-    path::ModelPath,
+    attestation::Attestation,
+    cover::{Cover, FullBy, Target, parts_of_directory},
     predicate::{Predicate, SignedModel, descriptor::Descriptor},
     text::Printable,
 };
@@ -200,21 +197,18 @@ fn keep_what_is_about(artifact: &Artifact<'_>, data: &mut FactData) {
         facts.signatures.retain(|fact| manifests[fact.manifest]);
         facts.attested.retain(|fact| attestations[fact.attestation]);
     }
-    // What is left is about all of the artifact, whichever way it is looked at.
+    let lists: Vec<ManifestFact> = lists_of_files(artifact, data).collect();
+    data.manifests.extend(lists);
+    // The pin stands for measurements, and what is left is about all of the artifact, whoever's list of its files is looked at.
+    data.measured.clear();
     for fact in &mut data.attestations {
         fact.of_signed = vec![Cover::Full(FullBy::ManifestDigest); data.manifests.len()];
-        fact.of_measured = vec![Cover::Full(FullBy::ManifestDigest)];
+        fact.of_measured.clear();
     }
-    data.measured.clear();
-    let lists: Vec<ManifestFact> = lists_of_files(artifact, data).collect();
-    for fact in &mut data.attestations {
-        fact.of_signed.resize(data.manifests.len() + lists.len(), Cover::Full(FullBy::ManifestDigest));
-    }
-    data.manifests.extend(lists);
 }
 
-/// Lists of the artifact's files that nobody need have signed: a measurement, and what statements about it list. Only those with
-/// the very digest that pins the artifact are looked at, and no other list has that.
+/// Lists of files that nobody need have signed: measurements of the artifact, and the parts of directories that statements list.
+/// Those that count are the ones with the very digest that pins the artifact ([`Pin::is_signed_as`]): no other list has it.
 fn lists_of_files<'a>(
     artifact: &'a Artifact<'_>,
     data: &'a FactData,
@@ -226,23 +220,6 @@ fn lists_of_files<'a>(
         model: Arc::new(SignedModel { name: String::new(), manifest, predicate_type: "" }),
         compared: None,
     })
-}
-
-/// The list of files that a statement about a directory has beside it.
-fn parts_of_directory(subjects: &[Subject]) -> Option<Manifest> {
-    let parts = subjects.iter().filter(|s| s.digest_method.as_deref() == Some(PART_OF_DIRECTORY));
-    let resource = |subject: &Subject| {
-        let path = ModelPath::parse(subject.name.as_deref()?).ok()?;
-        let digest = Digest::from_hex(Algorithm::Sha256, subject.digest.get("sha256")?).ok()?;
-        Some(Resource { path, range: None, digest })
-    };
-    let serialization = Serialization {
-        method: Method::Files,
-        algorithm: Algorithm::Sha256,
-        allow_symlinks: true,
-        ignore_paths: Vec::new(),
-    };
-    Manifest::sorted(serialization, parts.map(resource).collect::<Option<_>>()?).ok()
 }
 
 fn rejected(data: &FactData) -> BTreeMap<String, String> {
