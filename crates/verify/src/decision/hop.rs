@@ -1,10 +1,9 @@
-//! One artifact of a model's ancestry under policies: it is known by the digest that a verified statement about its
-//! descendant pins, and its bytes need not be here.
+//! One artifact of a model's ancestry under policies: it is known by its digests, and its bytes need not be here.
 //!
-//! The artifact has to be what [`decide`](super::decide) would allow, as far as that can be said without its bytes: the rule
-//! for its name, deny lists, signatures, what binds the name, attestations, provenance and summaries are judged by the same
-//! code. What the rule says of files' contents denies, because their bytes are not here; and a report of this kind opens no
-//! door. Its own base models are further hops, so that `slsa.base-models` is not asked either.
+//! It is judged as [`decide`](super::decide) judges a base model that is not here, by the same code with the same [`Pin`]: the rule
+//! for its name, deny lists, signatures, what binds the name, attestations, provenance and summaries. What the rule says of files'
+//! contents is answered where a list of its files with the pinned digest does, and denies otherwise. Its own base models are
+//! further hops, so that `slsa.base-models` is not asked. The caller says which artifact is meant, and the report opens no door.
 
 use super::{
     Code, PolicySet, Request,
@@ -36,9 +35,11 @@ use std::{collections::BTreeMap, sync::Arc};
 /// The artifact that is asked about.
 #[derive(Debug, Clone, Copy)]
 pub struct Artifact<'a> {
-    /// How it is known: what a verified statement about its descendant pins, or what was measured.
+    /// How it is known: what a verified statement about its descendant pins, the digests of a measurement, or what a user asks
+    /// about.
     pub pinned: &'a Descriptor,
-    /// It, where it was measured, in every way that it was: then a statement may also name its files one by one.
+    /// It, where it was measured, in every way that it was: then a statement may also name its files one by one, and its files
+    /// are known.
     pub measured: &'a [Target<'a>],
 }
 
@@ -282,10 +283,7 @@ fn standing(
     let signs = |requirements: &Requirements<'_>| {
         requirements.signature.is_some_and(|signature| signature.signers.contains(&by.signer))
     };
-    let builds = |wanted: &Slsa| {
-        let builders = wanted.builders.iter().filter_map(|name| context.policy.document().builders.get(name));
-        builders.into_iter().any(|builder| builder.signers.contains(&by.signer))
-    };
+    let builds = |wanted: &Slsa| slsa::builders_of(context, wanted, by).next().is_some();
     let slsa: Vec<&Slsa> = blocks.iter().filter_map(|block| block.slsa).collect();
     let provenance = about.and_then(|about| match &about.predicate {
         Predicate::Provenance(provenance) => Some(provenance),
@@ -305,9 +303,9 @@ fn standing(
         return Standing::Refused { code: Code::SignatureNoTrustedSigner, message };
     }
     if let Some(provenance) = provenance {
-        let faults = slsa.iter().flat_map(|wanted| slsa::faults_of(context, wanted, by, provenance));
-        if let Some((code, message)) = faults.into_iter().next() {
-            return Standing::Refused { code, message };
+        let mut faults = slsa.iter().flat_map(|wanted| slsa::faults(context, wanted, by, provenance));
+        if let Some(fault) = faults.next() {
+            return Standing::Refused { code: fault.code, message: fault.message };
         }
     }
     Standing::Trusted(format!("{} ({})", by.signer, by.identity))

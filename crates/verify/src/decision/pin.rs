@@ -1,11 +1,14 @@
-//! [`Pin`]: the artifact that a model was made from, as verified provenance names it.
+//! [`Pin`]: an artifact that is known by its digests alone, such as one that a model was made from.
 //!
 //! A base model whose bytes are not here cannot be measured, and need not be: nothing of it will be loaded. What has to be
 //! known is that the artifact which the builder used is one that the policies allow. Which artifact that was is what the builder
 //! says, by digest, in provenance that a policy accepted; and a list of files that somebody signed is that artifact's when its digest,
 //! over names and contents, equals the pin. So for a base model the pin stands where the measurement stands for the model that is
-//! to be loaded, and it stands there inside the decision alone: a pin is made from a verified statement, never from a digest that
-//! somebody wrote down, and no caller can decide about a model of its own with one.
+//! to be loaded.
+//!
+//! In a decision every pin is from a verified statement ([`Pin::all_of`]): [`decide`](super::decide) takes none, so that no caller
+//! can have a model allowed by a digest that somebody wrote down. [`hop::judge`](super::hop::judge) does take one from its caller
+//! ([`Pin::of`]), who answers for where it is from; what it gives is no [`Decision`](super::Decision), and opens no door.
 
 use super::statement::Said;
 use crate::facts::manifest_name;
@@ -21,7 +24,7 @@ use modelseal_core::{
     },
 };
 
-/// A resolved dependency of provenance that a known signer signed.
+/// The digests of an artifact, as the dependency of a statement that pins it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pin<'a> {
     dependency: &'a Descriptor,
@@ -37,8 +40,7 @@ impl<'a> Pin<'a> {
         dependencies.iter().map(|dependency| Self { dependency })
     }
 
-    /// An artifact of a model's ancestry: the caller has what it is from a verified statement, or measured it. For
-    /// [`super::hop`], whose reports open no door.
+    /// The artifact that a caller asks about. For [`super::hop`] alone, whose reports open no door.
     pub(super) fn of(dependency: &'a Descriptor) -> Self {
         Self { dependency }
     }
