@@ -208,6 +208,5 @@ pub(crate) fn add_stored(store: &Path, evidence: &mut Evidence, ids: &[ArtifactI
 
 fn named(reference: &Reference, dependency: &Descriptor) -> Named {
     let digests = dependency.digest.iter().map(|(name, hex)| (name.to_owned(), hex.to_owned())).collect();
-    let method = dependency.annotations.get("digestMethod").and_then(|method| method.as_str());
-    (reference.to_string(), digests, method.unwrap_or_default().to_owned())
+    (reference.to_string(), digests, dependency.digest_method().unwrap_or_default().to_owned())
 }

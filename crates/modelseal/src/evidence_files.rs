@@ -88,11 +88,8 @@ pub(crate) fn collect(model: &Path, places: &Places, policies: &Policies) -> Res
 pub(crate) fn inside(model: &Path) -> Vec<ModelPath> {
     let is_bundle = |name: &String| {
         let path = model.join(name);
-        let plain = path.symlink_metadata().is_ok_and(|found| found.is_file());
-        plain
-            && disk::read(&path, MAX_BUNDLE_BYTES as u64).is_ok_and(|bytes| {
-                if name.ends_with(".jsonl") { is_bundles(&bytes) } else { Bundle::parse(&bytes).is_ok() }
-            })
+        is_plain(&path)
+            && disk::read(&path, MAX_BUNDLE_BYTES as u64).is_ok_and(|bytes| counts(&path, &bytes))
     };
     let names = disk::names(model, is_evidence).unwrap_or_default();
     names.into_iter().filter(is_bundle).filter_map(|name| ModelPath::parse(&name).ok()).collect()
@@ -135,16 +132,12 @@ pub(crate) fn beside(model: &Path) -> Beside {
             }
         };
         left = left.saturating_sub(bytes.len() as u64);
-        let by_lines = name.ends_with(".jsonl");
-        // As for a decision: what is no bundle, or a link, is a file of the model like any other.
-        let counts = if by_lines { is_bundles(&bytes) } else { Bundle::parse(&bytes).is_ok() };
-        if counts
-            && path.symlink_metadata().is_ok_and(|found| found.is_file())
+        if counts(&path, &bytes)
             && let scope::Place::Inside(path) = scope::place(model, &path)
         {
             beside.inside.push(path);
         }
-        if by_lines {
+        if is_by_lines(&path) {
             let lines = bytes.split(|byte| *byte == b'\n').take(MAX_LINES).zip(1_u32..);
             beside.bundles.extend(lines.filter_map(|(line, at)| stored(&path, Some(at), line)));
         } else {
@@ -164,6 +157,21 @@ fn stored(path: &Path, line: Option<u32>, bytes: &[u8]) -> Option<StoredBundle> 
 /// The names under which evidence lies beside a model.
 pub(crate) fn is_evidence(name: &str) -> bool {
     name == "model.sig" || name.ends_with(".sigstore.json") || name.ends_with(".intoto.jsonl")
+}
+
+/// Whether a file is a bundle in each line.
+fn is_by_lines(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "jsonl")
+}
+
+/// Whether what lies in a model counts as evidence about it. What is no bundle, or a link, is a file of the model like any
+/// other, and has to be signed.
+fn counts(path: &Path, bytes: &[u8]) -> bool {
+    is_plain(path) && if is_by_lines(path) { is_bundles(bytes) } else { Bundle::parse(bytes).is_ok() }
+}
+
+fn is_plain(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_file())
 }
 
 /// Whether each line is a bundle, and there is one: a single bundle must not excuse whatever else is in the file.
@@ -202,17 +210,12 @@ impl Reader<'_> {
             Ok(bytes) => bytes,
             Err(why) => return self.collected.evidence.unreadable(&name, why),
         };
-        let by_lines = path.extension().is_some_and(|extension| extension == "jsonl");
-        // What is no bundle is no evidence, and whatever else lies in the model has to be signed.
-        let counts = if by_lines { is_bundles(&bytes) } else { Bundle::parse(&bytes).is_ok() };
-        // Nor is a link evidence of the model's own.
-        let counts = counts && path.symlink_metadata().is_ok_and(|found| found.is_file());
         let inside = match scope::place(self.model, path) {
-            scope::Place::Inside(path) if counts => Some(path),
+            scope::Place::Inside(inside) if counts(path, &bytes) => Some(inside),
             _ => None,
         };
         self.collected.inside.extend(inside.clone());
-        if by_lines {
+        if is_by_lines(path) {
             self.collected.evidence.add_lines(&name, inside.as_ref(), &bytes);
         } else {
             self.collected.evidence.add(&name, inside, &bytes);

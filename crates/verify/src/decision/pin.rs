@@ -12,12 +12,12 @@ use crate::facts::manifest_name;
 use modelseal_core::{
     artifact::ArtifactId,
     attestation::Subject,
-    cover::{Cover, FullBy, PART_OF_DIRECTORY, digest_method, has_dir_hash, whole},
+    cover::{Cover, FullBy, PART_OF_DIRECTORY, directory, only_file, whole},
     digest::{Algorithm, Digest},
-    manifest::{Manifest, Method},
+    manifest::Manifest,
     predicate::{
         Predicate,
-        descriptor::{Descriptor, DigestSet, MANIFEST_DIGEST},
+        descriptor::{Descriptor, DigestSet},
     },
 };
 
@@ -63,7 +63,8 @@ impl<'a> Pin<'a> {
     /// folder with it: to a pin by the digest of a file it is the file.
     pub(super) fn is_signed_as(self, signed: &Manifest) -> bool {
         let is_file = self.ids().iter().all(|id| matches!(id, ArtifactId::Blob { .. }));
-        let (digests, method) = file_of(signed).filter(|_| is_file).unwrap_or_else(|| digests_of(signed));
+        let file = only_file(signed).filter(|_| is_file);
+        let (digests, method) = file.map_or_else(|| directory(signed), |digest| (digest, None));
         ArtifactId::same(self.digests(), (&digests, method.as_deref()))
     }
 
@@ -107,25 +108,6 @@ impl<'a> Pin<'a> {
     }
 
     fn digests(self) -> (&'a DigestSet, Option<&'a str>) {
-        let method = self.dependency.annotations.get("digestMethod").and_then(|method| method.as_str());
-        (&self.dependency.digest, method)
+        (&self.dependency.digest, self.dependency.digest_method())
     }
-}
-
-/// The digest of the one file that a model has, when it was hashed as a whole.
-fn file_of(manifest: &Manifest) -> Option<(DigestSet, Option<String>)> {
-    let [only] = manifest.resources() else { return None };
-    let whole = manifest.serialization().method == Method::Files;
-    whole.then(|| (DigestSet::of([(only.digest.algorithm().name(), only.digest.to_hex())]), None))
-}
-
-/// A directory's digests as the first subject of a statement about it has them, and its `digestMethod`.
-fn digests_of(manifest: &Manifest) -> (DigestSet, Option<String>) {
-    let serialization = manifest.serialization();
-    let digest = manifest.manifest_digest().to_hex();
-    let mut digests = vec![("sha256", manifest.root_digest().to_hex()), (MANIFEST_DIGEST, digest.clone())];
-    if has_dir_hash(serialization) {
-        digests.push(("dirHash", digest));
-    }
-    (DigestSet::of(digests), Some(digest_method(serialization)))
 }
