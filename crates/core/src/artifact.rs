@@ -177,14 +177,8 @@ impl ArtifactId {
 fn usual_methods() -> impl Iterator<Item = String> {
     let methods = [Method::Files, Method::Shards(DEFAULT_SHARD_SIZE)];
     methods.into_iter().flat_map(|method| {
-        Algorithm::ALL.map(|algorithm| {
-            digest_method(&Serialization {
-                method,
-                algorithm,
-                allow_symlinks: false,
-                ignore_paths: Vec::new(),
-            })
-        })
+        Algorithm::ALL
+            .map(|algorithm| digest_method(&Serialization { method, algorithm, ..Serialization::default() }))
     })
 }
 

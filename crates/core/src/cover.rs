@@ -141,8 +141,7 @@ pub fn read_digest_method(method: &str) -> Option<(Method, Algorithm)> {
         _ => return None,
     };
     let algorithm = words.next()?.parse().ok()?;
-    let serialization =
-        Serialization { method: by, algorithm, allow_symlinks: false, ignore_paths: Vec::new() };
+    let serialization = Serialization { method: by, algorithm, ..Serialization::default() };
     (digest_method(&serialization) == method).then_some((by, algorithm))
 }
 
@@ -265,30 +264,30 @@ impl<'a> Target<'a> {
     fn as_directory(&self, subject: &Subject) -> Result<Option<FullBy>, NearMiss> {
         let manifest_digest = self.manifest_digest.to_hex();
         let has_dir_hash = has_dir_hash(self.manifest.serialization());
-        if has_dir_hash && subject.digest.get("dirHash") == Some(&manifest_digest) {
-            let other = subject.digest.get(MANIFEST_DIGEST).is_some_and(|hex| hex != manifest_digest);
-            return if other && subject.digest_method.as_deref() == Some(&self.method) {
-                Err(NearMiss::OtherDirectory { subject: name_of(subject) })
-            } else {
-                Ok(Some(FullBy::DirHash))
-            };
+        let same_method = subject.digest_method.as_deref() == Some(&self.method);
+        let other = || Err(NearMiss::OtherDirectory { subject: name_of(subject) });
+        let (dir_hash, digest) = (subject.digest.get("dirHash"), subject.digest.get(MANIFEST_DIGEST));
+        if let (Some(dir_hash), Some(digest)) = (dir_hash, digest)
+            && has_dir_hash
+            && same_method
+            && dir_hash != digest
+        {
+            // By this method they are one digest. Two directories at once are neither.
+            return other();
         }
-        if subject.digest.get(MANIFEST_DIGEST) == Some(&manifest_digest) {
-            // Without the method, a file named like a shard would pass for the shard.
-            let found = subject.digest_method.clone().unwrap_or_else(|| "nothing".to_owned());
-            if found == self.method && has_dir_hash && subject.digest.get("dirHash").is_some() {
-                // It is another directory's, or it would have been found above.
-                return Err(NearMiss::OtherDirectory { subject: name_of(subject) });
-            }
-            if found == self.method {
+        if has_dir_hash && dir_hash == Some(&manifest_digest) {
+            return Ok(Some(FullBy::DirHash));
+        }
+        if digest == Some(&manifest_digest) {
+            if same_method {
                 return Ok(Some(FullBy::ManifestDigest));
             }
+            // Without the method, a file named like a shard would pass for the shard.
+            let found = subject.digest_method.clone().unwrap_or_else(|| "nothing".to_owned());
             return Err(NearMiss::OtherMethod { found, expected: self.method.clone() });
         }
-        let has_name_digest =
-            ["dirHash", MANIFEST_DIGEST].iter().any(|name| subject.digest.get(name).is_some());
-        if has_name_digest {
-            return Err(NearMiss::OtherDirectory { subject: name_of(subject) });
+        if dir_hash.or(digest).is_some() {
+            return other();
         }
         if !self.single_file && subject.digest.get("sha256") == Some(&self.root_digest.to_hex()) {
             return Err(NearMiss::RootDigestOnly { subject: name_of(subject) });

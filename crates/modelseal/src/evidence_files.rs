@@ -77,8 +77,7 @@ pub(crate) fn inside(model: &Path) -> Vec<ModelPath> {
     let is_bundle = |name: &String| {
         let path = model.join(name);
         is_plain_file(&path)
-            && disk::read(&path, MAX_BUNDLE_BYTES as u64)
-                .is_ok_and(|bytes| is_nothing_else(&bytes, has_lines(&path)))
+            && disk::read(&path, MAX_BUNDLE_BYTES as u64).is_ok_and(|bytes| counts(&path, &bytes))
     };
     let names = disk::names(model, is_evidence).unwrap_or_default();
     names.into_iter().filter(is_bundle).filter_map(|name| ModelPath::parse(&name).ok()).collect()
@@ -117,9 +116,7 @@ pub(crate) fn beside(model: &Path) -> Beside {
         };
         left = left.saturating_sub(bytes.len() as u64);
         let by_lines = has_lines(&path);
-        // As for a decision: what is no bundle, or a link, is a file of the model like any other.
-        if is_nothing_else(&bytes, by_lines)
-            && is_plain_file(&path)
+        if counts(&path, &bytes)
             && let scope::Place::Inside(path) = scope::place(model, &path)
         {
             beside.inside.push(path);
@@ -166,9 +163,10 @@ pub(crate) fn each_once(paths: &[PathBuf]) -> BTreeSet<&Path> {
     paths.iter().map(PathBuf::as_path).collect()
 }
 
-/// Whether a file is a bundle, or lines of them.
-fn is_nothing_else(bytes: &[u8], by_lines: bool) -> bool {
-    if by_lines { is_bundles(bytes) } else { Bundle::parse(bytes).is_ok() }
+/// Whether what lies in a model counts as evidence about it. What is no bundle, or a link, is a file of the model like any
+/// other, and has to be signed.
+fn counts(path: &Path, bytes: &[u8]) -> bool {
+    is_plain_file(path) && if has_lines(path) { is_bundles(bytes) } else { Bundle::parse(bytes).is_ok() }
 }
 
 /// Whether each line is a bundle, and there is one: a single bundle must not excuse whatever else is in the file.
@@ -213,11 +211,8 @@ impl<'a> Reader<'a> {
             Err(why) => return self.collected.evidence.unreadable(&name, why),
         };
         let by_lines = has_lines(path);
-        // What is no bundle is no evidence, and whatever else lies in the model has to be signed. Nor is a link evidence of
-        // the model's own.
-        let counts = is_nothing_else(&bytes, by_lines) && is_plain_file(path);
         let inside = match scope::place(self.model, path) {
-            scope::Place::Inside(path) if counts => Some(path),
+            scope::Place::Inside(inside) if counts(path, &bytes) => Some(inside),
             _ => None,
         };
         self.collected.inside.extend(inside.clone());

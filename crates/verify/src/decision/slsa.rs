@@ -117,12 +117,7 @@ pub(super) fn builders_of<'a>(
 }
 
 /// What one provenance lacks, by the builder that is lacking least; empty when it passes.
-pub(super) fn faults(
-    context: &Context<'_>,
-    wanted: &Slsa,
-    by: &By,
-    provenance: &Provenance,
-) -> Vec<Fault> {
+pub(super) fn faults(context: &Context<'_>, wanted: &Slsa, by: &By, provenance: &Provenance) -> Vec<Fault> {
     let own = builders_of(context, wanted, by);
     let least = own.map(|builder| of_builder(wanted, builder, provenance)).min_by_key(Vec::len);
     let mut faults = least.unwrap_or_else(|| {
