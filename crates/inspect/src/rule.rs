@@ -51,6 +51,7 @@ pub fn all() -> Vec<&'static Rule> {
         crate::npy::rules::TABLE,
         crate::torch::rules::TABLE,
         crate::json::rules::TABLE,
+        crate::jinja::rules::TABLE,
     ];
     let mut all: Vec<&'static Rule> = tables.iter().copied().flatten().copied().collect();
     all.sort_by_key(|rule| rule.id);
