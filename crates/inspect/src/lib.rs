@@ -19,6 +19,7 @@
 //! | `npy`, `torch` | NumPy's and PyTorch's files |
 //! | `json` | JSON of any size, and `json::Kind`: what is written in it |
 //! | `jinja` | chat templates |
+//! | `gguf` | GGUF, and the mark of what was before it |
 //!
 //! To add a format: a file with a reader that implements `route::Format`, a table of its rules, and a line each in
 //! `route::FORMATS` and `rule::all`; for one that lives in zip archives, `zip::Kind` and `zip::KINDS`; for one that is
@@ -29,6 +30,7 @@
 
 mod bytes;
 mod compress;
+mod gguf;
 mod jinja;
 mod json;
 mod limits;

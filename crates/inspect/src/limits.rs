@@ -102,6 +102,18 @@ pub(crate) const JINJA_DEPTH: usize = 100;
 /// How often a template may go round a loop that it sets up itself, or repeat a text.
 pub(crate) const JINJA_RANGE: i64 = 1_000_000;
 
+/// Keys, and tensors, of a GGUF file. The largest have some thousand; a hash and a place of each take 35 bytes.
+pub(crate) const GGUF_NAMES: usize = 500_000;
+
+/// Bytes of a GGUF key, as the format has it.
+pub(crate) const GGUF_KEY: usize = 65_535;
+
+/// Bytes of a tensor's name in a GGUF file. Loaders take 63, or 127 when they are built for images.
+pub(crate) const GGUF_TENSOR_NAME: usize = 127;
+
+/// Arrays in arrays of a GGUF value. Loaders take none at all.
+pub(crate) const GGUF_DEPTH: usize = 4;
+
 rules! {
     NESTED = "LIM001" "nested-too-deep" Suspicious:
         "Archives lie in archives deeper than is inspected." =>
@@ -160,4 +172,10 @@ rules! {
     TEMPLATE_TOO_LONG = "LIM019" "template-size" Suspicious:
         "A chat template is longer than any, and was not inspected." =>
         "Do not load it, unless its maker can say why.";
+    GGUF_TOO_MANY = "LIM020" "gguf-names" Unknown:
+        "A GGUF file has more keys or tensors than are read." =>
+        "Split the file.";
+    GGUF_TOO_DEEP = "LIM021" "gguf-depth" Malformed:
+        "Arrays of a GGUF value lie in one another deeper than any writer puts them." =>
+        "Do not load it.";
 }
