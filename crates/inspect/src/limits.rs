@@ -77,6 +77,43 @@ pub(crate) const NPY_HEADER: usize = 64 * 1024;
 /// Bytes of a zip archive's directory. Two hundred thousand members at a hundred bytes.
 pub(crate) const ZIP_DIRECTORY: u64 = 64 * 1024 * 1024;
 
+/// Arrays and objects of JSON in one another. Readers in Rust stop at 128; real files stay below 40.
+pub(crate) const JSON_DEPTH: usize = 128;
+
+/// Bytes of a string in JSON that is kept. Templates are shorter; longer ones are data, such as pictures in notebooks.
+pub(crate) const JSON_TEXT: usize = 1024 * 1024;
+
+/// Bytes of a number in JSON. Python's own `int` refuses more than 4300 digits.
+pub(crate) const JSON_NUMBER: usize = 4300;
+
+/// Names of all objects of JSON that are open, which are compared to find duplicates. The largest vocabularies have half a
+/// million, and a hash of each takes twelve bytes.
+pub(crate) const JSON_NAMES: usize = 1_500_000;
+
+/// Memory for one JSON document as a tree; beyond half of it, only what has a name that is looked for is kept.
+pub(crate) const JSON_TREE: usize = 24 * 1024 * 1024;
+
+/// Bytes of a chat template. The longest of real models have some thirty thousand.
+pub(crate) const JINJA_TEMPLATE: usize = 256 * 1024;
+
+/// Expressions of a template in one another.
+pub(crate) const JINJA_DEPTH: usize = 100;
+
+/// How often a template may go round a loop that it sets up itself, or repeat a text.
+pub(crate) const JINJA_RANGE: i64 = 1_000_000;
+
+/// Keys, and tensors, of a GGUF file. The largest have some thousand; a hash and a place of each take 35 bytes.
+pub(crate) const GGUF_NAMES: usize = 500_000;
+
+/// Bytes of a GGUF key, as the format has it.
+pub(crate) const GGUF_KEY: usize = 65_535;
+
+/// Bytes of a tensor's name in a GGUF file. Loaders take 63, or 127 when they are built for images.
+pub(crate) const GGUF_TENSOR_NAME: usize = 127;
+
+/// Arrays in arrays of a GGUF value. Loaders take none at all.
+pub(crate) const GGUF_DEPTH: usize = 4;
+
 rules! {
     NESTED = "LIM001" "nested-too-deep" Suspicious:
         "Archives lie in archives deeper than is inspected." =>
@@ -123,4 +160,22 @@ rules! {
     TOO_MANY_PARTS = "LIM015" "too-many-parts" Suspicious:
         "The archive has more parts than fit into its bytes: they share them, so that reading it takes ever longer." =>
         "Do not unpack it.";
+    JSON_TOO_DEEP = "LIM016" "json-depth" Malformed:
+        "Values of JSON lie in one another deeper than readers follow." =>
+        "Do not load it: the reader's stack may overflow.";
+    JSON_TOO_MANY_NAMES = "LIM017" "json-names" Unknown:
+        "An object has more names than are compared; whether one is there twice was not found out." =>
+        "Split the file.";
+    JSON_TOO_LARGE = "LIM018" "json-size" Unknown:
+        "The JSON takes more memory than is allowed; the rest was not inspected." =>
+        "Split the file.";
+    TEMPLATE_TOO_LONG = "LIM019" "template-size" Suspicious:
+        "A chat template is longer than any, and was not inspected." =>
+        "Do not load it, unless its maker can say why.";
+    GGUF_TOO_MANY = "LIM020" "gguf-names" Unknown:
+        "A GGUF file has more keys or tensors than are read." =>
+        "Split the file.";
+    GGUF_TOO_DEEP = "LIM021" "gguf-depth" Malformed:
+        "Arrays of a GGUF value lie in one another deeper than any writer puts them." =>
+        "Do not load it.";
 }

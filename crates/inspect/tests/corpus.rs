@@ -49,6 +49,8 @@ const FORMATS: &[&str] = &[
     "polyglot",
     "nemo",
     "raw",
+    "gguf",
+    "jinja",
 ];
 
 fn samples() -> Option<(PathBuf, Vec<Sample>)> {
