@@ -3,7 +3,7 @@
 mod expect;
 
 use crate::{
-    compress, npy,
+    compress, json, npy,
     pickle::{self, Globals, Likeness, Loader},
     scan::{Content, Halt, Scan},
     tar, zip,
@@ -74,6 +74,7 @@ static FORMATS: &[&dyn Format] = &[
     &zip::Zip,
     &compress::Compressed,
     &tar::Tar,
+    &json::Json,
     // The last: its mark is the weakest.
     &Pickle,
 ];

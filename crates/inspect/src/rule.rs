@@ -50,6 +50,7 @@ pub fn all() -> Vec<&'static Rule> {
         crate::tar::rules::TABLE,
         crate::npy::rules::TABLE,
         crate::torch::rules::TABLE,
+        crate::json::rules::TABLE,
     ];
     let mut all: Vec<&'static Rule> = tables.iter().copied().flatten().copied().collect();
     all.sort_by_key(|rule| rule.id);
