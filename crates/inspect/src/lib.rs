@@ -16,6 +16,7 @@
 //! | `pickle` | the virtual machine, and [`Globals`]: which Python names are allowed |
 //! | `compress` | compressed streams, always bounded, never held whole |
 //! | `zip`, `tar` | archives, read as their loaders read them |
+//! | `hdf5`, `keras` | HDF5 files, and Keras' configurations in them and in its archives |
 //! | `npy`, `torch` | NumPy's and PyTorch's files |
 //! | `json` | JSON of any size, and `json::Kind`: what is written in it |
 //!
@@ -28,7 +29,9 @@
 
 mod bytes;
 mod compress;
+mod hdf5;
 mod json;
+mod keras;
 mod limits;
 mod npy;
 mod pickle;

@@ -3,7 +3,7 @@
 mod expect;
 
 use crate::{
-    compress, json, npy,
+    compress, hdf5, json, npy,
     pickle::{self, Globals, Likeness, Loader},
     scan::{Content, Halt, Scan},
     tar, zip,
@@ -74,6 +74,7 @@ static FORMATS: &[&dyn Format] = &[
     &zip::Zip,
     &compress::Compressed,
     &tar::Tar,
+    &hdf5::Hdf5,
     &json::Json,
     // The last: its mark is the weakest.
     &Pickle,

@@ -50,6 +50,8 @@ pub fn all() -> Vec<&'static Rule> {
         crate::tar::rules::TABLE,
         crate::npy::rules::TABLE,
         crate::torch::rules::TABLE,
+        crate::hdf5::rules::TABLE,
+        crate::keras::rules::TABLE,
         crate::json::rules::TABLE,
     ];
     let mut all: Vec<&'static Rule> = tables.iter().copied().flatten().copied().collect();

@@ -48,6 +48,9 @@ const FORMATS: &[&str] = &[
     "xz",
     "polyglot",
     "nemo",
+    "hdf5",
+    "keras",
+    "keras-h5",
     "raw",
 ];
 
