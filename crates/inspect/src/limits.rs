@@ -114,6 +114,9 @@ pub(crate) const HDF5_RATIO: u64 = 1032;
 /// Bytes that a dataset may stand for in any HDF5 file: a table that was made and never filled.
 pub(crate) const HDF5_FREE: u64 = 256 * 1024 * 1024;
 
+/// Bytes of a 7z archive's header. Two hundred thousand members at eighty bytes.
+pub(crate) const SEVENZ_HEADER: u64 = 16 * 1024 * 1024;
+
 rules! {
     NESTED = "LIM001" "nested-too-deep" Suspicious:
         "Archives lie in archives deeper than is inspected." =>

@@ -6,7 +6,7 @@ use crate::{
     compress, hdf5, json, npy,
     pickle::{self, Globals, Likeness, Loader},
     scan::{Content, Halt, Scan},
-    tar, zip,
+    sevenz, tar, zip,
 };
 use modelseal_core::inspection::{Capability, FileFormat};
 
@@ -75,6 +75,8 @@ static FORMATS: &[&dyn Format] = &[
     &compress::Compressed,
     &tar::Tar,
     &hdf5::Hdf5,
+    &sevenz::SevenZip,
+    &sevenz::OtherArchive,
     &json::Json,
     // The last: its mark is the weakest.
     &Pickle,

@@ -52,6 +52,7 @@ pub fn all() -> Vec<&'static Rule> {
         crate::torch::rules::TABLE,
         crate::hdf5::rules::TABLE,
         crate::keras::rules::TABLE,
+        crate::sevenz::rules::TABLE,
         crate::json::rules::TABLE,
     ];
     let mut all: Vec<&'static Rule> = tables.iter().copied().flatten().copied().collect();
