@@ -61,7 +61,7 @@ pub(crate) trait Kind: Sync {
 }
 
 /// All of them. Each looks at what it matches; the first says what the file is.
-static KINDS: &[&dyn Kind] = &[];
+static KINDS: &[&dyn Kind] = &[&crate::keras::KerasJson];
 
 /// A document that has been read.
 #[allow(dead_code, reason = "kinds differ in what they look at")]
@@ -136,6 +136,24 @@ impl Format for Json {
         }
         Ok(format.unwrap_or(FileFormat::Json))
     }
+}
+
+/// Reads a document that is a part of another format, and says whether it is whole. What is wrong with it is found.
+pub(crate) fn document(content: Content<'_>, scan: &mut Scan<'_>) -> Result<(Value, bool), Halt> {
+    let mut reader = Reader::new(content.into_stream());
+    let Built { value, whole, problem, .. } = build(&mut reader);
+    let broken = problem.is_some();
+    match problem {
+        Some(problem) => report(problem, &reader, scan)?,
+        None => rest(&mut reader, false, scan)?,
+    }
+    if !whole {
+        scan.find(&limits::JSON_TOO_LARGE, None, "it takes more memory than is allowed".to_owned());
+    }
+    if let Some(at) = reader.oddities().duplicate {
+        scan.find(&rules::DUPLICATE, at, "an object has this name already".to_owned());
+    }
+    Ok((value, whole && !broken))
 }
 
 /// What follows the first document: nothing, or in a file of lines, more of them.

@@ -15,7 +15,8 @@
 //! | `limits` | every bound with its reason; reaching one is a finding, and never clean |
 //! | `pickle` | the virtual machine, and [`Globals`]: which Python names are allowed |
 //! | `compress` | compressed streams, always bounded, never held whole |
-//! | `zip`, `tar` | archives, read as their loaders read them |
+//! | `zip`, `tar`, `sevenz` | archives, read as their loaders read them |
+//! | `hdf5`, `keras` | HDF5 files, and Keras' configurations in them and in its archives |
 //! | `npy`, `torch` | NumPy's and PyTorch's files |
 //! | `json` | JSON of any size, and `json::Kind`: what is written in it |
 //! | `jinja` | chat templates |
@@ -31,14 +32,17 @@
 mod bytes;
 mod compress;
 mod gguf;
+mod hdf5;
 mod jinja;
 mod json;
+mod keras;
 mod limits;
 mod npy;
 mod pickle;
 mod route;
 mod rule;
 mod scan;
+mod sevenz;
 mod tar;
 mod torch;
 mod zip;

@@ -113,6 +113,29 @@ pub(crate) const GGUF_TENSOR_NAME: usize = 127;
 
 /// Arrays in arrays of a GGUF value. Loaders take none at all.
 pub(crate) const GGUF_DEPTH: usize = 4;
+/// Objects of an HDF5 file, and links of one group. Keras writes some ten for each layer.
+pub(crate) const HDF5_OBJECTS: usize = 100_000;
+
+/// Bytes of a block of HDF5 that describes data: a list of names, an attribute, an object header.
+pub(crate) const HDF5_BLOCK: u64 = 16 * 1024 * 1024;
+
+/// Bytes of a name in HDF5 that are kept; a link's may be as long as its heap.
+pub(crate) const HDF5_NAME: usize = 1024;
+
+/// Bytes that are read of an HDF5 file for each of its own; honest files need less than one.
+pub(crate) const HDF5_WORK: u64 = 4;
+
+/// Bytes that are read of any HDF5 file, however small.
+pub(crate) const HDF5_WORK_FREE: u64 = 1024 * 1024;
+
+/// Bytes that a dataset of HDF5 may stand for, for each byte of the file: as far as deflate compresses.
+pub(crate) const HDF5_RATIO: u64 = 1032;
+
+/// Bytes that a dataset may stand for in any HDF5 file: a table that was made and never filled.
+pub(crate) const HDF5_FREE: u64 = 256 * 1024 * 1024;
+
+/// Bytes of a 7z archive's header. Two hundred thousand members at eighty bytes.
+pub(crate) const SEVENZ_HEADER: u64 = 16 * 1024 * 1024;
 
 rules! {
     NESTED = "LIM001" "nested-too-deep" Suspicious:
@@ -178,4 +201,7 @@ rules! {
     GGUF_TOO_DEEP = "LIM021" "gguf-depth" Malformed:
         "Arrays of a GGUF value lie in one another deeper than any writer puts them." =>
         "Do not load it.";
+    HDF5_TOO_MUCH = "LIM040" "hdf5-work" Unknown:
+        "Following the structures of the HDF5 file takes more reading than any honest file does; the rest was not inspected." =>
+        "Write the file anew with the defaults of h5py.";
 }

@@ -3,10 +3,10 @@
 mod expect;
 
 use crate::{
-    compress, gguf, jinja, json, npy,
+    compress, gguf, hdf5, jinja, json, npy,
     pickle::{self, Globals, Likeness, Loader},
     scan::{Content, Halt, Scan},
-    tar, zip,
+    sevenz, tar, zip,
 };
 use modelseal_core::inspection::{Capability, FileFormat};
 
@@ -77,6 +77,9 @@ static FORMATS: &[&dyn Format] = &[
     &gguf::Gguf,
     &gguf::OldGgml,
     &jinja::Jinja,
+    &hdf5::Hdf5,
+    &sevenz::SevenZip,
+    &sevenz::OtherArchive,
     &json::Json,
     // The last: its mark is the weakest.
     &Pickle,

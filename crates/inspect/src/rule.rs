@@ -53,6 +53,9 @@ pub fn all() -> Vec<&'static Rule> {
         crate::json::rules::TABLE,
         crate::jinja::rules::TABLE,
         crate::gguf::rules::TABLE,
+        crate::hdf5::rules::TABLE,
+        crate::keras::rules::TABLE,
+        crate::sevenz::rules::TABLE,
     ];
     let mut all: Vec<&'static Rule> = tables.iter().copied().flatten().copied().collect();
     all.sort_by_key(|rule| rule.id);

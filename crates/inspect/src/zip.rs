@@ -6,7 +6,7 @@ mod member;
 
 use crate::{
     bytes::Input,
-    limits, npy,
+    keras, limits, npy,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
     torch,
@@ -84,7 +84,7 @@ pub(crate) trait Kind: Sync {
 }
 
 /// All of them; the first that claims an archive gets it.
-static KINDS: &[&dyn Kind] = &[&torch::TorchZip, &npy::Npz];
+static KINDS: &[&dyn Kind] = &[&keras::KerasZip, &torch::TorchZip, &npy::Npz];
 
 /// The door from `route`.
 pub(crate) struct Zip;
