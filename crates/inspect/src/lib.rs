@@ -26,13 +26,19 @@
 
 mod bytes;
 mod compress;
+mod lfs;
 mod limits;
+mod media;
+mod native;
 mod npy;
 mod pickle;
 mod route;
 mod rule;
 mod scan;
 mod tar;
+#[cfg(test)]
+mod test;
+mod text;
 mod torch;
 mod zip;
 

@@ -77,7 +77,16 @@ pub(crate) const NPY_HEADER: usize = 64 * 1024;
 /// Bytes of a zip archive's directory. Two hundred thousand members at a hundred bytes.
 pub(crate) const ZIP_DIRECTORY: u64 = 64 * 1024 * 1024;
 
+/// Bytes of a line of text that are looked at together. Longer ones are looked at in pieces.
+pub(crate) const LINE: usize = 64 * 1024;
+
+/// Bytes of a script, a YAML document or a list of packages. The longest that models bring along are below two mebibytes.
+pub(crate) const TEXT: usize = 8 * 1024 * 1024;
+
 rules! {
+    TOO_LONG_TEXT = "LIM040" "text-too-long" Unknown:
+        "The text is longer than is inspected." =>
+        "Look at the rest yourself, or split the file.";
     NESTED = "LIM001" "nested-too-deep" Suspicious:
         "Archives lie in archives deeper than is inspected." =>
         "Unpack the inner archives and publish the files themselves.";

@@ -50,6 +50,10 @@ pub fn all() -> Vec<&'static Rule> {
         crate::tar::rules::TABLE,
         crate::npy::rules::TABLE,
         crate::torch::rules::TABLE,
+        crate::lfs::rules::TABLE,
+        crate::media::rules::TABLE,
+        crate::native::rules::TABLE,
+        crate::text::rules::TABLE,
     ];
     let mut all: Vec<&'static Rule> = tables.iter().copied().flatten().copied().collect();
     all.sort_by_key(|rule| rule.id);
