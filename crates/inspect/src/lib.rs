@@ -17,15 +17,18 @@
 //! | `compress` | compressed streams, always bounded, never held whole |
 //! | `zip`, `tar` | archives, read as their loaders read them |
 //! | `npy`, `torch` | NumPy's and PyTorch's files |
+//! | `json` | JSON of any size, and `json::Kind`: what is written in it |
 //!
 //! To add a format: a file with a reader that implements `route::Format`, a table of its rules, and a line each in
-//! `route::FORMATS` and `rule::all`; for one that lives in zip archives, `zip::Kind` and `zip::KINDS`.
+//! `route::FORMATS` and `rule::all`; for one that lives in zip archives, `zip::Kind` and `zip::KINDS`; for one that is
+//! written in JSON, `json::Kind` and `json::KINDS`.
 //!
 //! Nothing is imported, executed, written, or looked up elsewhere: the result is a function of the bytes, the rules and
 //! the bounds. What is not understood is unknown, never clean.
 
 mod bytes;
 mod compress;
+mod json;
 mod lfs;
 mod limits;
 mod media;

@@ -77,6 +77,22 @@ pub(crate) const NPY_HEADER: usize = 64 * 1024;
 /// Bytes of a zip archive's directory. Two hundred thousand members at a hundred bytes.
 pub(crate) const ZIP_DIRECTORY: u64 = 64 * 1024 * 1024;
 
+/// Arrays and objects of JSON in one another. Readers in Rust stop at 128; real files stay below 40.
+pub(crate) const JSON_DEPTH: usize = 128;
+
+/// Bytes of a string in JSON that is kept. Templates are shorter; longer ones are data, such as pictures in notebooks.
+pub(crate) const JSON_TEXT: usize = 1024 * 1024;
+
+/// Bytes of a number in JSON. Python's own `int` refuses more than 4300 digits.
+pub(crate) const JSON_NUMBER: usize = 4300;
+
+/// Names of all objects of JSON that are open, which are compared to find duplicates. The largest vocabularies have half a
+/// million, and a hash of each takes twelve bytes.
+pub(crate) const JSON_NAMES: usize = 1_500_000;
+
+/// Memory for one JSON document as a tree; beyond half of it, only what has a name that is looked for is kept.
+pub(crate) const JSON_TREE: usize = 24 * 1024 * 1024;
+
 /// Bytes of a line of text that are looked at together. Longer ones are looked at in pieces.
 pub(crate) const LINE: usize = 64 * 1024;
 
@@ -132,4 +148,13 @@ rules! {
     TOO_MANY_PARTS = "LIM015" "too-many-parts" Suspicious:
         "The archive has more parts than fit into its bytes: they share them, so that reading it takes ever longer." =>
         "Do not unpack it.";
+    JSON_TOO_DEEP = "LIM016" "json-depth" Malformed:
+        "Values of JSON lie in one another deeper than readers follow." =>
+        "Do not load it: the reader's stack may overflow.";
+    JSON_TOO_MANY_NAMES = "LIM017" "json-names" Unknown:
+        "An object has more names than are compared; whether one is there twice was not found out." =>
+        "Split the file.";
+    JSON_TOO_LARGE = "LIM018" "json-size" Unknown:
+        "The JSON takes more memory than is allowed; the rest was not inspected." =>
+        "Split the file.";
 }

@@ -3,7 +3,7 @@
 mod expect;
 
 use crate::{
-    compress, lfs, media, native, npy,
+    compress, json, lfs, media, native, npy,
     pickle::{self, Globals, Likeness, Loader},
     scan::{Content, Halt, Scan},
     tar, text, zip,
@@ -78,6 +78,7 @@ static FORMATS: &[&dyn Format] = &[
     &native::Native,
     &media::Media,
     &lfs::Git,
+    &json::Json,
     // Its mark is the weakest.
     &Pickle,
     // What is nothing else.

@@ -50,6 +50,7 @@ pub fn all() -> Vec<&'static Rule> {
         crate::tar::rules::TABLE,
         crate::npy::rules::TABLE,
         crate::torch::rules::TABLE,
+        crate::json::rules::TABLE,
         crate::lfs::rules::TABLE,
         crate::media::rules::TABLE,
         crate::native::rules::TABLE,
