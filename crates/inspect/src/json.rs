@@ -43,6 +43,7 @@ pub(crate) mod rules {
 pub(crate) static WANTED: &[&str] = &[
     "auto_map",
     "auto_mapping",
+    "cell_type",
     "chat_template",
     "class_name",
     "custom_pipelines",
@@ -61,7 +62,7 @@ pub(crate) trait Kind: Sync {
 }
 
 /// All of them. Each looks at what it matches; the first says what the file is.
-static KINDS: &[&dyn Kind] = &[];
+static KINDS: &[&dyn Kind] = &[&crate::source::Notebook];
 
 /// A document that has been read.
 #[allow(dead_code, reason = "kinds differ in what they look at")]

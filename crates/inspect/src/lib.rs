@@ -35,9 +35,11 @@ mod media;
 mod native;
 mod npy;
 mod pickle;
+mod requirements;
 mod route;
 mod rule;
 mod scan;
+mod source;
 mod tar;
 #[cfg(test)]
 mod test;

@@ -96,6 +96,9 @@ pub(crate) const JSON_TREE: usize = 24 * 1024 * 1024;
 /// Bytes of a line of text that are looked at together. Longer ones are looked at in pieces.
 pub(crate) const LINE: usize = 64 * 1024;
 
+/// Bytes of Python source. The longest files of models that bring code along have some two hundred thousand.
+pub(crate) const SOURCE: usize = 2 * 1024 * 1024;
+
 /// Bytes of a script, a YAML document or a list of packages. The longest that models bring along are below two mebibytes.
 pub(crate) const TEXT: usize = 8 * 1024 * 1024;
 

@@ -5,8 +5,9 @@ mod expect;
 use crate::{
     compress, json, lfs, media, native, npy,
     pickle::{self, Globals, Likeness, Loader},
+    requirements,
     scan::{Content, Halt, Scan},
-    tar, text, zip,
+    source, tar, text, zip,
 };
 use modelseal_core::inspection::{Capability, FileFormat};
 
@@ -78,6 +79,8 @@ static FORMATS: &[&dyn Format] = &[
     &native::Native,
     &media::Media,
     &lfs::Git,
+    &requirements::Requirements,
+    &source::Source,
     &json::Json,
     // Its mark is the weakest.
     &Pickle,

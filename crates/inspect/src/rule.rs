@@ -55,6 +55,8 @@ pub fn all() -> Vec<&'static Rule> {
         crate::media::rules::TABLE,
         crate::native::rules::TABLE,
         crate::text::rules::TABLE,
+        crate::requirements::rules::TABLE,
+        crate::source::rules::TABLE,
     ];
     let mut all: Vec<&'static Rule> = tables.iter().copied().flatten().copied().collect();
     all.sort_by_key(|rule| rule.id);
