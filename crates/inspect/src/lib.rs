@@ -45,6 +45,7 @@ mod tar;
 mod test;
 mod text;
 mod torch;
+mod yaml;
 mod zip;
 
 pub use bytes::{Bytes, FileBytes, Input, RangeStream, ReadError, Stream};

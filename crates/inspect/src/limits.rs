@@ -99,10 +99,17 @@ pub(crate) const LINE: usize = 64 * 1024;
 /// Bytes of Python source. The longest files of models that bring code along have some two hundred thousand.
 pub(crate) const SOURCE: usize = 2 * 1024 * 1024;
 
+/// Values that a YAML document stands for when nothing is shared, however small it is; and for each that is written.
+pub(crate) const YAML_VALUES: u64 = 1_000_000;
+pub(crate) const YAML_RATIO: u64 = 100;
+
 /// Bytes of a script, a YAML document or a list of packages. The longest that models bring along are below two mebibytes.
 pub(crate) const TEXT: usize = 8 * 1024 * 1024;
 
 rules! {
+    YAML_EXPANDS = "LIM041" "yaml-expansion" Malformed:
+        "The YAML stands for far more values than are written: they are shared again and again." =>
+        "Do not load it: looking at its values does not end.";
     TOO_LONG_TEXT = "LIM040" "text-too-long" Unknown:
         "The text is longer than is inspected." =>
         "Look at the rest yourself, or split the file.";

@@ -7,7 +7,7 @@ use crate::{
     pickle::{self, Globals, Likeness, Loader},
     requirements,
     scan::{Content, Halt, Scan},
-    source, tar, text, zip,
+    source, tar, text, yaml, zip,
 };
 use modelseal_core::inspection::{Capability, FileFormat};
 
@@ -80,6 +80,7 @@ static FORMATS: &[&dyn Format] = &[
     &media::Media,
     &lfs::Git,
     &requirements::Requirements,
+    &yaml::Yaml,
     &source::Source,
     &json::Json,
     // Its mark is the weakest.
