@@ -47,6 +47,7 @@ pub(crate) static WANTED: &[&str] = &[
     "chat_template",
     "class_name",
     "custom_pipelines",
+    "learner_model_param",
     "registered_name",
     "trust_remote_code",
     "_target_",
@@ -62,7 +63,7 @@ pub(crate) trait Kind: Sync {
 }
 
 /// All of them. Each looks at what it matches; the first says what the file is.
-static KINDS: &[&dyn Kind] = &[&crate::source::Notebook];
+static KINDS: &[&dyn Kind] = &[&crate::boost::XgboostJson, &crate::source::Notebook];
 
 /// A document that has been read.
 #[allow(dead_code, reason = "kinds differ in what they look at")]

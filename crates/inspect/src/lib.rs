@@ -26,6 +26,7 @@
 //! Nothing is imported, executed, written, or looked up elsewhere: the result is a function of the bytes, the rules and
 //! the bounds. What is not understood is unknown, never clean.
 
+mod boost;
 mod bytes;
 mod compress;
 mod json;

@@ -103,10 +103,20 @@ pub(crate) const SOURCE: usize = 2 * 1024 * 1024;
 pub(crate) const YAML_VALUES: u64 = 1_000_000;
 pub(crate) const YAML_RATIO: u64 = 100;
 
+/// Nodes of one tree whose children are followed. The deepest that anybody grows have some hundred thousand; a list of four
+/// bytes is held for each of three.
+pub(crate) const TREE_NODES: usize = 2_000_000;
+
+/// Notes of a CatBoost model. It writes ten.
+pub(crate) const CATBOOST_TEXTS: u64 = 10_000;
+
 /// Bytes of a script, a YAML document or a list of packages. The longest that models bring along are below two mebibytes.
 pub(crate) const TEXT: usize = 8 * 1024 * 1024;
 
 rules! {
+    TREE_TOO_LARGE = "LIM042" "tree-too-large" Unknown:
+        "A tree has more nodes than are followed." =>
+        "Grow smaller trees, or find out who made it and how.";
     YAML_EXPANDS = "LIM041" "yaml-expansion" Malformed:
         "The YAML stands for far more values than are written: they are shared again and again." =>
         "Do not load it: looking at its values does not end.";

@@ -3,7 +3,7 @@
 mod expect;
 
 use crate::{
-    compress, json, lfs, media, native, npy,
+    boost, compress, json, lfs, media, native, npy,
     pickle::{self, Globals, Likeness, Loader},
     requirements,
     scan::{Content, Halt, Scan},
@@ -76,6 +76,9 @@ static FORMATS: &[&dyn Format] = &[
     &compress::Compressed,
     &tar::Tar,
     &lfs::LfsPointer,
+    &boost::XgboostUbj,
+    &boost::Lightgbm,
+    &boost::Catboost,
     &native::Native,
     &media::Media,
     &lfs::Git,

@@ -233,8 +233,10 @@ impl Look {
 pub(crate) struct Line<'l> {
     /// Where it begins.
     pub(crate) at: u64,
-    /// Without what ends it; no more than [`limits::LINE`].
+    /// Without what ends it; hardly more than [`limits::LINE`].
     pub(crate) bytes: &'l [u8],
+    /// Whether the line goes on in the next piece.
+    pub(crate) more: bool,
 }
 
 /// The lines of a stream, each held alone. Longer ones than [`limits::LINE`] come in pieces, so that nothing is left out.
@@ -256,20 +258,20 @@ impl<'a> Lines<'a> {
     /// The next, if there is one.
     pub(crate) fn next(&mut self, scan: &mut Scan<'_>) -> Result<Option<Line<'_>>, Halt> {
         let mut searched = self.used;
-        let (end, next) = loop {
+        let (end, next, more) = loop {
             let rest = self.buffer.get(searched..).unwrap_or_default();
             if let Some(position) = rest.iter().position(|&byte| byte == b'\n') {
-                break (searched + position, searched + position + 1);
+                break (searched + position, searched + position + 1, false);
             }
             if self.buffer.len() - self.used >= limits::LINE {
-                break (self.buffer.len(), self.buffer.len());
+                break (self.buffer.len(), self.buffer.len(), true);
             }
             searched = self.buffer.len() - self.used;
             if self.ended {
                 if self.used >= self.buffer.len() {
                     return Ok(None);
                 }
-                break (self.buffer.len(), self.buffer.len());
+                break (self.buffer.len(), self.buffer.len(), false);
             }
             self.buffer.drain(..self.used);
             self.at += self.used as u64;
@@ -291,7 +293,8 @@ impl<'a> Lines<'a> {
         let start = self.used;
         self.used = next;
         let bytes = self.buffer.get(start..end).unwrap_or_default();
-        Ok(Some(Line { at, bytes: bytes.strip_suffix(b"\r").unwrap_or(bytes) }))
+        let bytes = if more { bytes } else { bytes.strip_suffix(b"\r").unwrap_or(bytes) };
+        Ok(Some(Line { at, bytes, more }))
     }
 }
 

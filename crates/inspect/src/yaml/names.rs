@@ -82,6 +82,9 @@ const REACHES: &[&str] = &[
 const HYPER: &[&str] =
     &["!new:", "!name:", "!apply:", "!module:", "!tuple", "!ref", "!copy", "!include:", "!PLACEHOLDER"];
 
+/// Tags that are looked at after an error.
+const SEARCHED: usize = 1000;
+
 /// Judges a tag, written in full.
 pub(super) fn tag(full: &str, at: Option<u64>, scan: &mut Scan<'_>) {
     let decoded = percent_decoded(full);
@@ -223,7 +226,7 @@ pub(super) fn template(text: &str, at: Option<u64>, scan: &mut Scan<'_>) {
 pub(super) fn tags_in(text: &str, from: usize, scan: &mut Scan<'_>) {
     let start = (0..=from.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
     let rest = text.get(start..).unwrap_or_default();
-    for (position, _) in rest.match_indices("python/").take(limits_of_search()) {
+    for (position, _) in rest.match_indices("python/").take(SEARCHED) {
         let tag_text: String = rest
             .get(position..)
             .unwrap_or_default()
@@ -237,11 +240,6 @@ pub(super) fn tags_in(text: &str, from: usize, scan: &mut Scan<'_>) {
             tag(&format!("tag:yaml.org,2002:{tag_text}"), Some((start + position) as u64), scan);
         }
     }
-}
-
-/// Tags that are looked at after an error.
-const fn limits_of_search() -> usize {
-    1000
 }
 
 /// `%6e` in a tag is `n`.
