@@ -46,6 +46,8 @@ pub(crate) static WANTED: &[&str] = &[
     "chat_template",
     "class_name",
     "custom_pipelines",
+    "cell_type",
+    "learner_model_param",
     "registered_name",
     "trust_remote_code",
     "_target_",
@@ -61,7 +63,8 @@ pub(crate) trait Kind: Sync {
 }
 
 /// All of them. Each looks at what it matches; the first says what the file is.
-static KINDS: &[&dyn Kind] = &[&crate::keras::KerasJson];
+static KINDS: &[&dyn Kind] =
+    &[&crate::keras::KerasJson, &crate::boost::XgboostJson, &crate::source::Notebook];
 
 /// A document that has been read.
 #[allow(dead_code, reason = "kinds differ in what they look at")]

@@ -29,6 +29,7 @@
 //! Nothing is imported, executed, written, or looked up elsewhere: the result is a function of the bytes, the rules and
 //! the bounds. What is not understood is unknown, never clean.
 
+mod boost;
 mod bytes;
 mod compress;
 mod gguf;
@@ -36,15 +37,24 @@ mod hdf5;
 mod jinja;
 mod json;
 mod keras;
+mod lfs;
 mod limits;
+mod media;
+mod native;
 mod npy;
 mod pickle;
+mod requirements;
 mod route;
 mod rule;
 mod scan;
 mod sevenz;
+mod source;
 mod tar;
+#[cfg(test)]
+mod test;
+mod text;
 mod torch;
+mod yaml;
 mod zip;
 
 pub use bytes::{Bytes, FileBytes, Input, RangeStream, ReadError, Stream};

@@ -136,8 +136,36 @@ pub(crate) const HDF5_FREE: u64 = 256 * 1024 * 1024;
 
 /// Bytes of a 7z archive's header. Two hundred thousand members at eighty bytes.
 pub(crate) const SEVENZ_HEADER: u64 = 16 * 1024 * 1024;
+/// Bytes of a line of text that are looked at together. Longer ones are looked at in pieces.
+pub(crate) const LINE: usize = 64 * 1024;
+
+/// Bytes of Python source. The longest files of models that bring code along have some two hundred thousand.
+pub(crate) const SOURCE: usize = 2 * 1024 * 1024;
+
+/// Values that a YAML document stands for when nothing is shared, however small it is; and for each that is written.
+pub(crate) const YAML_VALUES: u64 = 1_000_000;
+pub(crate) const YAML_RATIO: u64 = 100;
+
+/// Nodes of one tree whose children are followed. The deepest that anybody grows have some hundred thousand; a list of four
+/// bytes is held for each of three.
+pub(crate) const TREE_NODES: usize = 2_000_000;
+
+/// Notes of a CatBoost model. It writes ten.
+pub(crate) const CATBOOST_TEXTS: u64 = 10_000;
+
+/// Bytes of a script, a YAML document or a list of packages. The longest that models bring along are below two mebibytes.
+pub(crate) const TEXT: usize = 8 * 1024 * 1024;
 
 rules! {
+    TREE_TOO_LARGE = "LIM042" "tree-too-large" Unknown:
+        "A tree has more nodes than are followed." =>
+        "Grow smaller trees, or find out who made it and how.";
+    YAML_EXPANDS = "LIM041" "yaml-expansion" Malformed:
+        "The YAML stands for far more values than are written: they are shared again and again." =>
+        "Do not load it: looking at its values does not end.";
+    TOO_LONG_TEXT = "LIM040" "text-too-long" Unknown:
+        "The text is longer than is inspected." =>
+        "Look at the rest yourself, or split the file.";
     NESTED = "LIM001" "nested-too-deep" Suspicious:
         "Archives lie in archives deeper than is inspected." =>
         "Unpack the inner archives and publish the files themselves.";

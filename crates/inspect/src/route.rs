@@ -3,10 +3,11 @@
 mod expect;
 
 use crate::{
-    compress, gguf, hdf5, jinja, json, npy,
+    boost, compress, gguf, hdf5, jinja, json, lfs, media, native, npy,
     pickle::{self, Globals, Likeness, Loader},
+    requirements,
     scan::{Content, Halt, Scan},
-    sevenz, tar, zip,
+    sevenz, source, tar, text, yaml, zip,
 };
 use modelseal_core::inspection::{Capability, FileFormat};
 
@@ -82,7 +83,21 @@ static FORMATS: &[&dyn Format] = &[
     &sevenz::OtherArchive,
     &json::Json,
     // The last: its mark is the weakest.
+    &lfs::LfsPointer,
+    &boost::XgboostUbj,
+    &boost::Lightgbm,
+    &boost::Catboost,
+    &native::Native,
+    &media::Media,
+    &lfs::Git,
+    &requirements::Requirements,
+    &yaml::Yaml,
+    &source::Source,
+    &json::Json,
+    // Its mark is the weakest.
     &Pickle,
+    // What is nothing else.
+    &text::Text,
 ];
 
 /// Inspects a file or a member, whatever it is.
@@ -114,7 +129,7 @@ pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileF
     // Stable: the order of the list decides among equals.
     found.sort_by_key(|(how, _)| std::cmp::Reverse(*how));
     let Some(((how, first), others)) = found.split_first().map(|(first, rest)| (*first, rest)) else {
-        return Ok(unknown(content.head(), &name, &extension, expected, scan));
+        return Ok(unknown(&extension, expected, scan));
     };
     let also: Vec<&dyn Format> =
         others.iter().filter(|(other, _)| *other == how && how == Match::Sure).map(|(_, f)| *f).collect();
@@ -129,6 +144,8 @@ pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileF
     }
     if let Some(expected) = expected
         && !expected.takes(format)
+        // It says itself that the file is missing.
+        && format != FileFormat::LfsPointer
     {
         let rule = if expected.strict { &rules::NOT_AS_NAMED } else { &rules::UNUSUAL_NAME };
         scan.find(rule, None, format!("'.{extension}' promises another format than {format}"));
@@ -136,30 +153,19 @@ pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileF
     Ok(format)
 }
 
-/// Nothing that is known: text where text is harmless, or unknown.
-fn unknown(
-    head: &[u8],
-    name: &str,
-    extension: &str,
-    expected: Option<&expect::Expected>,
-    scan: &mut Scan<'_>,
-) -> FileFormat {
-    let format = if expect::is_plain_text(head, name, extension) {
-        FileFormat::Text
-    } else {
-        match expected {
-            Some(expected) if expected.pickle => {
-                scan.find(&pickle::rules::NOT_A_PICKLE, 0, "there are no opcodes of a pickle".to_owned());
-            }
-            Some(expected) if expected.strict => {
-                scan.find(&rules::NOT_AS_NAMED, 0, format!("'.{extension}' promises another format"));
-            }
-            _ => scan.find(&rules::UNKNOWN_FORMAT, 0, "no known format begins like this".to_owned()),
+/// Nothing that is known.
+fn unknown(extension: &str, expected: Option<&expect::Expected>, scan: &mut Scan<'_>) -> FileFormat {
+    match expected {
+        Some(expected) if expected.pickle => {
+            scan.find(&pickle::rules::NOT_A_PICKLE, 0, "there are no opcodes of a pickle".to_owned());
         }
-        FileFormat::Unknown
-    };
-    scan.format(format);
-    format
+        Some(expected) if expected.strict => {
+            scan.find(&rules::NOT_AS_NAMED, 0, format!("'.{extension}' promises another format"));
+        }
+        _ => scan.find(&rules::UNKNOWN_FORMAT, 0, "no known format begins like this".to_owned()),
+    }
+    scan.format(FileFormat::Unknown);
+    FileFormat::Unknown
 }
 
 /// Raw pickles; those in archives come through the same door.

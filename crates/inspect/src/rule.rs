@@ -56,6 +56,14 @@ pub fn all() -> Vec<&'static Rule> {
         crate::hdf5::rules::TABLE,
         crate::keras::rules::TABLE,
         crate::sevenz::rules::TABLE,
+        crate::lfs::rules::TABLE,
+        crate::media::rules::TABLE,
+        crate::native::rules::TABLE,
+        crate::text::rules::TABLE,
+        crate::boost::rules::TABLE,
+        crate::yaml::rules::TABLE,
+        crate::requirements::rules::TABLE,
+        crate::source::rules::TABLE,
     ];
     let mut all: Vec<&'static Rule> = tables.iter().copied().flatten().copied().collect();
     all.sort_by_key(|rule| rule.id);

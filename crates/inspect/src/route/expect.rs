@@ -70,21 +70,3 @@ impl Expected {
         self.formats.contains(&format)
     }
 }
-
-/// Whether it is text of a file that only people read.
-pub(super) fn is_plain_text(head: &[u8], name: &str, extension: &str) -> bool {
-    const PLAIN: [&str; 8] = ["txt", "md", "rst", "license", "gitattributes", "gitignore", "csv", "tsv"];
-    const NAMES: [&str; 8] =
-        ["README", "LICENSE", "LICENCE", "NOTICE", "COPYING", "CHANGELOG", "AUTHORS", "USE_POLICY"];
-    let known =
-        PLAIN.contains(&extension) || (extension.is_empty() && NAMES.contains(&name)) || name == extension;
-    let text = match std::str::from_utf8(head) {
-        Ok(text) => text,
-        // Cut within a character.
-        Err(error) if error.error_len().is_none() => {
-            std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
-        }
-        Err(_) => return false,
-    };
-    known && !text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}'))
-}
