@@ -17,6 +17,11 @@
 //! | `compress` | compressed streams, always bounded, never held whole |
 //! | `zip`, `tar` | archives, read as their loaders read them |
 //! | `npy`, `torch` | NumPy's and PyTorch's files |
+//! | `protobuf` | protocol buffers, walked in place; which of them it is: `onnx`, `tensorflow`, `coreml`, `paddle`, `sentencepiece` |
+//! | `flatbuffer` | flatbuffers, checked before they are followed: `tflite`, `executorch` |
+//! | `xml` | XML without its entities: OpenVINO, PMML |
+//! | `tensorrt` | compiled engines, which nobody can read |
+//! | `operators`, `outside` | operators that frameworks have; names of files that lead out of a model |
 //!
 //! To add a format: a file with a reader that implements `route::Format`, a table of its rules, and a line each in
 //! `route::FORMATS` and `rule::all`; for one that lives in zip archives, `zip::Kind` and `zip::KINDS`.
@@ -26,14 +31,27 @@
 
 mod bytes;
 mod compress;
+mod coreml;
+mod executorch;
+mod flatbuffer;
 mod limits;
 mod npy;
+mod onnx;
+mod operators;
+mod outside;
+mod paddle;
 mod pickle;
+mod protobuf;
 mod route;
 mod rule;
 mod scan;
+mod sentencepiece;
 mod tar;
+mod tensorflow;
+mod tensorrt;
+mod tflite;
 mod torch;
+mod xml;
 mod zip;
 
 pub use bytes::{Bytes, FileBytes, Input, RangeStream, ReadError, Stream};

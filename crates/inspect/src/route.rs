@@ -3,10 +3,11 @@
 mod expect;
 
 use crate::{
-    compress, npy,
+    compress, executorch, npy, paddle,
     pickle::{self, Globals, Likeness, Loader},
+    protobuf,
     scan::{Content, Halt, Scan},
-    tar, zip,
+    tar, tensorflow, tensorrt, tflite, xml, zip,
 };
 use modelseal_core::inspection::{Capability, FileFormat};
 
@@ -74,6 +75,15 @@ static FORMATS: &[&dyn Format] = &[
     &zip::Zip,
     &compress::Compressed,
     &tar::Tar,
+    &tflite::Tflite,
+    &executorch::Executorch,
+    &xml::Xml,
+    &tensorflow::checkpoint::Index,
+    &tensorflow::checkpoint::Data,
+    &tensorrt::Engine,
+    &paddle::Parameters,
+    // These have no mark.
+    &protobuf::Protobuf,
     // The last: its mark is the weakest.
     &Pickle,
 ];

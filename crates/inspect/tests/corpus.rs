@@ -49,6 +49,16 @@ const FORMATS: &[&str] = &[
     "polyglot",
     "nemo",
     "raw",
+    "onnx",
+    "tf-savedmodel",
+    "tf-checkpoint",
+    "tf-keras-metadata",
+    "tflite",
+    "executorch",
+    "coreml",
+    "paddle",
+    "openvino",
+    "pmml",
 ];
 
 fn samples() -> Option<(PathBuf, Vec<Sample>)> {
