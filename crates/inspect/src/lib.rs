@@ -21,6 +21,11 @@
 //! | `json` | JSON of any size, and `json::Kind`: what is written in it |
 //! | `jinja` | chat templates |
 //! | `gguf` | GGUF, and the mark of what was before it |
+//! | `protobuf` | protocol buffers, walked in place; which of them it is: `onnx`, `tensorflow`, `coreml`, `paddle`, `sentencepiece` |
+//! | `flatbuffer` | flatbuffers, checked before they are followed: `tflite`, `executorch` |
+//! | `xml` | XML without its entities: OpenVINO, PMML |
+//! | `tensorrt` | compiled engines, which nobody can read |
+//! | `operators`, `outside` | operators that frameworks have; names of files that lead out of a model |
 //!
 //! To add a format: a file with a reader that implements `route::Format`, a table of its rules, and a line each in
 //! `route::FORMATS` and `rule::all`; for one that lives in zip archives, `zip::Kind` and `zip::KINDS`; for one that is
@@ -32,6 +37,9 @@
 mod boost;
 mod bytes;
 mod compress;
+mod coreml;
+mod executorch;
+mod flatbuffer;
 mod gguf;
 mod hdf5;
 mod jinja;
@@ -42,18 +50,28 @@ mod limits;
 mod media;
 mod native;
 mod npy;
+mod onnx;
+mod operators;
+mod outside;
+mod paddle;
 mod pickle;
+mod protobuf;
 mod requirements;
 mod route;
 mod rule;
 mod scan;
+mod sentencepiece;
 mod sevenz;
 mod source;
 mod tar;
+mod tensorflow;
+mod tensorrt;
 #[cfg(test)]
 mod test;
 mod text;
+mod tflite;
 mod torch;
+mod xml;
 mod yaml;
 mod zip;
 

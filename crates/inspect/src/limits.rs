@@ -155,15 +155,42 @@ pub(crate) const CATBOOST_TEXTS: u64 = 10_000;
 
 /// Bytes of a script, a YAML document or a list of packages. The longest that models bring along are below two mebibytes.
 pub(crate) const TEXT: usize = 8 * 1024 * 1024;
+/// Messages of protocol buffers that lie in one another. Their own decoders give up at a hundred.
+pub(crate) const PROTOBUF_DEPTH: u32 = 100;
+
+/// Distinct operators of one file, and functions of its own. The largest exported models have some thousands.
+pub(crate) const OPERATORS: usize = 16_384;
+
+/// Bytes of a text within a model that are parsed: the description of its layers in JSON, or a path and its neighbours.
+pub(crate) const MODEL_TEXT: usize = 16 * 1024 * 1024;
+
+/// Bytes of a tag, a text or anything else in XML that is held at once. Weights in PMML are lines of some kilobytes.
+pub(crate) const XML_EVENT: u64 = 8 * 1024 * 1024;
+
+/// Elements of XML that lie in one another. Trees of PMML are as deep as they were grown, some hundred.
+pub(crate) const XML_DEPTH: usize = 4096;
+
+/// Tables and vectors of a flatbuffer that are followed beyond one for each of its bytes: more means that they are
+/// shared, so that walking takes ever longer.
+pub(crate) const FLATBUFFER_STEPS: u64 = 100_000;
+
+/// Buffers of a TensorFlow Lite model. The largest have some ten thousand.
+pub(crate) const TFLITE_BUFFERS: u64 = 2_000_000;
+
+/// Constants of an OpenVINO description whose places are compared.
+pub(crate) const CONSTANTS: usize = 1_000_000;
+
+/// Bytes of one block of a TensorFlow checkpoint's index. The writer ends them at 256 KiB; one entry may go beyond.
+pub(crate) const CHECKPOINT_BLOCK: u64 = 16 * 1024 * 1024;
 
 rules! {
-    TREE_TOO_LARGE = "LIM042" "tree-too-large" Unknown:
+    TREE_TOO_LARGE = "LIM062" "tree-too-large" Unknown:
         "A tree has more nodes than are followed." =>
         "Grow smaller trees, or find out who made it and how.";
-    YAML_EXPANDS = "LIM041" "yaml-expansion" Malformed:
+    YAML_EXPANDS = "LIM061" "yaml-expansion" Malformed:
         "The YAML stands for far more values than are written: they are shared again and again." =>
         "Do not load it: looking at its values does not end.";
-    TOO_LONG_TEXT = "LIM040" "text-too-long" Unknown:
+    TOO_LONG_TEXT = "LIM060" "text-too-long" Unknown:
         "The text is longer than is inspected." =>
         "Look at the rest yourself, or split the file.";
     NESTED = "LIM001" "nested-too-deep" Suspicious:
@@ -232,4 +259,25 @@ rules! {
     HDF5_TOO_MUCH = "LIM040" "hdf5-work" Unknown:
         "Following the structures of the HDF5 file takes more reading than any honest file does; the rest was not inspected." =>
         "Write the file anew with the defaults of h5py.";
+    TOO_DEEP_MESSAGES = "LIM041" "protobuf-depth" Malformed:
+        "Messages of the model lie in one another deeper than any decoder follows." =>
+        "Do not load it.";
+    TOO_MANY_OPERATORS = "LIM042" "too-many-operators" Unknown:
+        "The model uses more distinct operators, or has more functions of its own, than are inspected." =>
+        "Find out what wrote the file.";
+    TOO_LONG_MODEL_TEXT = "LIM043" "model-text-size" Unknown:
+        "A text within the model is longer than is inspected." =>
+        "Find out what wrote the file.";
+    TOO_LONG_XML = "LIM044" "xml-size" Unknown:
+        "A tag or a text is longer than is held in memory; the rest was not inspected." =>
+        "Find out what wrote the file.";
+    TOO_DEEP_XML = "LIM045" "xml-depth" Suspicious:
+        "Elements lie in one another deeper than is inspected." =>
+        "Do not load it: readers that follow them may run out of stack.";
+    TOO_MANY_STEPS = "LIM046" "flatbuffer-steps" Suspicious:
+        "Parts of the model are shared so often that walking it takes ever longer." =>
+        "Do not load it.";
+    TOO_MANY_CONSTANTS = "LIM047" "too-many-constants" Unknown:
+        "The model has more constants than are compared." =>
+        "Find out what wrote the file.";
 }

@@ -3,11 +3,11 @@
 mod expect;
 
 use crate::{
-    boost, compress, gguf, hdf5, jinja, json, lfs, media, native, npy,
+    boost, compress, executorch, gguf, hdf5, jinja, json, lfs, media, native, npy, paddle,
     pickle::{self, Globals, Likeness, Loader},
-    requirements,
+    protobuf, requirements,
     scan::{Content, Halt, Scan},
-    sevenz, source, tar, text, yaml, zip,
+    sevenz, source, tar, tensorflow, tensorrt, text, tflite, xml, yaml, zip,
 };
 use modelseal_core::inspection::{Capability, FileFormat};
 
@@ -75,25 +75,33 @@ static FORMATS: &[&dyn Format] = &[
     &zip::Zip,
     &compress::Compressed,
     &tar::Tar,
-    &gguf::Gguf,
-    &gguf::OldGgml,
-    &jinja::Jinja,
-    &hdf5::Hdf5,
     &sevenz::SevenZip,
     &sevenz::OtherArchive,
-    &json::Json,
-    // The last: its mark is the weakest.
-    &lfs::LfsPointer,
-    &boost::XgboostUbj,
-    &boost::Lightgbm,
+    &gguf::Gguf,
+    &gguf::OldGgml,
+    &hdf5::Hdf5,
+    &tflite::Tflite,
+    &executorch::Executorch,
+    &tensorrt::Engine,
     &boost::Catboost,
     &native::Native,
     &media::Media,
+    &lfs::LfsPointer,
     &lfs::Git,
+    // These are told by their words.
+    &boost::XgboostUbj,
+    &boost::Lightgbm,
     &requirements::Requirements,
+    &jinja::Jinja,
+    &xml::Xml,
     &yaml::Yaml,
     &source::Source,
     &json::Json,
+    // These have no mark.
+    &tensorflow::checkpoint::Index,
+    &tensorflow::checkpoint::Data,
+    &paddle::Parameters,
+    &protobuf::Protobuf,
     // Its mark is the weakest.
     &Pickle,
     // What is nothing else.

@@ -64,6 +64,18 @@ pub fn all() -> Vec<&'static Rule> {
         crate::yaml::rules::TABLE,
         crate::requirements::rules::TABLE,
         crate::source::rules::TABLE,
+        crate::onnx::rules::TABLE,
+        crate::tensorflow::rules::TABLE,
+        crate::tensorflow::checkpoint::rules::TABLE,
+        crate::tflite::rules::TABLE,
+        crate::executorch::rules::TABLE,
+        crate::coreml::rules::TABLE,
+        crate::paddle::rules::TABLE,
+        crate::sentencepiece::rules::TABLE,
+        crate::tensorrt::rules::TABLE,
+        crate::xml::rules::TABLE,
+        crate::xml::openvino_rules::TABLE,
+        crate::xml::pmml_rules::TABLE,
     ];
     let mut all: Vec<&'static Rule> = tables.iter().copied().flatten().copied().collect();
     all.sort_by_key(|rule| rule.id);

@@ -54,6 +54,16 @@ const FORMATS: &[&str] = &[
     "raw",
     "gguf",
     "jinja",
+    "onnx",
+    "tf-savedmodel",
+    "tf-checkpoint",
+    "tf-keras-metadata",
+    "tflite",
+    "executorch",
+    "coreml",
+    "paddle",
+    "openvino",
+    "pmml",
 ];
 
 fn samples() -> Option<(PathBuf, Vec<Sample>)> {
