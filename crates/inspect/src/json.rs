@@ -5,9 +5,10 @@ mod value;
 
 use crate::{
     bytes::{Input, RangeStream, Stream},
-    limits,
+    hf, limits,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
+    tokenizer,
 };
 use modelseal_core::inspection::FileFormat;
 pub(crate) use reader::{Event, Problem, Reader};
@@ -41,6 +42,8 @@ pub(crate) mod rules {
 
 /// Names that are looked for wherever they stand: what bears one is kept of documents of any size.
 pub(crate) static WANTED: &[&str] = &[
+    "_attn_implementation",
+    "attn_implementation",
     "auto_map",
     "auto_mapping",
     "chat_template",
@@ -61,7 +64,8 @@ pub(crate) trait Kind: Sync {
 }
 
 /// All of them. Each looks at what it matches; the first says what the file is.
-static KINDS: &[&dyn Kind] = &[];
+static KINDS: &[&dyn Kind] =
+    &[&tokenizer::Tokenizer, &hf::ModelIndex, &hf::Modules, &hf::WeightIndex, &hf::Adapter, &hf::AnyConfig];
 
 /// A document that has been read.
 #[allow(dead_code, reason = "kinds differ in what they look at")]

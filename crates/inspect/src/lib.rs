@@ -18,7 +18,10 @@
 //! | `zip`, `tar` | archives, read as their loaders read them |
 //! | `npy`, `torch` | NumPy's and PyTorch's files |
 //! | `json` | JSON of any size, and `json::Kind`: what is written in it |
+//! | `hf`, `tokenizer` | configuration that names code or files; tokenizers |
 //! | `jinja` | chat templates |
+//! | `suspect` | texts that look like code where none belongs |
+//! | `safetensors` | safetensors |
 //! | `gguf` | GGUF, and the mark of what was before it |
 //!
 //! To add a format: a file with a reader that implements `route::Format`, a table of its rules, and a line each in
@@ -31,6 +34,7 @@
 mod bytes;
 mod compress;
 mod gguf;
+mod hf;
 mod jinja;
 mod json;
 mod limits;
@@ -38,8 +42,11 @@ mod npy;
 mod pickle;
 mod route;
 mod rule;
+mod safetensors;
 mod scan;
+mod suspect;
 mod tar;
+mod tokenizer;
 mod torch;
 mod zip;
 

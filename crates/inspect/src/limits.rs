@@ -114,6 +114,12 @@ pub(crate) const GGUF_TENSOR_NAME: usize = 127;
 /// Arrays in arrays of a GGUF value. Loaders take none at all.
 pub(crate) const GGUF_DEPTH: usize = 4;
 
+/// Bytes of a safetensors header, as its loaders have it.
+pub(crate) const SAFETENSORS_HEADER: u64 = 100_000_000;
+
+/// Tensors of a safetensors file, each of which takes 28 bytes here. The largest have some hundred thousand.
+pub(crate) const SAFETENSORS_TENSORS: usize = 1_000_000;
+
 rules! {
     NESTED = "LIM001" "nested-too-deep" Suspicious:
         "Archives lie in archives deeper than is inspected." =>
@@ -178,4 +184,7 @@ rules! {
     GGUF_TOO_DEEP = "LIM021" "gguf-depth" Malformed:
         "Arrays of a GGUF value lie in one another deeper than any writer puts them." =>
         "Do not load it.";
+    SAFETENSORS_TOO_MANY = "LIM022" "safetensors-tensors" Unknown:
+        "A safetensors file has more tensors than are read." =>
+        "Split the file.";
 }

@@ -5,6 +5,7 @@ mod expect;
 use crate::{
     compress, gguf, jinja, json, npy,
     pickle::{self, Globals, Likeness, Loader},
+    safetensors,
     scan::{Content, Halt, Scan},
     tar, zip,
 };
@@ -74,6 +75,7 @@ static FORMATS: &[&dyn Format] = &[
     &zip::Zip,
     &compress::Compressed,
     &tar::Tar,
+    &safetensors::Safetensors,
     &gguf::Gguf,
     &gguf::OldGgml,
     &jinja::Jinja,

@@ -52,7 +52,10 @@ pub fn all() -> Vec<&'static Rule> {
         crate::torch::rules::TABLE,
         crate::json::rules::TABLE,
         crate::jinja::rules::TABLE,
+        crate::hf::rules::TABLE,
+        crate::tokenizer::rules::TABLE,
         crate::gguf::rules::TABLE,
+        crate::safetensors::rules::TABLE,
     ];
     let mut all: Vec<&'static Rule> = tables.iter().copied().flatten().copied().collect();
     all.sort_by_key(|rule| rule.id);

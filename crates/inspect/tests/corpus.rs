@@ -50,7 +50,12 @@ const FORMATS: &[&str] = &[
     "nemo",
     "raw",
     "gguf",
+    "hf-config",
+    "hf-index",
+    "hf-tokenizer",
+    "safetensors",
     "jinja",
+    "json",
 ];
 
 fn samples() -> Option<(PathBuf, Vec<Sample>)> {
