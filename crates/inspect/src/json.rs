@@ -28,7 +28,7 @@ pub(crate) mod rules {
         DUPLICATE = "JSN002" "duplicate-member-name" Suspicious:
             "An object has a member twice: readers take the first or the last." =>
             "Remove one of them.";
-        MARK = "JSN003" "byte-order-mark" Malformed:
+        MARK = "JSN003" "byte-order-mark" Suspicious:
             "A byte order mark stands before the JSON; some readers pass over it, and others refuse the file." =>
             "Remove the mark.";
         PYTHON = "JSN004" "not-quite-json" Note:

@@ -91,7 +91,7 @@ pub(crate) const JSON_NUMBER: usize = 4300;
 pub(crate) const JSON_NAMES: usize = 1_500_000;
 
 /// Memory for one JSON document as a tree; beyond half of it, only what has a name that is looked for is kept.
-pub(crate) const JSON_TREE: usize = 24 * 1024 * 1024;
+pub(crate) const JSON_TREE: usize = 16 * 1024 * 1024;
 
 /// Bytes of a chat template. The longest of real models have some thirty thousand.
 pub(crate) const JINJA_TEMPLATE: usize = 256 * 1024;
