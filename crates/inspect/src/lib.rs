@@ -19,7 +19,10 @@
 //! | `hdf5`, `keras` | HDF5 files, and Keras' configurations in them and in its archives |
 //! | `npy`, `torch` | NumPy's and PyTorch's files |
 //! | `json` | JSON of any size, and `json::Kind`: what is written in it |
+//! | `hf`, `tokenizer` | configuration that names code or files; tokenizers |
 //! | `jinja` | chat templates |
+//! | `suspect` | texts that look like code where none belongs |
+//! | `safetensors` | safetensors |
 //! | `gguf` | GGUF, and the mark of what was before it |
 //! | `protobuf` | protocol buffers, walked in place; which of them it is: `onnx`, `tensorflow`, `coreml`, `paddle`, `sentencepiece` |
 //! | `flatbuffer` | flatbuffers, checked before they are followed: `tflite`, `executorch` |
@@ -42,6 +45,7 @@ mod executorch;
 mod flatbuffer;
 mod gguf;
 mod hdf5;
+mod hf;
 mod jinja;
 mod json;
 mod keras;
@@ -59,6 +63,7 @@ mod protobuf;
 mod requirements;
 mod route;
 mod rule;
+mod safetensors;
 mod scan;
 mod sentencepiece;
 mod sevenz;
@@ -70,6 +75,8 @@ mod tensorrt;
 mod test;
 mod text;
 mod tflite;
+mod suspect;
+mod tokenizer;
 mod torch;
 mod xml;
 mod yaml;

@@ -91,7 +91,7 @@ pub(crate) const JSON_NUMBER: usize = 4300;
 pub(crate) const JSON_NAMES: usize = 1_500_000;
 
 /// Memory for one JSON document as a tree; beyond half of it, only what has a name that is looked for is kept.
-pub(crate) const JSON_TREE: usize = 24 * 1024 * 1024;
+pub(crate) const JSON_TREE: usize = 16 * 1024 * 1024;
 
 /// Bytes of a chat template. The longest of real models have some thirty thousand.
 pub(crate) const JINJA_TEMPLATE: usize = 256 * 1024;
@@ -182,6 +182,12 @@ pub(crate) const CONSTANTS: usize = 1_000_000;
 
 /// Bytes of one block of a TensorFlow checkpoint's index. The writer ends them at 256 KiB; one entry may go beyond.
 pub(crate) const CHECKPOINT_BLOCK: u64 = 16 * 1024 * 1024;
+
+/// Bytes of a safetensors header, as its loaders have it.
+pub(crate) const SAFETENSORS_HEADER: u64 = 100_000_000;
+
+/// Tensors of a safetensors file, each of which takes 28 bytes here. The largest have some hundred thousand.
+pub(crate) const SAFETENSORS_TENSORS: usize = 1_000_000;
 
 rules! {
     TREE_TOO_LARGE = "LIM062" "tree-too-large" Unknown:
@@ -280,4 +286,7 @@ rules! {
     TOO_MANY_CONSTANTS = "LIM047" "too-many-constants" Unknown:
         "The model has more constants than are compared." =>
         "Find out what wrote the file.";
+    SAFETENSORS_TOO_MANY = "LIM022" "safetensors-tensors" Unknown:
+        "A safetensors file has more tensors than are read." =>
+        "Split the file.";
 }

@@ -5,7 +5,7 @@ mod expect;
 use crate::{
     boost, compress, executorch, gguf, hdf5, jinja, json, lfs, media, native, npy, paddle,
     pickle::{self, Globals, Likeness, Loader},
-    protobuf, requirements,
+    protobuf, requirements, safetensors,
     scan::{Content, Halt, Scan},
     sevenz, source, tar, tensorflow, tensorrt, text, tflite, xml, yaml, zip,
 };
@@ -77,6 +77,7 @@ static FORMATS: &[&dyn Format] = &[
     &tar::Tar,
     &sevenz::SevenZip,
     &sevenz::OtherArchive,
+    &safetensors::Safetensors,
     &gguf::Gguf,
     &gguf::OldGgml,
     &hdf5::Hdf5,

@@ -32,6 +32,7 @@ static EXPECTED: &[Expected] = &[
             TorchExport,
             TorchPackage,
             Gguf,
+            Ggml,
             Safetensors,
             TensorflowGraph,
             Unknown,
