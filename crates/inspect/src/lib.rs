@@ -49,6 +49,8 @@ mod sentencepiece;
 mod tar;
 mod tensorflow;
 mod tensorrt;
+#[cfg(test)]
+mod testing;
 mod tflite;
 mod torch;
 mod xml;
