@@ -1,5 +1,7 @@
 //! Graphs made here, each with one thing wrong.
 
+#![expect(clippy::cast_possible_truncation, reason = "what is made here is small")]
+
 use crate::{
     protobuf::wire::build::{bytes, number, varint},
     testing::{clean, finds, look, mangle, rules},
