@@ -74,6 +74,7 @@ mod tensorrt;
 #[cfg(test)]
 mod test;
 mod text;
+mod testing;
 mod tflite;
 mod suspect;
 mod tokenizer;

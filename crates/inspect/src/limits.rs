@@ -161,11 +161,18 @@ pub(crate) const PROTOBUF_DEPTH: u32 = 100;
 /// Distinct operators of one file, and functions of its own. The largest exported models have some thousands.
 pub(crate) const OPERATORS: usize = 16_384;
 
-/// Bytes of a text within a model that are parsed: the description of its layers in JSON, or a path and its neighbours.
-pub(crate) const MODEL_TEXT: usize = 16 * 1024 * 1024;
+/// Calls between a model's own functions that are remembered, to find those that go in circles.
+pub(crate) const CALLS: usize = 20_000;
+
+/// Bytes of JSON within a model: the description of its layers. A hundred layers take some hundred kilobytes; parsed, each
+/// byte may take sixteen.
+pub(crate) const MODEL_TEXT: usize = 2 * 1024 * 1024;
 
 /// Bytes of a tag, a text or anything else in XML that is held at once. Weights in PMML are lines of some kilobytes.
 pub(crate) const XML_EVENT: u64 = 8 * 1024 * 1024;
+
+/// Bytes of an element's name, which is held until the element ends.
+pub(crate) const XML_NAME: usize = 1024;
 
 /// Elements of XML that lie in one another. Trees of PMML are as deep as they were grown, some hundred.
 pub(crate) const XML_DEPTH: usize = 4096;

@@ -48,6 +48,12 @@ static EXPECTED: &[Expected] = &[
     Expected { extensions: &["keras"], formats: &[Keras], strict: true, pickle: false },
     Expected { extensions: &["h5", "hdf5"], formats: &[Hdf5, KerasHdf5], strict: true, pickle: false },
     Expected { extensions: &["tflite"], formats: &[Tflite], strict: true, pickle: false },
+    Expected {
+        extensions: &["pb"],
+        formats: &[TensorflowGraph, KerasMetadata, Onnx, Coreml, Paddle, Tokenizer, Unknown],
+        strict: false,
+        pickle: false,
+    },
     Expected { extensions: &["mlmodel"], formats: &[Coreml], strict: true, pickle: false },
     Expected { extensions: &["pdmodel"], formats: &[Paddle], strict: true, pickle: false },
     Expected { extensions: &["pmml"], formats: &[Pmml], strict: true, pickle: false },
