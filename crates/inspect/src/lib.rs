@@ -46,6 +46,7 @@ mod tar;
 mod test;
 mod text;
 mod torch;
+mod vocabulary;
 mod yaml;
 mod zip;
 

@@ -7,7 +7,7 @@ use crate::{
     pickle::{self, Globals, Likeness, Loader},
     requirements,
     scan::{Content, Halt, Scan},
-    source, tar, text, yaml, zip,
+    source, tar, text, vocabulary, yaml, zip,
 };
 use modelseal_core::inspection::{Capability, FileFormat};
 
@@ -76,6 +76,8 @@ static FORMATS: &[&dyn Format] = &[
     &compress::Compressed,
     &tar::Tar,
     &lfs::LfsPointer,
+    &vocabulary::SentencePiece,
+    &vocabulary::Tiktoken,
     &boost::XgboostUbj,
     &boost::Lightgbm,
     &boost::Catboost,

@@ -55,6 +55,7 @@ pub fn all() -> Vec<&'static Rule> {
         crate::media::rules::TABLE,
         crate::native::rules::TABLE,
         crate::text::rules::TABLE,
+        crate::vocabulary::rules::TABLE,
         crate::boost::rules::TABLE,
         crate::yaml::rules::TABLE,
         crate::requirements::rules::TABLE,

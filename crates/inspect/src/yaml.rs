@@ -4,7 +4,7 @@
 mod names;
 
 use crate::{
-    limits, requirements,
+    lfs, limits, requirements,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
     text::{self, Look},
@@ -50,6 +50,9 @@ pub(crate) struct Yaml;
 
 impl Format for Yaml {
     fn matches(&self, probe: &Probe<'_>) -> Option<Match> {
+        if probe.head.starts_with(lfs::VERSION) {
+            return None;
+        }
         let named = matches!(probe.extension, "yaml" | "yml") || probe.name == "MLmodel";
         let marked = probe.head.starts_with(b"%YAML ");
         ((named || marked) && text::is_text(probe.head)).then_some(Match::Sure)

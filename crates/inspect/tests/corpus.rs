@@ -49,6 +49,17 @@ const FORMATS: &[&str] = &[
     "polyglot",
     "nemo",
     "raw",
+    "xgboost-json",
+    "xgboost-ubj",
+    "lightgbm",
+    "catboost",
+    "python",
+    "pyc",
+    "requirements",
+    "yaml",
+    "elf",
+    "pe",
+    "torchserve",
 ];
 
 fn samples() -> Option<(PathBuf, Vec<Sample>)> {
