@@ -93,6 +93,15 @@ pub(crate) const JSON_NAMES: usize = 1_500_000;
 /// Memory for one JSON document as a tree; beyond half of it, only what has a name that is looked for is kept.
 pub(crate) const JSON_TREE: usize = 24 * 1024 * 1024;
 
+/// Bytes of a chat template. The longest of real models have some thirty thousand.
+pub(crate) const JINJA_TEMPLATE: usize = 256 * 1024;
+
+/// Expressions of a template in one another.
+pub(crate) const JINJA_DEPTH: usize = 100;
+
+/// How often a template may go round a loop that it sets up itself, or repeat a text.
+pub(crate) const JINJA_RANGE: i64 = 1_000_000;
+
 /// Bytes of a line of text that are looked at together. Longer ones are looked at in pieces.
 pub(crate) const LINE: usize = 64 * 1024;
 
@@ -177,4 +186,7 @@ rules! {
     JSON_TOO_LARGE = "LIM018" "json-size" Unknown:
         "The JSON takes more memory than is allowed; the rest was not inspected." =>
         "Split the file.";
+    TEMPLATE_TOO_LONG = "LIM019" "template-size" Suspicious:
+        "A chat template is longer than any, and was not inspected." =>
+        "Do not load it, unless its maker can say why.";
 }

@@ -3,7 +3,7 @@
 mod expect;
 
 use crate::{
-    boost, compress, json, lfs, media, native, npy,
+    boost, compress, jinja, json, lfs, media, native, npy,
     pickle::{self, Globals, Likeness, Loader},
     requirements,
     scan::{Content, Halt, Scan},
@@ -87,6 +87,7 @@ static FORMATS: &[&dyn Format] = &[
     &requirements::Requirements,
     &yaml::Yaml,
     &source::Source,
+    &jinja::Jinja,
     &json::Json,
     // Its mark is the weakest.
     &Pickle,

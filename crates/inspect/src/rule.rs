@@ -51,6 +51,7 @@ pub fn all() -> Vec<&'static Rule> {
         crate::npy::rules::TABLE,
         crate::torch::rules::TABLE,
         crate::json::rules::TABLE,
+        crate::jinja::rules::TABLE,
         crate::lfs::rules::TABLE,
         crate::media::rules::TABLE,
         crate::native::rules::TABLE,

@@ -4,7 +4,7 @@
 mod names;
 
 use crate::{
-    lfs, limits, requirements,
+    jinja, lfs, limits, requirements,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
     text::{self, Look},
@@ -239,11 +239,9 @@ impl<'n> Reading<'n> {
             "channels" if in_list && text.contains("://") => {
                 requirements::index(text, at.unwrap_or_default(), scan);
             }
-            "chat_template" => scan.contents.templates = scan.contents.templates.saturating_add(1),
+            "chat_template" => jinja::inspect(text, at.unwrap_or_default(), scan),
+            _ if text.contains("{{") || text.contains("{%") => names::template(text, at, scan),
             _ => {}
-        }
-        if text.contains("{{") || text.contains("{%") {
-            names::template(text, at, scan);
         }
     }
 }
