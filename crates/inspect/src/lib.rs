@@ -80,6 +80,7 @@ mod suspect;
 mod tokenizer;
 mod torch;
 mod xml;
+mod vocabulary;
 mod yaml;
 mod zip;
 

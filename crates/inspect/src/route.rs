@@ -7,7 +7,7 @@ use crate::{
     pickle::{self, Globals, Likeness, Loader},
     protobuf, requirements, safetensors,
     scan::{Content, Halt, Scan},
-    sevenz, source, tar, tensorflow, tensorrt, text, tflite, xml, yaml, zip,
+    sevenz, source, tar, tensorflow, tensorrt, text, tflite, xml, yaml, zip, vocabulary,
 };
 use modelseal_core::inspection::{Capability, FileFormat};
 
@@ -84,6 +84,11 @@ static FORMATS: &[&dyn Format] = &[
     &tflite::Tflite,
     &executorch::Executorch,
     &tensorrt::Engine,
+    &lfs::LfsPointer,
+    &vocabulary::SentencePiece,
+    &vocabulary::Tiktoken,
+    &boost::XgboostUbj,
+    &boost::Lightgbm,
     &boost::Catboost,
     &native::Native,
     &media::Media,
@@ -97,6 +102,7 @@ static FORMATS: &[&dyn Format] = &[
     &xml::Xml,
     &yaml::Yaml,
     &source::Source,
+    &jinja::Jinja,
     &json::Json,
     // These have no mark.
     &tensorflow::checkpoint::Index,

@@ -52,10 +52,7 @@ pub fn all() -> Vec<&'static Rule> {
         crate::torch::rules::TABLE,
         crate::json::rules::TABLE,
         crate::jinja::rules::TABLE,
-        crate::hf::rules::TABLE,
-        crate::tokenizer::rules::TABLE,
-        crate::gguf::rules::TABLE,
-    crate::hdf5::rules::TABLE, crate::keras::rules::TABLE, crate::sevenz::rules::TABLE, crate::lfs::rules::TABLE, crate::media::rules::TABLE, crate::native::rules::TABLE, crate::text::rules::TABLE, crate::boost::rules::TABLE, crate::yaml::rules::TABLE, crate::requirements::rules::TABLE, crate::source::rules::TABLE, crate::onnx::rules::TABLE, crate::tensorflow::rules::TABLE, crate::tensorflow::checkpoint::rules::TABLE, crate::tflite::rules::TABLE, crate::executorch::rules::TABLE, crate::coreml::rules::TABLE, crate::paddle::rules::TABLE, crate::sentencepiece::rules::TABLE, crate::tensorrt::rules::TABLE, crate::xml::rules::TABLE, crate::xml::openvino_rules::TABLE, crate::xml::pmml_rules::TABLE, crate::safetensors::rules::TABLE,
+    crate::hf::rules::TABLE, crate::tokenizer::rules::TABLE, crate::gguf::rules::TABLE, crate::hdf5::rules::TABLE, crate::keras::rules::TABLE, crate::sevenz::rules::TABLE, crate::lfs::rules::TABLE, crate::media::rules::TABLE, crate::native::rules::TABLE, crate::text::rules::TABLE, crate::boost::rules::TABLE, crate::yaml::rules::TABLE, crate::requirements::rules::TABLE, crate::source::rules::TABLE, crate::onnx::rules::TABLE, crate::tensorflow::rules::TABLE, crate::tensorflow::checkpoint::rules::TABLE, crate::tflite::rules::TABLE, crate::executorch::rules::TABLE, crate::coreml::rules::TABLE, crate::paddle::rules::TABLE, crate::sentencepiece::rules::TABLE, crate::tensorrt::rules::TABLE, crate::xml::rules::TABLE, crate::xml::openvino_rules::TABLE, crate::xml::pmml_rules::TABLE, crate::safetensors::rules::TABLE, crate::vocabulary::rules::TABLE,
     ];
     let mut all: Vec<&'static Rule> = tables.iter().copied().flatten().copied().collect();
     all.sort_by_key(|rule| rule.id);

@@ -55,6 +55,17 @@ const FORMATS: &[&str] = &[
     "safetensors",
     "jinja",
     "json",
+    "xgboost-json",
+    "xgboost-ubj",
+    "lightgbm",
+    "catboost",
+    "python",
+    "pyc",
+    "requirements",
+    "yaml",
+    "elf",
+    "pe",
+    "torchserve",
 ];
 
 fn samples() -> Option<(PathBuf, Vec<Sample>)> {
