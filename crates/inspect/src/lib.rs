@@ -17,7 +17,9 @@
 //! | `compress` | compressed streams, always bounded, never held whole |
 //! | `zip`, `tar`, `sevenz` | archives, read as their loaders read them |
 //! | `hdf5`, `keras` | HDF5 files, and Keras' configurations in them and in its archives |
-//! | `npy`, `torch` | NumPy's and PyTorch's files |
+//! | `flax`, `rdata`, `torch7` | MessagePack of Flax, R's serialisation, Torch7 |
+//! | `fields` | `Source`: a stream whose fields are taken one after the other |
+//! | `npy`, `torch`, `torchserve`, `skops` | NumPy's and PyTorch's files, TorchServe's archives, skops |
 //! | `json` | JSON of any size, and `json::Kind`: what is written in it |
 //! | `hf`, `tokenizer` | configuration that names code or files; tokenizers |
 //! | `jinja` | chat templates |
@@ -44,6 +46,8 @@ mod coreml;
 mod executorch;
 mod flatbuffer;
 mod gguf;
+mod fields;
+mod flax;
 mod hdf5;
 mod hf;
 mod jinja;
@@ -61,6 +65,7 @@ mod paddle;
 mod pickle;
 mod protobuf;
 mod requirements;
+mod rdata;
 mod route;
 mod rule;
 mod safetensors;
@@ -68,6 +73,7 @@ mod scan;
 mod sentencepiece;
 mod sevenz;
 mod source;
+mod skops;
 mod tar;
 mod tensorflow;
 mod tensorrt;
@@ -82,6 +88,8 @@ mod torch;
 mod xml;
 mod vocabulary;
 mod yaml;
+mod torch7;
+mod torchserve;
 mod zip;
 
 pub use bytes::{Bytes, FileBytes, Input, RangeStream, ReadError, Stream};

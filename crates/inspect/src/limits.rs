@@ -196,6 +196,15 @@ pub(crate) const SAFETENSORS_HEADER: u64 = 100_000_000;
 /// Tensors of a safetensors file, each of which takes 28 bytes here. The largest have some hundred thousand.
 pub(crate) const SAFETENSORS_TENSORS: usize = 1_000_000;
 
+/// Levels of MessagePack. Its own reader for Python stops at 511.
+pub(crate) const MSGPACK_DEPTH: usize = 511;
+
+/// Levels of R's serialisation. R itself stops at some five thousand.
+pub(crate) const R_DEPTH: usize = 10_000;
+
+/// Bytes of one source file in an archive that are looked at.
+pub(crate) const CODE: usize = 1024 * 1024;
+
 rules! {
     TREE_TOO_LARGE = "LIM062" "tree-too-large" Unknown:
         "A tree has more nodes than are followed." =>
@@ -296,4 +305,10 @@ rules! {
     SAFETENSORS_TOO_MANY = "LIM022" "safetensors-tensors" Unknown:
         "A safetensors file has more tensors than are read." =>
         "Split the file.";
+    MSGPACK_TOO_DEEP = "LIM041" "msgpack-depth" Malformed:
+        "Values of MessagePack lie in one another deeper than readers follow." =>
+        "Do not load it: the reader's stack may overflow.";
+    R_TOO_DEEP = "LIM042" "r-depth" Malformed:
+        "Values of R lie in one another deeper than R follows." =>
+        "Do not load it: the reader's stack may overflow.";
 }

@@ -3,11 +3,7 @@
 mod expect;
 
 use crate::{
-    boost, compress, executorch, gguf, hdf5, jinja, json, lfs, media, native, npy, paddle,
-    pickle::{self, Globals, Likeness, Loader},
-    protobuf, requirements, safetensors,
-    scan::{Content, Halt, Scan},
-    sevenz, source, tar, tensorflow, tensorrt, text, tflite, xml, yaml, zip, vocabulary,
+    boost, compress, executorch, gguf, hdf5, jinja, json, lfs, media, native, npy, paddle, pickle::{self, Globals, Likeness, Loader}, protobuf, requirements, safetensors, scan::{Content, Halt, Scan}, sevenz, source, tar, tensorflow, tensorrt, text, tflite, xml, yaml, zip, vocabulary, flax, rdata, torch7,
 };
 use modelseal_core::inspection::{Capability, FileFormat};
 
@@ -103,6 +99,9 @@ static FORMATS: &[&dyn Format] = &[
     &yaml::Yaml,
     &source::Source,
     &jinja::Jinja,
+    &rdata::RData,
+    &torch7::Torch7,
+    &flax::Flax,
     &json::Json,
     // These have no mark.
     &tensorflow::checkpoint::Index,

@@ -97,6 +97,14 @@ static EXPECTED: &[Expected] = &[
         extensions: &["txt", "md", "rst", "csv", "tsv"],
         // Older pickles and models are text, too: what they hold is judged, whatever they are called.
         formats: &[Text, Requirements, Lightgbm, Tokenizer, LfsPointer, Script],
+    Expected { extensions: &["skops"], formats: &[Skops], strict: true, pickle: false },
+    Expected { extensions: &["mar"], formats: &[TorchServe], strict: false, pickle: false },
+    Expected { extensions: &["nemo"], formats: &[Nemo, Gzip], strict: false, pickle: false },
+    Expected { extensions: &["t7"], formats: &[Torch7], strict: false, pickle: false },
+    Expected { extensions: &["msgpack"], formats: &[Flax], strict: false, pickle: false },
+    Expected {
+        extensions: &["rds", "rda", "rdata"],
+        formats: &[RData, Gzip, Bzip2, Xz],
         strict: false,
         pickle: false,
     },
