@@ -97,6 +97,9 @@ static EXPECTED: &[Expected] = &[
         extensions: &["txt", "md", "rst", "csv", "tsv"],
         // Older pickles and models are text, too: what they hold is judged, whatever they are called.
         formats: &[Text, Requirements, Lightgbm, Tokenizer, LfsPointer, Script],
+        strict: false,
+        pickle: false,
+    },
     Expected { extensions: &["skops"], formats: &[Skops], strict: true, pickle: false },
     Expected { extensions: &["mar"], formats: &[TorchServe], strict: false, pickle: false },
     Expected { extensions: &["nemo"], formats: &[Nemo, Gzip], strict: false, pickle: false },
