@@ -26,7 +26,7 @@
 //! | `suspect` | texts that look like code where none belongs |
 //! | `safetensors` | safetensors |
 //! | `gguf` | GGUF, and the mark of what was before it |
-//! | `protobuf` | protocol buffers, walked in place; which of them it is: `onnx`, `tensorflow`, `coreml`, `paddle`, `sentencepiece` |
+//! | `protobuf` | protocol buffers, walked in place; which of them it is: `onnx`, `tensorflow`, `coreml`, `paddle` |
 //! | `flatbuffer` | flatbuffers, checked before they are followed: `tflite`, `executorch` |
 //! | `xml` | XML without its entities: OpenVINO, PMML |
 //! | `tensorrt` | compiled engines, which nobody can read |
@@ -70,7 +70,6 @@ mod route;
 mod rule;
 mod safetensors;
 mod scan;
-mod sentencepiece;
 mod sevenz;
 mod skops;
 mod source;

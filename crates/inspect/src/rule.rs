@@ -78,7 +78,6 @@ pub fn all() -> Vec<&'static Rule> {
         crate::executorch::rules::TABLE,
         crate::coreml::rules::TABLE,
         crate::paddle::rules::TABLE,
-        crate::sentencepiece::rules::TABLE,
         crate::tensorrt::rules::TABLE,
         crate::xml::rules::TABLE,
         crate::xml::openvino_rules::TABLE,

@@ -131,6 +131,11 @@ pub(super) fn by_name(extension: &str) -> Option<&'static Expected> {
 }
 
 impl Expected {
+    /// Whether nothing of this name may be empty, as a text may.
+    pub(super) fn is_no_text(&self) -> bool {
+        !self.formats.iter().any(|format| matches!(format, Text | Python | Yaml))
+    }
+
     pub(super) fn takes(&self, format: FileFormat) -> bool {
         self.formats.contains(&format)
     }
