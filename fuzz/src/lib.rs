@@ -12,7 +12,10 @@ mod sigstore;
 
 pub use attestations::{attestation, feed, value};
 pub use documents::{bundle, json, path, statement};
-pub use inspection::{inspect_file, inspect_pickle};
+pub use inspection::{
+    inspect_coreml, inspect_file, inspect_onnx, inspect_paddle, inspect_pickle, inspect_tensorflow, inspect_tflite,
+    inspect_xml,
+};
 pub use keys::{der, pem};
 pub use manifest::manifest;
 pub use policies::{matching, policy};
@@ -23,13 +26,19 @@ pub use sigstore::{log_entry, sigstore, timestamp, trusted_root};
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 19] = [
+pub const TARGETS: [(&str, Target); 25] = [
     ("attestation", attestation),
     ("bundle", bundle),
     ("der", der),
     ("feed", feed),
+    ("inspect_coreml", inspect_coreml),
     ("inspect_file", inspect_file),
+    ("inspect_onnx", inspect_onnx),
+    ("inspect_paddle", inspect_paddle),
     ("inspect_pickle", inspect_pickle),
+    ("inspect_tensorflow", inspect_tensorflow),
+    ("inspect_tflite", inspect_tflite),
+    ("inspect_xml", inspect_xml),
     ("json", json),
     ("log_entry", log_entry),
     ("manifest", manifest),
