@@ -37,7 +37,6 @@ pub fn inspect_file(data: &[u8]) {
     look(if ModelPath::parse(&name).is_ok() { &name } else { "model.bin" }, data);
 }
 
-<<<<<<< HEAD
 /// HDF5: what names other files is never clean.
 pub fn inspect_hdf5(data: &[u8]) {
     let found = look("model.h5", data);
@@ -97,8 +96,14 @@ fn stored(members: &[(&str, &[u8])]) -> Vec<u8> {
     let (mut archive, mut directory) = (Vec::new(), Vec::new());
     for (name, content) in members {
         let size = (content.len() as u32).to_le_bytes();
-        let fields: [&[u8]; 6] =
-            [&[20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0], &crc(content).to_le_bytes(), &size, &size, &[name.len() as u8, 0], &[0, 0]];
+        let fields: [&[u8]; 6] = [
+            &[20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0],
+            &crc(content).to_le_bytes(),
+            &size,
+            &size,
+            &[name.len() as u8, 0],
+            &[0, 0],
+        ];
         let fields = fields.concat();
         let at = (archive.len() as u32).to_le_bytes();
         directory.extend([b"PK\x01\x02\x14\0", &fields[..], &[0; 10], &at, name.as_bytes()].concat());
@@ -106,7 +111,8 @@ fn stored(members: &[(&str, &[u8])]) -> Vec<u8> {
     }
     let (start, size) = (archive.len() as u32, directory.len() as u32);
     let count = [members.len() as u8, 0];
-    let end = [b"PK\x05\x06\0\0\0\0", &count[..], &count, &size.to_le_bytes(), &start.to_le_bytes(), &[0, 0]].concat();
+    let end = [b"PK\x05\x06\0\0\0\0", &count[..], &count, &size.to_le_bytes(), &start.to_le_bytes(), &[0, 0]]
+        .concat();
     [archive, directory, end].concat()
 }
 
@@ -114,7 +120,8 @@ fn crc(data: &[u8]) -> u32 {
     let mut crc = flate2::Crc::new();
     crc.update(data);
     crc.sum()
-=======
+}
+
 /// Core ML.
 pub fn inspect_coreml(data: &[u8]) {
     look("model.mlmodel", data);
@@ -154,13 +161,14 @@ pub fn inspect_tflite(data: &[u8]) {
 pub fn inspect_xml(data: &[u8]) {
     look("model.xml", data);
     look("model.pmml", data);
->>>>>>> w7-f2
 }
 
 /// What holds of every inspection: it is the same every time, in order, and each finding has a rule.
 fn look(name: &str, data: &[u8]) -> FileInspection {
     let path = ModelPath::parse(name).expect("a name");
-    let look = || inspect(&path, &data.to_vec(), Globals::shipped()).expect("bytes in memory can be read").into_inner();
+    let look = || {
+        inspect(&path, &data.to_vec(), Globals::shipped()).expect("bytes in memory can be read").into_inner()
+    };
     let found = look();
     assert_eq!(look(), found);
     assert!(found.findings.is_sorted_by_key(|finding| finding.rule));
