@@ -19,6 +19,8 @@ mod tests;
 mod units;
 mod worker;
 
+pub(crate) use opener::Opener;
+
 use crate::{
     engine::{pool::Pool, units::Units, worker::Worker},
     error::MeasureError,

@@ -17,6 +17,8 @@
 //! | `fs` | the few calls into the operating system, relative to descriptors |
 //! | `measure` | [`measure`] and [`survey`], which join these |
 //! | `also` | [`measure_also`]: further digests of each file from the same read |
+//! | `look` | [`measure_looking`]: looking into the files first, such that what was seen is what was hashed |
+//! | `prints` | what ties the two together |
 //! | `part` | [`measure_part`]: a share of the resources, for several machines |
 //! | `reuse` | [`measure_except`]: only the files that somebody does not know already |
 //! | `explain` | what a file that should not be there probably is: [`explain`] |
@@ -34,11 +36,13 @@ mod faults;
 #[cfg_attr(not(unix), path = "fs_portable.rs")]
 mod fs;
 mod kernel;
+mod look;
 mod measure;
 mod multi;
 mod note;
 mod part;
 mod plan;
+mod prints;
 mod progress;
 mod read;
 mod reuse;
@@ -52,6 +56,7 @@ pub use error::{Change, ErrorKind, MeasureError, SpecialFile};
 pub use explain::{
     Explanation, LFS_POINTER_BYTES, LfsPointer, explain, is_huggingface_leftover, is_lfs_pointer,
 };
+pub use look::{FileView, Looked, measure_looking};
 pub use measure::{DEFAULT_MEMORY, Measured, Options, Survey, measure, survey};
 pub use note::Note;
 pub use part::{MAX_PARTS, MeasuredPart, Part, PartError, Planned, measure_part};
