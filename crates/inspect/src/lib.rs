@@ -12,6 +12,7 @@
 //! | `scan` | `Scan`: what is known of one file so far; `Content`: a file or a member as its reader gets it |
 //! | `route` | which reader gets it, by content; the name is only an expectation |
 //! | `rule` | [`Rule`]: every finding has one, with a lasting name; each format keeps its table beside its reader |
+//! | `model` | what only shows when all files of a model are seen together: [`join`] |
 //! | `ruleset` | [`RuleSet`]: the rules that are shipped, and what users lay over them |
 //! | `limits` | every bound with its reason; reaching one is a finding, and never clean |
 //! | `pickle` | the virtual machine, and [`Globals`]: which Python names are allowed |
@@ -28,6 +29,7 @@
 mod bytes;
 mod compress;
 mod limits;
+mod model;
 mod npy;
 mod pickle;
 mod route;
@@ -39,6 +41,7 @@ mod torch;
 mod zip;
 
 pub use bytes::{Bytes, FileBytes, Input, RangeStream, ReadError, Stream};
+pub use model::{Link, join};
 pub use pickle::{Allowed, Danger, Globals, GlobalsError, Role, Standing, trace};
 pub use rule::{Rule, all as rules, find as rule};
 pub use ruleset::{Changed, MAX_RULES_BYTES, RULES_SCHEMA, RuleSet, RuleSetError, limits_digest};

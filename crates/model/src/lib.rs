@@ -15,6 +15,7 @@
 //! | `multi` | several of them over the same bytes |
 //! | `verity` | the digest by which Linux enforces a file's contents |
 //! | `fs` | the few calls into the operating system, relative to descriptors |
+//! | `listing` | [`Listing`]: the files themselves, for whoever reads them for another purpose than hashing |
 //! | `measure` | [`measure`] and [`survey`], which join these |
 //! | `also` | [`measure_also`]: further digests of each file from the same read |
 //! | `part` | [`measure_part`]: a share of the resources, for several machines |
@@ -34,6 +35,7 @@ mod faults;
 #[cfg_attr(not(unix), path = "fs_portable.rs")]
 mod fs;
 mod kernel;
+mod listing;
 mod measure;
 mod multi;
 mod note;
@@ -52,6 +54,7 @@ pub use error::{Change, ErrorKind, MeasureError, SpecialFile};
 pub use explain::{
     Explanation, LFS_POINTER_BYTES, LfsPointer, explain, is_huggingface_leftover, is_lfs_pointer,
 };
+pub use listing::{Listing, Opening};
 pub use measure::{DEFAULT_MEMORY, Measured, Options, Survey, measure, survey};
 pub use note::Note;
 pub use part::{MAX_PARTS, MeasuredPart, Part, PartError, Planned, measure_part};
