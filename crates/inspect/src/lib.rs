@@ -12,6 +12,8 @@
 //! | `scan` | `Scan`: what is known of one file so far; `Content`: a file or a member as its reader gets it |
 //! | `route` | which reader gets it, by content; the name is only an expectation |
 //! | `rule` | [`Rule`]: every finding has one, with a lasting name; each format keeps its table beside its reader |
+//! | `model` | what only shows when all files of a model are seen together: [`join`] |
+//! | `ruleset` | [`RuleSet`]: the rules that are shipped, and what users lay over them |
 //! | `limits` | every bound with its reason; reaching one is a finding, and never clean |
 //! | `pickle` | the virtual machine, and [`Globals`]: which Python names are allowed |
 //! | `compress` | compressed streams, always bounded, never held whole |
@@ -27,18 +29,22 @@
 mod bytes;
 mod compress;
 mod limits;
+mod model;
 mod npy;
 mod pickle;
 mod route;
 mod rule;
+mod ruleset;
 mod scan;
 mod tar;
 mod torch;
 mod zip;
 
 pub use bytes::{Bytes, FileBytes, Input, RangeStream, ReadError, Stream};
+pub use model::{Link, join};
 pub use pickle::{Allowed, Danger, Globals, GlobalsError, Role, Standing, trace};
 pub use rule::{Rule, all as rules, find as rule};
+pub use ruleset::{Changed, MAX_RULES_BYTES, RULES_SCHEMA, RuleSet, RuleSetError, limits_digest};
 
 use modelseal_core::{inspection::FileInspection, observed::Observed, path::ModelPath};
 use scan::{Content, Scan};

@@ -11,15 +11,13 @@
 //! | `opener` | opening files again, reading them, noticing that they changed |
 
 mod lane;
-mod opener;
+pub(crate) mod opener;
 mod pipe;
 mod pool;
 #[cfg(test)]
 mod tests;
 mod units;
 mod worker;
-
-pub(crate) use opener::Opener;
 
 use crate::{
     engine::{pool::Pool, units::Units, worker::Worker},

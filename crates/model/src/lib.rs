@@ -15,6 +15,7 @@
 //! | `multi` | several of them over the same bytes |
 //! | `verity` | the digest by which Linux enforces a file's contents |
 //! | `fs` | the few calls into the operating system, relative to descriptors |
+//! | `listing` | [`Listing`]: the files themselves, for whoever reads them for another purpose than hashing |
 //! | `measure` | [`measure`] and [`survey`], which join these |
 //! | `also` | [`measure_also`]: further digests of each file from the same read |
 //! | `look` | [`measure_looking`]: looking into the files first, such that what was seen is what was hashed |
@@ -36,6 +37,7 @@ mod faults;
 #[cfg_attr(not(unix), path = "fs_portable.rs")]
 mod fs;
 mod kernel;
+mod listing;
 mod look;
 mod measure;
 mod multi;
@@ -56,6 +58,7 @@ pub use error::{Change, ErrorKind, MeasureError, SpecialFile};
 pub use explain::{
     Explanation, LFS_POINTER_BYTES, LfsPointer, explain, is_huggingface_leftover, is_lfs_pointer,
 };
+pub use listing::{Listing, Opening};
 pub use look::{FileView, Looked, measure_looking};
 pub use measure::{DEFAULT_MEMORY, Measured, Options, Survey, measure, survey};
 pub use note::Note;

@@ -2,7 +2,7 @@
 
 use crate::{
     also::{Also, FileHash, also_of, check_also},
-    engine::Opener,
+    engine::opener::Opener,
     error::{Change, MeasureError},
     measure::{Measured, Options},
     prints::{AllPrints, Grid, Prints, Tap},

@@ -117,6 +117,7 @@ impl Options {
             exclude: &self.exclude,
             only: self.only.as_deref(),
             allow_symlinks: self.serialization.allow_symlinks,
+            list_symlinks: false,
         }
     }
 }

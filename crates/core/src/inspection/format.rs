@@ -174,6 +174,8 @@ formats! {
     Zstd = "zstd" in "archive",
     /// A picture.
     Image = "image" in "image",
+    /// A symbolic link.
+    Symlink = "symlink" in "",
 }
 
 impl fmt::Display for FileFormat {
