@@ -42,6 +42,7 @@ mod evidence_files;
 mod explained;
 pub mod graph;
 pub mod import;
+mod inspecting;
 mod keyless;
 mod lineage;
 mod measuring;

@@ -229,8 +229,7 @@ fn not_allowed<'a>(file: &'a FileInspection, allowed: &[Word]) -> Vec<Bad<'a>> {
         foreign.push(Word::Pickle.name().to_owned());
     }
     if !foreign.is_empty() {
-        let what =
-            format!("is {} and holds {}, allowed are {}", file.format, foreign.join(", "), list());
+        let what = format!("is {} and holds {}, allowed are {}", file.format, foreign.join(", "), list());
         bad.push(Bad { file, code: Code::ContentFormatNotAllowed, what });
     }
     bad
@@ -238,8 +237,7 @@ fn not_allowed<'a>(file: &'a FileInspection, allowed: &[Word]) -> Vec<Bad<'a>> {
 
 fn denied<'a>(file: &'a FileInspection, denied: &[Word]) -> Vec<Bad<'a>> {
     let mut bad = unclear(file);
-    let words: Vec<&str> =
-        denied.iter().filter(|word| has(file, **word)).map(|word| word.name()).collect();
+    let words: Vec<&str> = denied.iter().filter(|word| has(file, **word)).map(|word| word.name()).collect();
     if words.is_empty() {
         return bad;
     }
@@ -375,9 +373,8 @@ fn is_part_of(outer: &str, inner: &str) -> bool {
     let parts: &[Word] = match outer {
         "keras" => &[Word::Json, Word::Text, Word::Hdf5, Word::Numpy],
         "pickle" => &[Word::Json, Word::Text, Word::Numpy],
-        "hdf5" | "gguf" | "onnx" | "tokenizer" | "tensorflow" | "tflite" | "coreml" | "openvino" | "numpy" => {
-            &[Word::Json, Word::Text]
-        }
+        "hdf5" | "gguf" | "onnx" | "tokenizer" | "tensorflow" | "tflite" | "coreml" | "openvino"
+        | "numpy" => &[Word::Json, Word::Text],
         _ => &[],
     };
     parts.iter().any(|part| part.name() == inner)
