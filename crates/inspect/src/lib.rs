@@ -42,13 +42,13 @@ mod zip;
 
 pub use bytes::{Bytes, FileBytes, Input, RangeStream, ReadError, Stream};
 pub use model::{Link, join};
-pub use pickle::{Allowed, Danger, Globals, GlobalsError, Role, Standing, trace};
+pub use pickle::{Allowed, Danger, Globals, GlobalsError, Role, Standing};
 pub use rule::{Rule, all as rules, find as rule};
 pub use ruleset::{Changed, MAX_RULES_BYTES, RULES_SCHEMA, RuleSet, RuleSetError, limits_digest};
 
 use modelseal_core::{inspection::FileInspection, observed::Observed, path::ModelPath};
 use scan::{Content, Scan};
-use std::io;
+use std::{fmt, io};
 
 /// Inspects one file.
 ///
@@ -64,4 +64,24 @@ pub fn inspect(
     let content = Content::random(input).map_err(|halt| halt.0)?;
     let format = route::inspect(content, &mut scan).map_err(|halt| halt.0)?;
     Ok(Observed::measured_by_this_process(scan.finish(input.len(), format)))
+}
+
+/// Writes the annotated disassembly of the pickles in a file, and in the archives that it is, at most `lines` lines of it:
+/// nothing when there are none.
+///
+/// # Errors
+/// When `bytes` cannot be read.
+pub fn trace(
+    path: &ModelPath,
+    bytes: &dyn Bytes,
+    globals: &Globals,
+    to: &mut dyn fmt::Write,
+    lines: u64,
+) -> io::Result<()> {
+    let input = Input::of(bytes);
+    let mut scan = Scan::new(globals, path.clone(), input.len());
+    scan.trace = Some(pickle::Trace::new(to, lines));
+    let content = Content::random(input).map_err(|halt| halt.0)?;
+    route::inspect(content, &mut scan).map_err(|halt| halt.0)?;
+    Ok(())
 }

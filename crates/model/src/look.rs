@@ -21,10 +21,14 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    thread,
 };
 
 /// Blocks that a view keeps. Readers go back and forth between a directory and what it lists.
 const CACHED: usize = 4;
+
+/// Bytes of a looking thread's stack: archives lie in archives, with a reader for each.
+const STACK: usize = 8 << 20;
 
 /// Threads that look into files at most: what a look may hold is counted for each.
 const MOST_THREADS: usize = 16;
@@ -108,7 +112,7 @@ fn look_into<T: Send>(
     look: &(impl Fn(&ModelPath, &FileView<'_>) -> io::Result<T> + Sync),
     progress: &dyn Progress,
 ) -> Result<Vec<Found<T>>, MeasureError> {
-    let threads = threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    let threads = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let threads = threads.min(MOST_THREADS).min(walked.files.len()).max(1);
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
@@ -128,19 +132,17 @@ fn look_into<T: Send>(
         }
         (done, None)
     };
-    let mut results = std::thread::scope(|scope| {
-        // A thread that does not start is no error: the others do its work.
-        let others: Vec<_> = (1..threads)
-            .map_while(|_| std::thread::Builder::new().name("look".into()).spawn_scoped(scope, work).ok())
-            .collect();
-        let mut results = vec![work()];
-        for other in others {
-            match other.join() {
-                Ok(result) => results.push(result),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        results
+    let mut results: Vec<_> = std::thread::scope(|scope| {
+        let start =
+            |_| thread::Builder::new().name("look".into()).stack_size(STACK).spawn_scoped(scope, work).ok();
+        // A thread that does not start is no error: the others do its work, or this one.
+        let workers: Vec<_> = (0..threads).map_while(start).collect();
+        let here = workers.is_empty().then(work);
+        let joined = workers.into_iter().map(|worker| match worker.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        here.into_iter().chain(joined).collect()
     });
     // Of several errors the first by name.
     let failed = results.iter_mut().filter_map(|(_, failed)| failed.take()).min_by(|(a, _), (b, _)| a.cmp(b));

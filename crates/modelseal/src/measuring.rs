@@ -1,8 +1,6 @@
 //! Measuring a model as its signers did, for a decision: under their parameters, and with what deny lists ask for besides.
 
-use crate::{
-    codes, digest::Effort, inspecting::measure_inspecting, policies::Policies, report::ModelReport,
-};
+use crate::{codes, digest::Effort, inspect::measure_inspecting, policies::Policies, report::ModelReport};
 use modelseal_core::{
     digest::{Algorithm, Digest},
     manifest::{Manifest, Method, Serialization},

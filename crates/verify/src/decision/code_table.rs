@@ -182,6 +182,7 @@ codes! {
     UsageIgnorePath "usage.ignore-path" "an ignore path cannot be recorded in a signature" "give a path inside the model" "'../x' lies outside the model";
     UsageOutput "usage.output" "the output cannot be written there without destroying something" "choose another name, or give --force" "model.sig exists and is another signature";
     UsageFile "usage.file" "a file named on the command line cannot be read" "check the path" "no such file: key.pem";
+    UsageRules "usage.rules" "the rule set of an inspection is wrong" "correct what the message names" "rules.toml:5:12: FMT002 is lowered from malformed to note without a reason: add `reason = \"..\"`";
     UsageDigests "usage.digests" "the document given with --digests is no document of digests, contradicts itself, or lists the signature" "give the output of digest" "not a document of digests";
     UsageReuse "usage.reuse" "the signature given with --reuse is not one that this key made, or was made with other parameters" "leave --reuse out" "the earlier signature is by another key";
     UsageRun "usage.run" "the description of a run, or a parameter of it, cannot be recorded" "correct what the message names" "'run.toml', line 3: unknown key 'learning_rate'";

@@ -1,0 +1,202 @@
+//! The files of a model, inspected by several threads in bounded memory.
+
+use modelseal_core::{inspection::FileInspection, observed::Observed};
+use modelseal_inspect::{Bytes, FileBytes, Link, RuleSet};
+use modelseal_model::{Listing, MeasureError, Note, Opening, Options, Progress, Source};
+use std::{
+    io,
+    num::NonZeroUsize,
+    path::Path,
+    sync::{
+        Condvar, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+/// Memory that inspecting one file takes at most, beside twice its largest pickle.
+pub(super) const SHARE: u64 = 64 << 20;
+
+/// Files up to this size are inspected side by side whatever is in them; of larger ones, twice the rest is counted.
+const SMALL: u64 = 16 << 20;
+
+/// Archives lie in archives: a reader's stack for each.
+const STACK: usize = 8 << 20;
+
+/// What was found in the files of a model.
+pub(super) struct Found {
+    /// By name.
+    pub(super) files: Vec<Observed<FileInspection>>,
+    /// Links that were not followed.
+    pub(super) links: Vec<Link>,
+    pub(super) notes: Vec<Note>,
+}
+
+/// Inspects every file of `source`.
+pub(super) fn inspect(
+    source: &Source,
+    options: &Options,
+    rules: &RuleSet,
+    progress: &dyn Progress,
+) -> Result<Found, MeasureError> {
+    let listing = Listing::of(source, options, progress)?;
+    let bytes = listing.files().map(|(_, size)| size).fold(0, u64::saturating_add);
+    progress.plan(listing.files().len(), bytes);
+    let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = options.threads.map_or_else(cores, NonZeroUsize::get);
+    let threads = threads.min(listing.files().len()).max(1);
+    let work = Work {
+        files: listing.files().collect(),
+        listing: &listing,
+        rules,
+        progress,
+        next: AtomicUsize::new(0),
+        stop: AtomicBool::new(false),
+        memory: Gate::new(SHARE.saturating_mul(threads as u64)),
+    };
+    let mut done: Vec<Done> = thread::scope(|scope| {
+        let start = |_| thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || work.run()).ok();
+        let workers: Vec<_> = (0..threads).map_while(start).collect();
+        // A system that gives no thread has this one.
+        let here = if workers.is_empty() { work.run() } else { Vec::new() };
+        let joined = workers.into_iter().flat_map(|worker| match worker.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        here.into_iter().chain(joined).collect()
+    });
+    done.sort_unstable_by_key(|(file, _)| *file);
+    let files = done.into_iter().map(|(_, result)| result).collect::<Result<Vec<_>, _>>()?;
+    if files.len() < listing.files().len() {
+        return Err(MeasureError::Cancelled);
+    }
+    let links = listing
+        .links()
+        .map(|(path, target)| Link { path: path.clone(), target: target.to_string_lossy().into_owned() });
+    Ok(Found { files, links: links.collect(), notes: listing.notes().to_vec() })
+}
+
+/// The annotated disassembly of the pickles in a file.
+pub(super) fn trace(path: &Path, rules: &RuleSet, lines: u64) -> Result<String, MeasureError> {
+    let source = Source::open(path)?;
+    let listing = Listing::of(&source, &Options::default(), &())?;
+    let failed = |doing, error| MeasureError::Io { doing, path: path.to_owned(), error };
+    if !source.is_file() {
+        return Err(failed("trace", io::Error::from(io::ErrorKind::IsADirectory)));
+    }
+    let mut opening = listing.opening();
+    let bytes = FileBytes::new(opening.open(0)?).map_err(|error| failed("inspect", error))?;
+    let name = listing.files().next().map(|(name, _)| name.clone());
+    let name = name.ok_or_else(|| failed("trace", io::Error::from(io::ErrorKind::NotFound)))?;
+    let mut text = String::new();
+    modelseal_inspect::trace(&name, &bytes, rules.globals(), &mut text, lines)
+        .map_err(|error| failed("read", error))?;
+    Ok(text)
+}
+
+type Done = (usize, Result<Observed<FileInspection>, MeasureError>);
+
+/// What the threads share.
+struct Work<'a> {
+    files: Vec<(&'a modelseal_core::path::ModelPath, u64)>,
+    listing: &'a Listing<'a>,
+    rules: &'a RuleSet,
+    progress: &'a dyn Progress,
+    next: AtomicUsize,
+    stop: AtomicBool,
+    memory: Gate,
+}
+
+impl Work<'_> {
+    fn run(&self) -> Vec<Done> {
+        let (mut done, mut opening) = (Vec::new(), self.listing.opening());
+        loop {
+            let file = self.next.fetch_add(1, Ordering::Relaxed);
+            if file >= self.files.len() || self.stop.load(Ordering::Relaxed) || self.progress.cancelled() {
+                return done;
+            }
+            let result = self.file(file, &mut opening);
+            if result.is_err() {
+                self.stop.store(true, Ordering::Relaxed);
+            }
+            done.push((file, result));
+        }
+    }
+
+    fn file(&self, file: usize, opening: &mut Opening<'_>) -> Result<Observed<FileInspection>, MeasureError> {
+        let (path, size) = self.files[file];
+        let _memory = self.memory.enter_for(size);
+        let open = opening.open(file)?;
+        let failed = |error| MeasureError::Io { doing: "read", path: path.as_str().into(), error };
+        let bytes = Watched { bytes: FileBytes::new(open).map_err(failed)?, progress: self.progress };
+        let inspected = modelseal_inspect::inspect(path, &bytes, self.rules.globals());
+        if self.progress.cancelled() {
+            return Err(MeasureError::Cancelled);
+        }
+        // A file that changed may be why it could not be read.
+        opening.check(file, bytes.bytes.file())?;
+        let inspected = inspected.map_err(failed)?;
+        self.progress.advance(size);
+        Ok(inspected)
+    }
+}
+
+/// A file that is no longer read once somebody asked to stop.
+struct Watched<'a> {
+    bytes: FileBytes,
+    progress: &'a dyn Progress,
+}
+
+impl Bytes for Watched<'_> {
+    fn len(&self) -> u64 {
+        self.bytes.len()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.progress.cancelled() {
+            return Err(io::Error::other("cancelled"));
+        }
+        self.bytes.read_at(offset, buffer)
+    }
+}
+
+/// Lets through as much as there is memory for; what needs more than all of it goes alone.
+pub(super) struct Gate {
+    most: u64,
+    taken: Mutex<u64>,
+    freed: Condvar,
+}
+
+pub(super) struct Entered<'g> {
+    gate: &'g Gate,
+    taken: u64,
+}
+
+impl Gate {
+    pub(super) fn new(most: u64) -> Self {
+        Self { most, taken: Mutex::new(0), freed: Condvar::new() }
+    }
+
+    /// Waits until there is memory for a file of this size.
+    pub(super) fn enter_for(&self, size: u64) -> Entered<'_> {
+        self.enter(SHARE.saturating_add(size.saturating_sub(SMALL).saturating_mul(2)))
+    }
+
+    fn enter(&self, wanted: u64) -> Entered<'_> {
+        let wanted = wanted.min(self.most);
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self
+            .freed
+            .wait_while(taken, |taken| *taken + wanted > self.most)
+            .unwrap_or_else(PoisonError::into_inner);
+        *taken += wanted;
+        Entered { gate: self, taken: wanted }
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        *self.gate.taken.lock().unwrap_or_else(PoisonError::into_inner) -= self.taken;
+        self.gate.freed.notify_all();
+    }
+}
