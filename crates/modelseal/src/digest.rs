@@ -209,6 +209,14 @@ impl DigestRequest {
         self
     }
 
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    pub(crate) fn method(&self) -> Method {
+        self.method
+    }
+
     /// Takes what another measurement takes.
     pub(crate) fn effort(self, effort: Effort) -> Self {
         Self { effort, ..self }
