@@ -123,7 +123,9 @@ fn find_twins(files: &mut [FileInspection]) {
         .collect();
     for file in files {
         // Other pickles in such a directory, as training arguments are, hold no tensors.
-        let is_weights = file.contents.pickle.is_some() && file.contents.tensors > 0;
+        let rebuilds = |global: &String| global.starts_with("torch._utils._rebuild_");
+        let has_tensors = file.contents.tensors > 0 || file.contents.globals.iter().any(rebuilds);
+        let is_weights = file.contents.pickle.is_some() && has_tensors;
         if is_weights && safe.contains(&directory(&file.path)) {
             let message = "safetensors lie in the same directory".to_owned();
             file.findings.push(finding(&rules::TWIN, &file.path, message, None));
