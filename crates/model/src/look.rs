@@ -132,7 +132,7 @@ fn look_into<T: Send>(
         }
         (done, None)
     };
-    let mut results: Vec<_> = std::thread::scope(|scope| {
+    let mut results: Vec<_> = thread::scope(|scope| {
         let start =
             |_| thread::Builder::new().name("look".into()).stack_size(STACK).spawn_scoped(scope, work).ok();
         // A thread that does not start is no error: the others do its work, or this one.

@@ -153,7 +153,7 @@ pub use provenance::{
     FoundDocument, LookUp, ProvenanceRefusal, ProvenanceRequest, VerifiedProvenance, verify_provenance,
 };
 pub use show::{ShowError, ShowTrust, bundle_method, show};
-pub use sign::{Prepared, SignRequest, SignedFile, sign};
+pub use sign::{Prepared, Required, SignRequest, SignedFile, UnknownRequirement, Unmet, sign};
 pub use signing::{EvidenceServices, Sayable};
 pub use statement_check::{check_statement, check_statement_file};
 pub use store::{

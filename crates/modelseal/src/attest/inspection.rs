@@ -28,7 +28,7 @@ use std::{
 };
 
 /// The predicate type.
-pub const SCAI: &str = "https://in-toto.io/attestation/scai/v0.3";
+const SCAI: &str = "https://in-toto.io/attestation/scai/v0.3";
 
 /// The media type of the report.
 const SARIF: &str = "application/sarif+json";
@@ -151,9 +151,7 @@ fn say(
         "bytesCovered": covered,
     });
     let evidence = json!({ "name": name, "mediaType": SARIF, "digest": { "sha256": digest.to_hex() } });
-    let attribute = |attribute: &String| {
-        json!({ "attribute": attribute, "conditions": conditions, "evidence": evidence })
-    };
+    let attribute = |attribute: &String| json!({ "attribute": attribute, "conditions": conditions, "evidence": evidence });
     let predicate = json!({ "attributes": attributes.iter().map(attribute).collect::<Vec<_>>() });
     let said = AttestedInspection {
         verdict: inspection.verdict().into(),

@@ -1,6 +1,9 @@
 //! The documents of `attest`.
 
-use super::{Digests, EvidenceReport, InspectionVerdict, ModelReport, SerializationReport, SignerReport, TrustedRootReport};
+use super::{
+    Digests, EvidenceReport, InspectionVerdict, ModelReport, SerializationReport, SignerReport,
+    TrustedRootReport,
+};
 use modelseal_core::predicate::descriptor::Descriptor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
