@@ -35,7 +35,7 @@ pub struct InspectArgs {
     pub trace: Option<PathBuf>,
 
     /// Lines of the disassembly at most
-    #[arg(long, value_name = "N", default_value_t = 10_000, requires = "trace")]
+    #[arg(long, value_name = "N", default_value_t = 10_000, requires = "trace", conflicts_with = "model")]
     pub trace_lines: u64,
 
     #[command(flatten)]

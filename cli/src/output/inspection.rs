@@ -140,13 +140,13 @@ fn print_sum(out: &mut dyn Write, report: &InspectionReport) -> io::Result<()> {
         }
     }
     let files: u64 = clean.values().sum();
-    writeln!(out, "{files} of {} files are clean{}", summary.files, listed(&clean))?;
+    writeln!(out, "clean files: {files} of {}{}", summary.files, listed(&clean))?;
     if summary.tensors > 0 {
         let (tensors, parameters) = (summary.tensors, summary.parameters);
-        writeln!(out, "{tensors} tensors, {parameters} parameters{}", listed(&dtypes))?;
+        writeln!(out, "tensors: {tensors}{}\nparameters: {parameters}", listed(&dtypes))?;
     }
     if summary.pickle_tier != "P0" {
-        writeln!(out, "pickles up to tier {}", summary.pickle_tier)?;
+        writeln!(out, "pickles: up to tier {}", summary.pickle_tier)?;
     }
     if !summary.capabilities.is_empty() {
         let names: Vec<&str> = summary.capabilities.iter().map(String::as_str).collect();
@@ -155,7 +155,7 @@ fn print_sum(out: &mut dyn Write, report: &InspectionReport) -> io::Result<()> {
     Ok(())
 }
 
-/// `: 2 json, 3 safetensors`, the names as a terminal bears them.
+/// ` (2 json, 3 safetensors)`, the names as a terminal bears them.
 fn listed(counts: &BTreeMap<&str, u64>) -> String {
     const SHOWN: usize = 16;
     let mut parts: Vec<String> =
@@ -163,5 +163,5 @@ fn listed(counts: &BTreeMap<&str, u64>) -> String {
     if counts.len() > SHOWN {
         parts.push(format!("{} more kinds", counts.len() - SHOWN));
     }
-    if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
 }

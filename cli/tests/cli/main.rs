@@ -17,6 +17,7 @@ mod differences;
 mod effort;
 mod help;
 mod ignoring;
+mod inspect;
 mod keyless;
 mod parts;
 mod precomputed;
