@@ -48,7 +48,22 @@ const FORMATS: &[&str] = &[
     "xz",
     "polyglot",
     "nemo",
+    "hdf5",
+    "keras",
+    "keras-h5",
     "raw",
+    "gguf",
+    "jinja",
+    "onnx",
+    "tf-savedmodel",
+    "tf-checkpoint",
+    "tf-keras-metadata",
+    "tflite",
+    "executorch",
+    "coreml",
+    "paddle",
+    "openvino",
+    "pmml",
 ];
 
 fn samples() -> Option<(PathBuf, Vec<Sample>)> {
