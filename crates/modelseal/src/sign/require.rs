@@ -114,7 +114,8 @@ impl std::error::Error for UnknownRequirement {}
 
 impl fmt::Display for Unmet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the model is {}, not '{}', and was not signed", self.verdict, self.requirement)?;
+        let Self { verdict, requirement, .. } = self;
+        write!(f, "the model is {verdict}, and was not signed, since '{requirement}' is required")?;
         for (at, finding) in self.findings.iter().enumerate() {
             write!(f, "{} {finding}", if at == 0 { ":" } else { ";" })?;
         }

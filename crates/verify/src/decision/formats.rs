@@ -166,16 +166,10 @@ fn judged(
         if of_code.len() > 1 {
             message.push_str(&format!("; and {} more files", of_code.len() - 1));
         }
-        let listed: Vec<Value> = of_code
+        let listed: Vec<String> = of_code
             .iter()
             .take(SHOWN)
-            .map(|bad| {
-                json!({
-                    "path": bad.file.path.as_str(),
-                    "format": bad.file.format.name(),
-                    "why": bad.what.chars().take(SAID).collect::<String>(),
-                })
-            })
+            .map(|bad| format!("{} ({})", bad.file.path, bad.file.format))
             .collect();
         Found::fail(id, code, message)
             .expected(expected.clone())
@@ -292,7 +286,9 @@ fn remote_code(file: &FileInspection) -> Option<Bad<'_>> {
         because("names code for its loader to run", &["HFC", "TOK", "YML"])
     } else if python.contains(&file.format) {
         "is Python code".to_owned()
-    } else if has(Capability::PythonCode) || python.iter().any(|format| file.formats.contains(format)) {
+    } else if (has(Capability::PythonCode) && file.format != FileFormat::Notebook)
+        || python.iter().any(|format| file.formats.contains(format))
+    {
         because("holds Python code that loading it runs", &["KER", "TOR", "SKO"])
     } else if let Some(finding) = finding(file, |finding| {
         finding.rule.as_str().starts_with(TEMPLATES) && finding.severity >= Severity::Suspicious
