@@ -19,9 +19,14 @@
 //! | `compress` | compressed streams, always bounded, never held whole |
 //! | `zip`, `tar`, `sevenz` | archives, read as their loaders read them |
 //! | `hdf5`, `keras` | HDF5 files, and Keras' configurations in them and in its archives |
-//! | `npy`, `torch` | NumPy's and PyTorch's files |
+//! | `flax`, `rdata`, `torch7` | MessagePack of Flax, R's serialisation, Torch7 |
+//! | `fields` | `Source`: a stream whose fields are taken one after the other |
+//! | `npy`, `torch`, `torchserve`, `skops` | NumPy's and PyTorch's files, TorchServe's archives, skops |
 //! | `json` | JSON of any size, and `json::Kind`: what is written in it |
+//! | `hf`, `tokenizer` | configuration that names code or files; tokenizers |
 //! | `jinja` | chat templates |
+//! | `suspect` | texts that look like code where none belongs |
+//! | `safetensors` | safetensors |
 //! | `gguf` | GGUF, and the mark of what was before it |
 //! | `protobuf` | protocol buffers, walked in place; which of them it is: `onnx`, `tensorflow`, `coreml`, `paddle`, `sentencepiece` |
 //! | `flatbuffer` | flatbuffers, checked before they are followed: `tflite`, `executorch` |
@@ -43,7 +48,10 @@ mod coreml;
 mod executorch;
 mod flatbuffer;
 mod gguf;
+mod fields;
+mod flax;
 mod hdf5;
+mod hf;
 mod jinja;
 mod json;
 mod keras;
@@ -60,23 +68,32 @@ mod paddle;
 mod pickle;
 mod protobuf;
 mod requirements;
+mod rdata;
 mod route;
 mod rule;
 mod ruleset;
+mod safetensors;
 mod scan;
 mod sentencepiece;
 mod sevenz;
 mod source;
+mod skops;
 mod tar;
 mod tensorflow;
 mod tensorrt;
 #[cfg(test)]
 mod test;
 mod text;
+mod testing;
 mod tflite;
+mod suspect;
+mod tokenizer;
 mod torch;
 mod xml;
+mod vocabulary;
 mod yaml;
+mod torch7;
+mod torchserve;
 mod zip;
 
 pub use bytes::{Bytes, FileBytes, Input, RangeStream, ReadError, Stream};

@@ -102,7 +102,7 @@ pub(crate) const JSON_NUMBER: usize = 4300;
 pub(crate) const JSON_NAMES: usize = 1_500_000;
 
 /// Memory for one JSON document as a tree; beyond half of it, only what has a name that is looked for is kept.
-pub(crate) const JSON_TREE: usize = 24 * 1024 * 1024;
+pub(crate) const JSON_TREE: usize = 16 * 1024 * 1024;
 
 /// Bytes of a chat template. The longest of real models have some thirty thousand.
 pub(crate) const JINJA_TEMPLATE: usize = 256 * 1024;
@@ -172,11 +172,18 @@ pub(crate) const PROTOBUF_DEPTH: u32 = 100;
 /// Distinct operators of one file, and functions of its own. The largest exported models have some thousands.
 pub(crate) const OPERATORS: usize = 16_384;
 
-/// Bytes of a text within a model that are parsed: the description of its layers in JSON, or a path and its neighbours.
-pub(crate) const MODEL_TEXT: usize = 16 * 1024 * 1024;
+/// Calls between a model's own functions that are remembered, to find those that go in circles.
+pub(crate) const CALLS: usize = 20_000;
+
+/// Bytes of JSON within a model: the description of its layers. A hundred layers take some hundred kilobytes; parsed, each
+/// byte may take sixteen.
+pub(crate) const MODEL_TEXT: usize = 2 * 1024 * 1024;
 
 /// Bytes of a tag, a text or anything else in XML that is held at once. Weights in PMML are lines of some kilobytes.
 pub(crate) const XML_EVENT: u64 = 8 * 1024 * 1024;
+
+/// Bytes of an element's name, which is held until the element ends.
+pub(crate) const XML_NAME: usize = 1024;
 
 /// Elements of XML that lie in one another. Trees of PMML are as deep as they were grown, some hundred.
 pub(crate) const XML_DEPTH: usize = 4096;
@@ -193,6 +200,21 @@ pub(crate) const CONSTANTS: usize = 1_000_000;
 
 /// Bytes of one block of a TensorFlow checkpoint's index. The writer ends them at 256 KiB; one entry may go beyond.
 pub(crate) const CHECKPOINT_BLOCK: u64 = 16 * 1024 * 1024;
+
+/// Bytes of a safetensors header, as its loaders have it.
+pub(crate) const SAFETENSORS_HEADER: u64 = 100_000_000;
+
+/// Tensors of a safetensors file, each of which takes 28 bytes here. The largest have some hundred thousand.
+pub(crate) const SAFETENSORS_TENSORS: usize = 1_000_000;
+
+/// Levels of MessagePack. Its own reader for Python stops at 511.
+pub(crate) const MSGPACK_DEPTH: usize = 511;
+
+/// Levels of R's serialisation. R itself stops at some five thousand.
+pub(crate) const R_DEPTH: usize = 10_000;
+
+/// Bytes of one source file in an archive that are looked at.
+pub(crate) const CODE: usize = 1024 * 1024;
 
 rules! {
     TREE_TOO_LARGE = "LIM062" "tree-too-large" Unknown:
@@ -291,4 +313,13 @@ rules! {
     TOO_MANY_CONSTANTS = "LIM047" "too-many-constants" Unknown:
         "The model has more constants than are compared." =>
         "Find out what wrote the file.";
+    SAFETENSORS_TOO_MANY = "LIM022" "safetensors-tensors" Unknown:
+        "A safetensors file has more tensors than are read." =>
+        "Split the file.";
+    MSGPACK_TOO_DEEP = "LIM041" "msgpack-depth" Malformed:
+        "Values of MessagePack lie in one another deeper than readers follow." =>
+        "Do not load it: the reader's stack may overflow.";
+    R_TOO_DEEP = "LIM042" "r-depth" Malformed:
+        "Values of R lie in one another deeper than R follows." =>
+        "Do not load it: the reader's stack may overflow.";
 }

@@ -3,11 +3,7 @@
 mod expect;
 
 use crate::{
-    boost, compress, executorch, gguf, hdf5, jinja, json, lfs, media, native, npy, paddle,
-    pickle::{self, Globals, Likeness, Loader},
-    protobuf, requirements,
-    scan::{Content, Halt, Scan},
-    sevenz, source, tar, tensorflow, tensorrt, text, tflite, xml, yaml, zip,
+    boost, compress, executorch, gguf, hdf5, jinja, json, lfs, media, native, npy, paddle, pickle::{self, Globals, Likeness, Loader}, protobuf, requirements, safetensors, scan::{Content, Halt, Scan}, sevenz, source, tar, tensorflow, tensorrt, text, tflite, xml, yaml, zip, vocabulary, flax, rdata, torch7,
 };
 use modelseal_core::inspection::{Capability, FileFormat};
 
@@ -77,12 +73,18 @@ static FORMATS: &[&dyn Format] = &[
     &tar::Tar,
     &sevenz::SevenZip,
     &sevenz::OtherArchive,
+    &safetensors::Safetensors,
     &gguf::Gguf,
     &gguf::OldGgml,
     &hdf5::Hdf5,
     &tflite::Tflite,
     &executorch::Executorch,
     &tensorrt::Engine,
+    &lfs::LfsPointer,
+    &vocabulary::SentencePiece,
+    &vocabulary::Tiktoken,
+    &boost::XgboostUbj,
+    &boost::Lightgbm,
     &boost::Catboost,
     &native::Native,
     &media::Media,
@@ -96,6 +98,10 @@ static FORMATS: &[&dyn Format] = &[
     &xml::Xml,
     &yaml::Yaml,
     &source::Source,
+    &jinja::Jinja,
+    &rdata::RData,
+    &torch7::Torch7,
+    &flax::Flax,
     &json::Json,
     // These have no mark.
     &tensorflow::checkpoint::Index,

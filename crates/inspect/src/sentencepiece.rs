@@ -33,3 +33,22 @@ pub(crate) fn inspect(wire: &mut Wire<'_>, scan: &mut Scan<'_>) -> Result<(), Fa
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        protobuf::wire::build::bytes,
+        testing::{clean, finds, mangle},
+    };
+    use modelseal_core::inspection::FileFormat;
+
+    #[test]
+    fn pieces() {
+        let piece = |text: &str| bytes(1, [bytes(1, text), vec![0x15, 0, 0, 0, 0]].concat());
+        let good = [piece("<unk>"), piece("a"), bytes(2, bytes(1, "x"))].concat();
+        assert_eq!(clean("tokenizer.model", &good).format, FileFormat::Tokenizer);
+        let broken = [good.clone(), bytes(3, b"\x0b")].concat();
+        finds("tokenizer.model", &broken, "SPM001");
+        mangle("tokenizer.model", &good);
+    }
+}

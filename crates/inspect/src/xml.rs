@@ -187,6 +187,11 @@ impl Document {
     }
 
     fn tag(&mut self, tag: Tag, at: u64, scan: &mut Scan<'_>) {
+        if tag.name.len() > limits::XML_NAME {
+            scan.find(&limits::TOO_LONG_XML, at, format!("a name of more than {} bytes", limits::XML_NAME));
+            self.broken = true;
+            return;
+        }
         if let Some(what) = tag.problem {
             scan.find(&rules::BROKEN, at, what.to_owned());
         }

@@ -25,7 +25,6 @@ struct Index {
 struct Sample {
     file: String,
     expected: String,
-    format: String,
     family: String,
     why: String,
 }
@@ -51,19 +50,30 @@ const FORMATS: &[&str] = &[
     "hdf5",
     "keras",
     "keras-h5",
+    "7z",
+    "flax",
+    "torch7",
+    "skops",
+    "torchserve",
     "raw",
     "gguf",
+    "hf-config",
+    "hf-index",
+    "hf-tokenizer",
+    "safetensors",
     "jinja",
-    "onnx",
-    "tf-savedmodel",
-    "tf-checkpoint",
-    "tf-keras-metadata",
-    "tflite",
-    "executorch",
-    "coreml",
-    "paddle",
-    "openvino",
-    "pmml",
+    "json",
+    "xgboost-json",
+    "xgboost-ubj",
+    "lightgbm",
+    "catboost",
+    "python",
+    "pyc",
+    "requirements",
+    "yaml",
+    "elf",
+    "pe",
+    "torchserve",
 ];
 
 fn samples() -> Option<(PathBuf, Vec<Sample>)> {
@@ -108,11 +118,11 @@ fn told(sample: &Sample, found: &FileInspection) -> String {
 }
 
 #[test]
-fn every_sample_of_our_formats_gets_its_verdict() {
+fn every_sample_gets_its_verdict() {
     let Some((root, samples)) = samples() else { return };
     let (mut wrong, mut clean, mut suspicious) = (Vec::new(), 0, Vec::new());
     let mut board: BTreeMap<(&str, &str), BTreeMap<&str, usize>> = BTreeMap::new();
-    for sample in samples.iter().filter(|sample| FORMATS.contains(&sample.format.as_str())) {
+    for sample in &samples {
         let found = inspected(&root, sample);
         let verdict = found.verdict();
         *board.entry((&sample.family, &sample.expected)).or_default().entry(verdict.name()).or_default() += 1;

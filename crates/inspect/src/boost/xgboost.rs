@@ -34,9 +34,8 @@ impl Kind for XgboostJson {
         let Some(mut reader) = document.reader(scan) else { return Ok(FileFormat::XgboostJson) };
         // A mark before it was found already.
         let _ = reader.skip_mark();
-        loop {
-            // What is wrong with it as JSON was found, too.
-            let Ok(event) = reader.next() else { break };
+        // What is wrong with it as JSON was found, too.
+        while let Ok(event) = reader.next() {
             let text = || reader.text().unwrap_or_default();
             let at = reader.began();
             match event {
@@ -154,6 +153,9 @@ struct Open {
 struct Tree {
     nodes: Option<i64>,
     features: Option<i64>,
+    /// Numbers of each leaf; with more than one, they are in a list of their own, and a leaf's right child is its place there.
+    width: i64,
+    weights: i64,
     /// Lengths of its arrays, by their names.
     lengths: Vec<(&'static str, i64)>,
     left: Vec<i32>,
@@ -238,6 +240,9 @@ impl Model {
                 self.tree = None;
             }
             Some((_, _, tree)) if !open.object => {
+                if open.name == "leaf_weights" {
+                    tree.weights = open.items;
+                }
                 if let Some(name) = PER_NODE.iter().find(|name| **name == open.name) {
                     tree.lengths.push((name, open.items));
                 }
@@ -295,6 +300,7 @@ impl Model {
             match (&*above, &*name) {
                 ("tree_param", "num_nodes") => tree.nodes = Some(number),
                 ("tree_param", "num_feature") => tree.features = Some(number),
+                ("tree_param", "size_leaf_vector") => tree.width = number,
                 _ if in_array => tree.number(&name, number),
                 _ => {}
             }
@@ -407,6 +413,11 @@ impl Tree {
         }
         let child = |number: i32| u64::try_from(number).map_or(Child::None, Child::Node);
         let pairs = || self.left.iter().zip(&self.right);
+        let listed = self.width > 1 && self.weights > 0;
+        let leaves = if listed { self.weights / self.width } else { 0 };
+        if listed && pairs().any(|(&left, &right)| left < 0 && i64::from(right) >= leaves) {
+            return Err("a leaf lies beside the list of leaves");
+        }
         if self.left.iter().chain(&self.right).any(|&number| number < -1) {
             return Err("a child is negative");
         }
@@ -418,7 +429,11 @@ impl Tree {
             return Err("a split is by a feature that does not exist");
         }
         let nodes = usize::try_from(nodes).unwrap_or(usize::MAX).min(limits::TREE_NODES);
-        trees::check(nodes, 0, pairs().map(|(&left, &right)| (child(left), child(right))))
+        let pairs = pairs().map(|(&left, &right)| match child(left) {
+            Child::None if listed => (Child::None, Child::None),
+            left => (left, child(right)),
+        });
+        trees::check(nodes, 0, pairs)
     }
 }
 
@@ -507,6 +522,20 @@ mod tests {
     }
 
     #[test]
+    fn trees_of_several_numbers_in_each_leaf() {
+        let several = model()
+            .replace(
+                r#""right_children": [2, -1, -1]"#,
+                r#""right_children": [2, 0, 1], "leaf_weights": [1.0, 2.0, 3.0, 4.0]"#,
+            )
+            .replace(r#""size_leaf_vector": "1""#, r#""size_leaf_vector": "2""#);
+        let found = look("model.json", several.as_bytes());
+        assert_eq!(found.verdict(), Verdict::Clean, "{found:?}");
+        let beside = several.replace("[2, 0, 1]", "[2, 0, 2]");
+        assert_eq!(rules_in(&look("model.json", beside.as_bytes())), ["XGB002"]);
+    }
+
+    #[test]
     fn what_does_not_fit_together_is_malformed() {
         for (from, to, rule) in [
             (r#""num_feature": "3", "num_target""#, r#""num_feature": "-1", "num_target""#, "XGB001"),
@@ -528,6 +557,7 @@ mod tests {
             (r#""split_indices": [2, 0, 0]"#, r#""split_indices": [-1, 0, 0]"#, "XGB002"),
             (r#""split_conditions""#, r#""conditions""#, "XGB002"),
             (r#""categories_nodes": []"#, r#""categories_nodes": [9]"#, "XGB002"),
+            (r#""size_leaf_vector": "1""#, r#""size_leaf_vector": "-1""#, "XGB001"),
             (r#""best_score": "0.5""#, r#""x": "__import__('os').system('true')""#, "XGB003"),
         ] {
             let changed = model().replacen(from, to, 1);

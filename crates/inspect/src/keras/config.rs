@@ -96,7 +96,12 @@ impl Walk {
                 }
                 Ok(())
             }
-            Value::Array(array) => array.items.iter().try_for_each(|item| self.value(key, item, scan)),
+            Value::Array(array) => {
+                // Words of a vocabulary may look like anything.
+                let words = VOCABULARIES.contains(&key);
+                let mut others = array.items.iter().filter(|item| !words || item.as_str().is_none());
+                others.try_for_each(|item| self.value(key, item, scan))
+            }
             Value::Text(text) => self.text(key, text, scan),
             _ => Ok(()),
         }
