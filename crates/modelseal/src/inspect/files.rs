@@ -1,12 +1,12 @@
 //! The files of a model, inspected by several threads in bounded memory.
 
-use modelseal_core::{inspection::FileInspection, observed::Observed};
+use modelseal_core::{inspection::FileInspection, observed::Observed, path::ModelPath};
 use modelseal_inspect::{Bytes, FileBytes, Link, RuleSet};
 use modelseal_model::{Listing, MeasureError, Note, Opening, Options, Progress, Source};
 use std::{
     io,
     num::NonZeroUsize,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -47,6 +47,7 @@ pub(super) fn inspect(
     let threads = threads.min(listing.files().len()).max(1);
     let work = Work {
         files: listing.files().collect(),
+        source,
         listing: &listing,
         rules,
         progress,
@@ -98,7 +99,8 @@ type Done = (usize, Result<Observed<FileInspection>, MeasureError>);
 
 /// What the threads share.
 struct Work<'a> {
-    files: Vec<(&'a modelseal_core::path::ModelPath, u64)>,
+    files: Vec<(&'a ModelPath, u64)>,
+    source: &'a Source,
     listing: &'a Listing<'a>,
     rules: &'a RuleSet,
     progress: &'a dyn Progress,
@@ -123,11 +125,17 @@ impl Work<'_> {
         }
     }
 
+    /// A path for messages.
+    fn shown(&self, path: &ModelPath) -> PathBuf {
+        let model = self.source.path();
+        if self.source.is_file() { model.to_owned() } else { model.join(path.as_str()) }
+    }
+
     fn file(&self, file: usize, opening: &mut Opening<'_>) -> Result<Observed<FileInspection>, MeasureError> {
         let (path, size) = self.files[file];
         let _memory = self.memory.enter(SHARE.saturating_add(size.saturating_sub(SMALL).saturating_mul(2)));
         let open = opening.open(file)?;
-        let failed = |error| MeasureError::Io { doing: "read", path: path.as_str().into(), error };
+        let failed = |error| MeasureError::Io { doing: "read", path: self.shown(path), error };
         let bytes = Watched { bytes: FileBytes::new(open).map_err(failed)?, progress: self.progress };
         let inspected = modelseal_inspect::inspect(path, &bytes, self.rules.globals());
         if self.progress.cancelled() {
@@ -200,7 +208,7 @@ impl Drop for Entered<'_> {
 mod tests {
     use super::*;
     use modelseal_core::manifest::Serialization;
-    use std::{fs, path::PathBuf, sync::atomic::AtomicU64, time::Duration};
+    use std::{fs, sync::atomic::AtomicU64, time::Duration};
 
     fn model(files: usize) -> tempfile::TempDir {
         let model = tempfile::tempdir().unwrap();
