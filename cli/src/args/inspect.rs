@@ -5,6 +5,8 @@ use clap::Args;
 use std::{num::NonZeroUsize, path::PathBuf};
 
 const RULES: &str = "By which rules";
+const EXPLAIN: &str = "For people who must judge";
+const EFFORT: &str = "What inspecting may take";
 
 #[derive(Debug, Args)]
 #[command(
@@ -26,22 +28,22 @@ pub struct InspectArgs {
     pub trust: TrustArgs,
 
     /// Say what a rule finds and what to do about it; without RULE, list all
-    #[arg(long, value_name = "RULE", num_args = 0..=1, conflicts_with_all = ["model", "trace", "rules"])]
+    #[arg(long, value_name = "RULE", num_args = 0..=1, conflicts_with_all = ["model", "trace", "rules"], help_heading = EXPLAIN)]
     pub explain: Option<Option<String>>,
 
-    /// Print the annotated disassembly of the pickles in a file, and in the archive that it is, for people who must judge;
-    /// nothing of it is executed
-    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    /// Print the annotated disassembly of the pickles in a file, and in the archives that it holds; nothing of it is
+    /// executed
+    #[arg(long, value_name = "FILE", conflicts_with = "model", help_heading = EXPLAIN)]
     pub trace: Option<PathBuf>,
 
     /// Lines of the disassembly at most
-    #[arg(long, value_name = "N", default_value_t = 10_000, requires = "trace", conflicts_with = "model")]
+    #[arg(long, value_name = "N", default_value_t = 10_000, requires = "trace", conflicts_with = "model", help_heading = EXPLAIN)]
     pub trace_lines: u64,
 
     #[command(flatten)]
     pub scope: ScopeArgs,
 
     /// Threads at most; one for each core unless given. The result does not depend on it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = EFFORT)]
     pub threads: Option<NonZeroUsize>,
 }

@@ -1,12 +1,12 @@
 //! The files of a model, inspected by several threads in bounded memory.
 
-use modelseal_core::{inspection::FileInspection, observed::Observed};
+use modelseal_core::{inspection::FileInspection, observed::Observed, path::ModelPath};
 use modelseal_inspect::{Bytes, FileBytes, Link, RuleSet};
 use modelseal_model::{Listing, MeasureError, Note, Opening, Options, Progress, Source};
 use std::{
     io,
     num::NonZeroUsize,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -47,6 +47,7 @@ pub(super) fn inspect(
     let threads = threads.min(listing.files().len()).max(1);
     let work = Work {
         files: listing.files().collect(),
+        source,
         listing: &listing,
         rules,
         progress,
@@ -98,7 +99,8 @@ type Done = (usize, Result<Observed<FileInspection>, MeasureError>);
 
 /// What the threads share.
 struct Work<'a> {
-    files: Vec<(&'a modelseal_core::path::ModelPath, u64)>,
+    files: Vec<(&'a ModelPath, u64)>,
+    source: &'a Source,
     listing: &'a Listing<'a>,
     rules: &'a RuleSet,
     progress: &'a dyn Progress,
@@ -123,11 +125,17 @@ impl Work<'_> {
         }
     }
 
+    /// A path for messages.
+    fn shown(&self, path: &ModelPath) -> PathBuf {
+        let model = self.source.path();
+        if self.source.is_file() { model.to_owned() } else { model.join(path.as_str()) }
+    }
+
     fn file(&self, file: usize, opening: &mut Opening<'_>) -> Result<Observed<FileInspection>, MeasureError> {
         let (path, size) = self.files[file];
         let _memory = self.memory.enter_for(size);
         let open = opening.open(file)?;
-        let failed = |error| MeasureError::Io { doing: "read", path: path.as_str().into(), error };
+        let failed = |error| MeasureError::Io { doing: "read", path: self.shown(path), error };
         let bytes = Watched { bytes: FileBytes::new(open).map_err(failed)?, progress: self.progress };
         let inspected = modelseal_inspect::inspect(path, &bytes, self.rules.globals());
         if self.progress.cancelled() {
@@ -198,5 +206,121 @@ impl Drop for Entered<'_> {
     fn drop(&mut self) {
         *self.gate.taken.lock().unwrap_or_else(PoisonError::into_inner) -= self.taken;
         self.gate.freed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use modelseal_core::manifest::Serialization;
+    use std::{fs, sync::atomic::AtomicU64, time::Duration};
+
+    fn model(files: usize) -> tempfile::TempDir {
+        let model = tempfile::tempdir().unwrap();
+        for file in 0..files {
+            fs::write(model.path().join(format!("{file}.pkl")), b"\x80\x04N.").unwrap();
+        }
+        model
+    }
+
+    fn run(path: &Path, threads: usize, progress: &dyn Progress) -> Result<Found, MeasureError> {
+        let source = Source::open(path).unwrap();
+        let options = Options {
+            serialization: Serialization::default(),
+            threads: NonZeroUsize::new(threads),
+            ..Options::default()
+        };
+        inspect(&source, &options, RuleSet::built_in(), progress)
+    }
+
+    /// Does something to a file between the listing and the reading.
+    struct Meddler(PathBuf, fn(&Path));
+
+    impl Progress for Meddler {
+        fn plan(&self, _: usize, _: u64) {
+            self.1(&self.0);
+        }
+
+        fn advance(&self, _: u64) {}
+    }
+
+    #[test]
+    fn a_file_that_changes_is_no_result() {
+        let grow = |path: &Path| fs::write(path, b"\x80\x04NNNN.").unwrap();
+        let vanish = |path: &Path| fs::remove_file(path).unwrap();
+        let replace = |path: &Path| {
+            fs::remove_file(path).unwrap();
+            fs::create_dir(path).unwrap();
+        };
+        let meddling: [fn(&Path); 3] = [grow, vanish, replace];
+        for meddle in meddling {
+            let model = model(5);
+            let error = run(model.path(), 3, &Meddler(model.path().join("2.pkl"), meddle)).err().unwrap();
+            assert!(matches!(error, MeasureError::Changed { .. }), "{error}");
+            assert!(error.to_string().contains("2.pkl"), "{error}");
+        }
+    }
+
+    /// Asks to stop after some files.
+    struct Impatient(AtomicU64);
+
+    impl Progress for Impatient {
+        fn plan(&self, _: usize, _: u64) {}
+
+        fn advance(&self, _: u64) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn cancelled(&self) -> bool {
+            self.0.load(Ordering::Relaxed) >= 3
+        }
+    }
+
+    #[test]
+    fn whoever_asks_to_stop_gets_no_half_of_a_result() {
+        let model = model(50);
+        let progress = Impatient(AtomicU64::new(0));
+        let error = run(model.path(), 2, &progress).err().unwrap();
+        assert!(matches!(error, MeasureError::Cancelled), "{error}");
+        assert!(progress.0.load(Ordering::Relaxed) < 10);
+    }
+
+    #[test]
+    fn progress_counts_every_byte() {
+        struct Sum(AtomicU64, AtomicU64);
+        impl Progress for Sum {
+            fn plan(&self, _: usize, bytes: u64) {
+                self.0.store(bytes, Ordering::Relaxed);
+            }
+
+            fn advance(&self, bytes: u64) {
+                self.1.fetch_add(bytes, Ordering::Relaxed);
+            }
+        }
+        let (model, sum) = (model(20), Sum(AtomicU64::new(0), AtomicU64::new(0)));
+        assert_eq!(run(model.path(), 4, &sum).unwrap().files.len(), 20);
+        assert_eq!((sum.0.into_inner(), sum.1.into_inner()), (80, 80));
+    }
+
+    #[test]
+    fn large_files_go_alone() {
+        let gate = Gate::new(4 * SHARE);
+        let (now, most) = (AtomicU64::new(0), AtomicU64::new(0));
+        thread::scope(|scope| {
+            for file in 0..12 {
+                let (gate, now, most) = (&gate, &now, &most);
+                scope.spawn(move || {
+                    // Every third needs more than there is.
+                    let wanted = if file % 3 == 0 { 9 * SHARE } else { SHARE };
+                    let _memory = gate.enter(wanted);
+                    let sum = now.fetch_add(wanted.min(4 * SHARE), Ordering::SeqCst) + wanted.min(4 * SHARE);
+                    most.fetch_max(sum, Ordering::SeqCst);
+                    thread::sleep(Duration::from_millis(2));
+                    now.fetch_sub(wanted.min(4 * SHARE), Ordering::SeqCst);
+                });
+            }
+        });
+        assert_eq!(*gate.taken.lock().unwrap(), 0);
+        assert_eq!(most.into_inner(), 4 * SHARE, "all of it is used, and no more");
     }
 }
