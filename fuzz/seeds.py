@@ -71,6 +71,71 @@ def files():
             yield "a.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data
 
 
+# Which targets get samples of these names, beside those that get all.
+BY_NAME = {
+    "index": ["inspect_tensorflow"],
+    "mlmodel": ["inspect_coreml"],
+    "onnx": ["inspect_onnx"],
+    "pb": ["inspect_tensorflow"],
+    "pdiparams": ["inspect_paddle"],
+    "pdmodel": ["inspect_paddle"],
+    "pmml": ["inspect_xml"],
+    "pte": ["inspect_tflite"],
+    "tflite": ["inspect_tflite"],
+    "xml": ["inspect_xml"],
+}
+
+
+def message(*fields):
+    """A protocol buffer of pairs of number and value: a number, or text or bytes."""
+
+    def varint(value):
+        out = bytearray()
+        while value >= 0x80:
+            out.append(value & 0x7F | 0x80)
+            value >>= 7
+        return bytes([*out, value])
+
+    out = b""
+    for number, value in fields:
+        value = value.encode() if isinstance(value, str) else value
+        is_number = isinstance(value, int)
+        out += varint(number << 3 | (0 if is_number else 2))
+        out += varint(value) if is_number else varint(len(value)) + value
+    return out
+
+
+def formats():
+    """One small model of each format that others' samples may lack."""
+    entry = message((1, "location"), (2, "w.bin"))
+    tensors = [message((1, 2), (2, 1), (9, bytes(8))), message((1, 2), (2, 1), (13, entry), (14, 1))]
+    graph = message((1, message((4, "If"), (5, message((6, message((1, message((4, "Relu"))))))))), (5, tensors[0]), (5, tensors[1]))
+    function = message((1, "F"), (7, message((4, "Relu"))), (10, "l"))
+    yield "inspect_onnx", message((1, 10), (7, graph), (8, message((2, 17))), (25, function))
+    value = message((8, message((1, 1), (2, message((2, message((1, 2))))), (4, bytes(8)))))
+    node = message((1, "n"), (2, "Const"), (5, message((1, "value"), (2, value))))
+    call = message((1, "c"), (2, "PartitionedCall"), (5, message((1, "f"), (2, message((10, message((1, "f"))))))))
+    library = message((1, message((1, message((1, "f"))), (3, node))))
+    graph = message((1, node), (1, call), (2, library))
+    yield "inspect_tensorflow", graph
+    yield "inspect_tensorflow", message((1, 1), (2, message((1, message((4, "serve"))), (2, graph), (6, message((2, "a"))))))
+    layer = json.dumps({"class_name": "Lambda", "module": "keras.layers", "config": {}})
+    yield "inspect_tensorflow", message((1, message((2, 1), (3, "root"), (4, "_tf_keras_layer"), (5, layer))))
+    network = message((1, message((1, "a"), (605, message((1, message((1, message((500, message((10, "C"))))))))))))
+    yield "inspect_coreml", message((1, 4), (2, b""), (500, network))
+    blob = message((2, message((5, message((1, "@model_path/w"))))))
+    block = message((2, message((3, message((1, "const"), (5, blob))))))
+    yield "inspect_coreml", message((1, 4), (2, b""), (502, message((1, 1), (2, message((2, message((3, block))))))))
+    attribute = message((1, "file_path"), (5, "w"))
+    yield "inspect_paddle", message((1, message((1, 0), (2, 0), (4, message((3, "load"), (4, attribute))))))
+    description = message((1, 5), (2, 2))
+    yield "inspect_paddle", bytes(16) + len(description).to_bytes(4, "little") + description + bytes(8)
+    constant = '<layer type="Const" version="opset1"><data offset="0" size="8" element_type="f32" shape="2"/></layer>'
+    yield "inspect_xml", f'<?xml version="1.0"?><net version="11"><layers>{constant}</layers></net>'.encode()
+    extension = '<Extension name="a" value="b(c)">t<![CDATA[u]]></Extension><Apply function="log10"/>'
+    yield "inspect_xml", f'<!DOCTYPE PMML [<!ENTITY a "b">]><PMML version="4.4">{extension}</PMML>'.encode()
+
+
 def samples():
     root = os.environ.get("MODELSEAL_SAMPLES")
     for file in sorted(pathlib.Path(root, "inspection").rglob("*")) if root else []:
@@ -104,7 +169,7 @@ def parsers():
             layer = {"class_name": name, "module": module, "config": {"name": loader, "vocabulary": "/a/b"}}
             yield "inspect_keras", json.dumps({"class_name": "Model", "config": {"layers": [layer]}, "backend": "x"}).encode()
     for kind, data in [(b"\xc4", b"\x01a"), (b"\xc7\x04\x01", b"\x93\x90\xa1a"), (b"\xd9", b"\x01a"), (b"\xdc", b"\0\x01\x01"), (b"\xcb", bytes(8))]:
-        for start in [b"\x81\xa1a", b"\x92\x01"]:
+        for start in [b"\x81\xa1a", b"\x92\x01", b""]:
             yield "inspect_flax", start + kind + data
 
 
@@ -113,7 +178,11 @@ def seeds():
     yield from parsers()
     for data in models():
         yield "inspect_pickle", data
+    for target, data in formats():
+        yield target, data
     for name, data in [*files(), *samples()]:
+        for target in BY_NAME.get(name.rpartition(".")[2], []):
+            yield target, data
         yield "inspect_file", name[-31:].encode() + b"\n" + data
         yield "inspect_pickle", data
     for bundle in sorted(TESTDATA.glob("oms/*/bundle.sig")):

@@ -37,6 +37,7 @@ pub fn inspect_file(data: &[u8]) {
     look(if ModelPath::parse(&name).is_ok() { &name } else { "model.bin" }, data);
 }
 
+<<<<<<< HEAD
 /// HDF5: what names other files is never clean.
 pub fn inspect_hdf5(data: &[u8]) {
     let found = look("model.h5", data);
@@ -113,6 +114,47 @@ fn crc(data: &[u8]) -> u32 {
     let mut crc = flate2::Crc::new();
     crc.update(data);
     crc.sum()
+=======
+/// Core ML.
+pub fn inspect_coreml(data: &[u8]) {
+    look("model.mlmodel", data);
+}
+
+/// ONNX: a model is the same one in a file of another name, as long as its shape is still told.
+pub fn inspect_onnx(data: &[u8]) {
+    let found = look("model.onnx", data);
+    let renamed = look("model", data);
+    if renamed.format == found.format {
+        assert_eq!(renamed.verdict(), found.verdict());
+        assert_eq!(renamed.contents, found.contents);
+    }
+}
+
+/// PaddlePaddle: programs and parameters.
+pub fn inspect_paddle(data: &[u8]) {
+    look("model.pdmodel", data);
+    look("model.pdiparams", data);
+}
+
+/// TensorFlow: SavedModels, graphs, what Keras says of them, and indexes of checkpoints.
+pub fn inspect_tensorflow(data: &[u8]) {
+    look("saved_model.pb", data);
+    look("keras_metadata.pb", data);
+    look("graph.pb", data);
+    look("variables.index", data);
+}
+
+/// TensorFlow Lite and ExecuTorch, which are flatbuffers both.
+pub fn inspect_tflite(data: &[u8]) {
+    look("model.tflite", data);
+    look("model.pte", data);
+}
+
+/// XML: descriptions for OpenVINO, PMML, and whatever else.
+pub fn inspect_xml(data: &[u8]) {
+    look("model.xml", data);
+    look("model.pmml", data);
+>>>>>>> w7-f2
 }
 
 /// What holds of every inspection: it is the same every time, in order, and each finding has a rule.

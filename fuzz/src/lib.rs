@@ -13,7 +13,12 @@ mod sigstore;
 pub use attestations::{attestation, feed, value};
 pub use documents::{bundle, json, path, statement};
 pub use inspection::{
+<<<<<<< HEAD
     inspect_file, inspect_flax, inspect_hdf5, inspect_keras, inspect_pickle, inspect_r_data, inspect_seven_zip, inspect_skops,
+=======
+    inspect_coreml, inspect_file, inspect_onnx, inspect_paddle, inspect_pickle, inspect_tensorflow, inspect_tflite,
+    inspect_xml,
+>>>>>>> w7-f2
 };
 pub use keys::{der, pem};
 pub use manifest::manifest;
@@ -30,7 +35,9 @@ pub const TARGETS: [(&str, Target); 25] = [
     ("bundle", bundle),
     ("der", der),
     ("feed", feed),
+    ("inspect_coreml", inspect_coreml),
     ("inspect_file", inspect_file),
+<<<<<<< HEAD
     ("inspect_flax", inspect_flax),
     ("inspect_hdf5", inspect_hdf5),
     ("inspect_keras", inspect_keras),
@@ -38,6 +45,14 @@ pub const TARGETS: [(&str, Target); 25] = [
     ("inspect_r_data", inspect_r_data),
     ("inspect_seven_zip", inspect_seven_zip),
     ("inspect_skops", inspect_skops),
+=======
+    ("inspect_onnx", inspect_onnx),
+    ("inspect_paddle", inspect_paddle),
+    ("inspect_pickle", inspect_pickle),
+    ("inspect_tensorflow", inspect_tensorflow),
+    ("inspect_tflite", inspect_tflite),
+    ("inspect_xml", inspect_xml),
+>>>>>>> w7-f2
     ("json", json),
     ("log_entry", log_entry),
     ("manifest", manifest),

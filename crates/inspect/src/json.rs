@@ -66,9 +66,18 @@ pub(crate) trait Kind: Sync {
 }
 
 /// All of them. Each looks at what it matches; the first says what the file is.
-static KINDS: &[&dyn Kind] =
-    &[&crate::keras::KerasJson, &crate::boost::XgboostJson, &crate::source::Notebook];
-    &[&tokenizer::Tokenizer, &hf::ModelIndex, &hf::Modules, &hf::WeightIndex, &hf::Adapter, &hf::AnyConfig];
+static KINDS: &[&dyn Kind] = &[
+    &tokenizer::Tokenizer,
+    &hf::ModelIndex,
+    &hf::Modules,
+    &hf::WeightIndex,
+    &hf::Adapter,
+    &crate::keras::KerasJson,
+    &crate::boost::XgboostJson,
+    &crate::source::Notebook,
+    // Any other that may name code.
+    &hf::AnyConfig,
+];
 
 /// A document that has been read.
 #[allow(dead_code, reason = "kinds differ in what they look at")]

@@ -28,7 +28,7 @@
 //! | `suspect` | texts that look like code where none belongs |
 //! | `safetensors` | safetensors |
 //! | `gguf` | GGUF, and the mark of what was before it |
-//! | `protobuf` | protocol buffers, walked in place; which of them it is: `onnx`, `tensorflow`, `coreml`, `paddle`, `sentencepiece` |
+//! | `protobuf` | protocol buffers, walked in place; which of them it is: `onnx`, `tensorflow`, `coreml`, `paddle` |
 //! | `flatbuffer` | flatbuffers, checked before they are followed: `tflite`, `executorch` |
 //! | `xml` | XML without its entities: OpenVINO, PMML |
 //! | `tensorrt` | compiled engines, which nobody can read |
@@ -46,10 +46,10 @@ mod bytes;
 mod compress;
 mod coreml;
 mod executorch;
-mod flatbuffer;
-mod gguf;
 mod fields;
+mod flatbuffer;
 mod flax;
+mod gguf;
 mod hdf5;
 mod hf;
 mod jinja;
@@ -67,33 +67,33 @@ mod outside;
 mod paddle;
 mod pickle;
 mod protobuf;
-mod requirements;
 mod rdata;
+mod requirements;
 mod route;
 mod rule;
 mod ruleset;
 mod safetensors;
 mod scan;
-mod sentencepiece;
 mod sevenz;
-mod source;
 mod skops;
+mod source;
+mod suspect;
 mod tar;
 mod tensorflow;
 mod tensorrt;
 #[cfg(test)]
 mod test;
-mod text;
+#[cfg(test)]
 mod testing;
+mod text;
 mod tflite;
-mod suspect;
 mod tokenizer;
 mod torch;
-mod xml;
-mod vocabulary;
-mod yaml;
 mod torch7;
 mod torchserve;
+mod vocabulary;
+mod xml;
+mod yaml;
 mod zip;
 
 pub use bytes::{Bytes, FileBytes, Input, RangeStream, ReadError, Stream};

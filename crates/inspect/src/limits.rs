@@ -217,15 +217,6 @@ pub(crate) const R_DEPTH: usize = 10_000;
 pub(crate) const CODE: usize = 1024 * 1024;
 
 rules! {
-    TREE_TOO_LARGE = "LIM062" "tree-too-large" Unknown:
-        "A tree has more nodes than are followed." =>
-        "Grow smaller trees, or find out who made it and how.";
-    YAML_EXPANDS = "LIM061" "yaml-expansion" Malformed:
-        "The YAML stands for far more values than are written: they are shared again and again." =>
-        "Do not load it: looking at its values does not end.";
-    TOO_LONG_TEXT = "LIM060" "text-too-long" Unknown:
-        "The text is longer than is inspected." =>
-        "Look at the rest yourself, or split the file.";
     NESTED = "LIM001" "nested-too-deep" Suspicious:
         "Archives lie in archives deeper than is inspected." =>
         "Unpack the inner archives and publish the files themselves.";
@@ -289,6 +280,9 @@ rules! {
     GGUF_TOO_DEEP = "LIM021" "gguf-depth" Malformed:
         "Arrays of a GGUF value lie in one another deeper than any writer puts them." =>
         "Do not load it.";
+    SAFETENSORS_TOO_MANY = "LIM022" "safetensors-tensors" Unknown:
+        "A safetensors file has more tensors than are read." =>
+        "Split the file.";
     HDF5_TOO_MUCH = "LIM040" "hdf5-work" Unknown:
         "Following the structures of the HDF5 file takes more reading than any honest file does; the rest was not inspected." =>
         "Write the file anew with the defaults of h5py.";
@@ -313,13 +307,19 @@ rules! {
     TOO_MANY_CONSTANTS = "LIM047" "too-many-constants" Unknown:
         "The model has more constants than are compared." =>
         "Find out what wrote the file.";
-    SAFETENSORS_TOO_MANY = "LIM022" "safetensors-tensors" Unknown:
-        "A safetensors file has more tensors than are read." =>
-        "Split the file.";
-    MSGPACK_TOO_DEEP = "LIM041" "msgpack-depth" Malformed:
+    TOO_LONG_TEXT = "LIM060" "text-too-long" Unknown:
+        "The text is longer than is inspected." =>
+        "Look at the rest yourself, or split the file.";
+    YAML_EXPANDS = "LIM061" "yaml-expansion" Malformed:
+        "The YAML stands for far more values than are written: they are shared again and again." =>
+        "Do not load it: looking at its values does not end.";
+    TREE_TOO_LARGE = "LIM062" "tree-too-large" Unknown:
+        "A tree has more nodes than are followed." =>
+        "Grow smaller trees, or find out who made it and how.";
+    MSGPACK_TOO_DEEP = "LIM063" "msgpack-depth" Malformed:
         "Values of MessagePack lie in one another deeper than readers follow." =>
         "Do not load it: the reader's stack may overflow.";
-    R_TOO_DEEP = "LIM042" "r-depth" Malformed:
+    R_TOO_DEEP = "LIM064" "r-depth" Malformed:
         "Values of R lie in one another deeper than R follows." =>
         "Do not load it: the reader's stack may overflow.";
 }

@@ -119,7 +119,7 @@ fn tell(head: &[u8]) -> Option<Kind> {
     })
 }
 
-fn is_svg(head: &[u8]) -> bool {
+pub(crate) fn is_svg(head: &[u8]) -> bool {
     let start = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     let marked = start.starts_with(b"<?xml") || start.starts_with(b"<!") || start.starts_with(b"<svg");
     marked && text::is_text(head) && start.windows(4).any(|part| part == b"<svg")

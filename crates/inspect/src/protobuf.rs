@@ -7,7 +7,7 @@ use crate::{
     route::{Format, Match, Probe},
     rule::Rule,
     scan::{Content, Halt, Scan},
-    sentencepiece, tensorflow,
+    tensorflow,
 };
 use modelseal_core::inspection::FileFormat;
 use std::collections::BTreeSet;
@@ -24,7 +24,6 @@ enum Kind {
     KerasMetadata,
     Coreml,
     Paddle,
-    SentencePiece,
 }
 
 /// The door from `route`.
@@ -83,10 +82,6 @@ impl Format for Protobuf {
             }
             Kind::Coreml => (coreml::inspect(&mut wire, scan), FileFormat::Coreml, &coreml::rules::BROKEN),
             Kind::Paddle => (paddle::inspect(&mut wire, scan), FileFormat::Paddle, &paddle::rules::BROKEN),
-            Kind::SentencePiece => {
-                let result = sentencepiece::inspect(&mut wire, scan);
-                (result, FileFormat::Tokenizer, &sentencepiece::rules::BROKEN)
-            }
         };
         match result {
             Ok(()) => {}
@@ -280,13 +275,6 @@ fn by_shape(sketch: &Sketch<'_>, numbers: &BTreeSet<(u32, u8)>) -> Option<Kind> 
         );
         if block && only(&[(1, 2), (4, 2), (5, 2)]) && first.only(&[(1, 0), (2, 0), (3, 2), (4, 2), (5, 0)]) {
             return Some(Kind::Paddle);
-        }
-        let piece = matches!(
-            &first.fields[..],
-            [Seen { number: 1, wire_type: 2, .. }, Seen { number: 2, wire_type: 5, .. }, ..]
-        );
-        if piece && numbers.iter().all(|(number, wire_type)| *number <= 5 && *wire_type == 2) {
-            return Some(Kind::SentencePiece);
         }
     }
     None

@@ -3,7 +3,11 @@
 mod expect;
 
 use crate::{
-    boost, compress, executorch, gguf, hdf5, jinja, json, lfs, media, native, npy, paddle, pickle::{self, Globals, Likeness, Loader}, protobuf, requirements, safetensors, scan::{Content, Halt, Scan}, sevenz, source, tar, tensorflow, tensorrt, text, tflite, xml, yaml, zip, vocabulary, flax, rdata, torch7,
+    boost, compress, executorch, flax, gguf, hdf5, jinja, json, lfs, media, native, npy, paddle,
+    pickle::{self, Globals, Likeness, Loader},
+    protobuf, rdata, requirements, safetensors,
+    scan::{Content, Halt, Scan},
+    sevenz, source, tar, tensorflow, tensorrt, text, tflite, torch7, vocabulary, xml, yaml, zip,
 };
 use modelseal_core::inspection::{Capability, FileFormat};
 
@@ -80,17 +84,14 @@ static FORMATS: &[&dyn Format] = &[
     &tflite::Tflite,
     &executorch::Executorch,
     &tensorrt::Engine,
-    &lfs::LfsPointer,
-    &vocabulary::SentencePiece,
-    &vocabulary::Tiktoken,
-    &boost::XgboostUbj,
-    &boost::Lightgbm,
     &boost::Catboost,
     &native::Native,
     &media::Media,
     &lfs::LfsPointer,
     &lfs::Git,
     // These are told by their words.
+    &vocabulary::SentencePiece,
+    &vocabulary::Tiktoken,
     &boost::XgboostUbj,
     &boost::Lightgbm,
     &requirements::Requirements,
@@ -98,7 +99,6 @@ static FORMATS: &[&dyn Format] = &[
     &xml::Xml,
     &yaml::Yaml,
     &source::Source,
-    &jinja::Jinja,
     &rdata::RData,
     &torch7::Torch7,
     &flax::Flax,
@@ -123,7 +123,7 @@ pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileF
     let extension = name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_ascii_lowercase());
     let expected = expect::by_name(&extension);
     if content.head().is_empty() {
-        if expected.is_some() {
+        if expected.is_some_and(expect::Expected::is_no_text) {
             scan.find(&rules::EMPTY_FILE, None, "it has no bytes".to_owned());
         }
         scan.format(FileFormat::Empty);

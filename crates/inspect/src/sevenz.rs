@@ -49,7 +49,6 @@ static UNREAD: &[(&[u8], usize, FileFormat, &str)] = &[
     (b"RE~^", 0, FileFormat::Rar, "RAR before 1.5"),
     (b"MSCF\0\0\0\0", 0, FileFormat::Unknown, "a cabinet of Windows"),
     (b"xar!\0\x1c", 0, FileFormat::Unknown, "xar"),
-    (b"!<arch>\n", 0, FileFormat::Unknown, "an archive of ar"),
     (b"070701", 0, FileFormat::Unknown, "cpio"),
     (b"070702", 0, FileFormat::Unknown, "cpio"),
     (b"070707", 0, FileFormat::Unknown, "cpio"),

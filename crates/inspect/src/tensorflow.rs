@@ -56,7 +56,7 @@ pub(crate) mod rules {
         FILES = "TFG011" "graph-saves-itself" Note:
             "Operators of the graph save and restore the model's own variables." =>
             "None is needed: every SavedModel has them.";
-        OBJECT = "TFG012" "keras-custom-object" Suspicious:
+        OBJECT = "TFG012" "keras-metadata-custom-object" Suspicious:
             "The description of a layer names a Python module that is not Keras's own." =>
             "Find out what the module does when it is imported.";
     }

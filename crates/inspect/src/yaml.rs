@@ -335,7 +335,7 @@ mod tests {
             let row = vec![format!("*a{before}"); 10].join(", ");
             text.push_str(&format!("a{level}: &a{level} [{row}]\n"));
         }
-        assert_eq!(rules_in(&look("a.yaml", text.as_bytes())), ["LIM041"]);
+        assert_eq!(rules_in(&look("a.yaml", text.as_bytes())), ["LIM061"]);
         assert_eq!(rules_in(&look("a.yaml", b"a: &a [*a]\n")), ["YML008"]);
         let deep = "[".repeat(100_000);
         assert_eq!(rules_in(&look("a.yaml", deep.as_bytes())), ["YML004"]);

@@ -29,53 +29,6 @@ struct Sample {
     why: String,
 }
 
-/// Formats whose readers are in this crate. The others are for their own tests.
-const FORMATS: &[&str] = &[
-    "pickle",
-    "joblib",
-    "npy",
-    "npz",
-    "torch-zip",
-    "torch-legacy",
-    "torch-tar",
-    "torch-pt2",
-    "torchscript",
-    "zip",
-    "tar",
-    "gzip",
-    "bz2",
-    "xz",
-    "polyglot",
-    "nemo",
-    "hdf5",
-    "keras",
-    "keras-h5",
-    "7z",
-    "flax",
-    "torch7",
-    "skops",
-    "torchserve",
-    "raw",
-    "gguf",
-    "hf-config",
-    "hf-index",
-    "hf-tokenizer",
-    "safetensors",
-    "jinja",
-    "json",
-    "xgboost-json",
-    "xgboost-ubj",
-    "lightgbm",
-    "catboost",
-    "python",
-    "pyc",
-    "requirements",
-    "yaml",
-    "elf",
-    "pe",
-    "torchserve",
-];
-
 fn samples() -> Option<(PathBuf, Vec<Sample>)> {
     let Some(root) = env::var_os("MODELSEAL_SAMPLES") else {
         println!("skipped: MODELSEAL_SAMPLES is not set");

@@ -97,6 +97,9 @@ static EXPECTED: &[Expected] = &[
         extensions: &["txt", "md", "rst", "csv", "tsv"],
         // Older pickles and models are text, too: what they hold is judged, whatever they are called.
         formats: &[Text, Requirements, Lightgbm, Tokenizer, LfsPointer, Script],
+        strict: false,
+        pickle: false,
+    },
     Expected { extensions: &["skops"], formats: &[Skops], strict: true, pickle: false },
     Expected { extensions: &["mar"], formats: &[TorchServe], strict: false, pickle: false },
     Expected { extensions: &["nemo"], formats: &[Nemo, Gzip], strict: false, pickle: false },
@@ -128,6 +131,11 @@ pub(super) fn by_name(extension: &str) -> Option<&'static Expected> {
 }
 
 impl Expected {
+    /// Whether nothing of this name may be empty, as a text may.
+    pub(super) fn is_no_text(&self) -> bool {
+        !self.formats.iter().any(|format| matches!(format, Text | Python | Yaml))
+    }
+
     pub(super) fn takes(&self, format: FileFormat) -> bool {
         self.formats.contains(&format)
     }
