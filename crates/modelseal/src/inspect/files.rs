@@ -261,6 +261,34 @@ mod tests {
         }
     }
 
+    /// Writes to a file while it is being read.
+    struct Writer(PathBuf, AtomicU64);
+
+    impl Progress for Writer {
+        fn plan(&self, _: usize, _: u64) {
+            self.1.store(1, Ordering::Relaxed);
+        }
+
+        fn advance(&self, _: u64) {}
+
+        fn cancelled(&self) -> bool {
+            // Asked before each file, and before each read.
+            if self.1.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n > 0).then(|| n + 1)) == Ok(2)
+            {
+                fs::write(&self.0, b"\x80\x04NNNN.").unwrap();
+            }
+            false
+        }
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_no_result() {
+        let model = model(1);
+        let error =
+            run(model.path(), 1, &Writer(model.path().join("0.pkl"), AtomicU64::new(0))).err().unwrap();
+        assert!(matches!(error, MeasureError::Changed { .. }), "{error}");
+    }
+
     /// Asks to stop after some files.
     struct Impatient(AtomicU64);
 
