@@ -12,6 +12,8 @@
 //! | `scan` | `Scan`: what is known of one file so far; `Content`: a file or a member as its reader gets it |
 //! | `route` | which reader gets it, by content; the name is only an expectation |
 //! | `rule` | [`Rule`]: every finding has one, with a lasting name; each format keeps its table beside its reader |
+//! | `model` | what only shows when all files of a model are seen together: [`join`] |
+//! | `ruleset` | [`RuleSet`]: the rules that are shipped, and what users lay over them |
 //! | `limits` | every bound with its reason; reaching one is a finding, and never clean |
 //! | `pickle` | the virtual machine, and [`Globals`]: which Python names are allowed |
 //! | `compress` | compressed streams, always bounded, never held whole |
@@ -56,6 +58,7 @@ mod keras;
 mod lfs;
 mod limits;
 mod media;
+mod model;
 mod native;
 mod npy;
 mod onnx;
@@ -68,6 +71,7 @@ mod rdata;
 mod requirements;
 mod route;
 mod rule;
+mod ruleset;
 mod safetensors;
 mod scan;
 mod sevenz;
@@ -93,12 +97,14 @@ mod yaml;
 mod zip;
 
 pub use bytes::{Bytes, FileBytes, Input, RangeStream, ReadError, Stream};
-pub use pickle::{Allowed, Danger, Globals, GlobalsError, Role, Standing, trace};
+pub use model::{Link, join};
+pub use pickle::{Allowed, Danger, Globals, GlobalsError, Role, Standing};
 pub use rule::{Rule, all as rules, find as rule};
+pub use ruleset::{Changed, MAX_RULES_BYTES, RULES_SCHEMA, RuleSet, RuleSetError, limits_digest};
 
 use modelseal_core::{inspection::FileInspection, observed::Observed, path::ModelPath};
 use scan::{Content, Scan};
-use std::io;
+use std::{fmt, io};
 
 /// Inspects one file.
 ///
@@ -114,4 +120,24 @@ pub fn inspect(
     let content = Content::random(input).map_err(|halt| halt.0)?;
     let format = route::inspect(content, &mut scan).map_err(|halt| halt.0)?;
     Ok(Observed::measured_by_this_process(scan.finish(input.len(), format)))
+}
+
+/// Writes the annotated disassembly of the pickles in a file, and in the archives that it is, at most `lines` lines of it:
+/// nothing when there are none.
+///
+/// # Errors
+/// When `bytes` cannot be read.
+pub fn trace(
+    path: &ModelPath,
+    bytes: &dyn Bytes,
+    globals: &Globals,
+    to: &mut dyn fmt::Write,
+    lines: u64,
+) -> io::Result<()> {
+    let input = Input::of(bytes);
+    let mut scan = Scan::new(globals, path.clone(), input.len());
+    scan.trace = Some(pickle::Trace::new(to, lines));
+    let content = Content::random(input).map_err(|halt| halt.0)?;
+    route::inspect(content, &mut scan).map_err(|halt| halt.0)?;
+    Ok(())
 }

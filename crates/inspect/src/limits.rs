@@ -3,6 +3,17 @@
 
 use crate::rule::rules;
 
+/// The names and values of all bounds, one to a line, whatever is said about them: they are taken from this file, so that none
+/// can be forgotten.
+pub(crate) fn canonical() -> String {
+    let constants = include_str!("limits.rs").split("\npub(crate) const ").skip(1);
+    let values = constants.map(|text| text.split(';').next().unwrap_or_default());
+    let mut values: Vec<String> =
+        values.map(|value| value.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect();
+    values.sort_unstable();
+    values.concat()
+}
+
 /// Bytes at the start of a file or member by which its format is told. Tar has its mark at 257; HDF5 may start at 2048.
 pub(crate) const HEAD: usize = 4096;
 

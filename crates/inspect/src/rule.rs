@@ -43,6 +43,7 @@ pub(crate) use rules;
 pub fn all() -> Vec<&'static Rule> {
     let tables: &[&[&'static Rule]] = &[
         crate::limits::TABLE,
+        crate::model::rules::TABLE,
         crate::route::rules::TABLE,
         crate::pickle::rules::TABLE,
         crate::compress::rules::TABLE,

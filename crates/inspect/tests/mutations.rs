@@ -45,7 +45,7 @@ proptest! {
         let found = look("a.pkl", &pickle);
         prop_assert_eq!(&look("a.pkl", &pickle), &found);
         let mut text = String::new();
-        trace(&pickle, Globals::shipped(), &mut text, 500).expect("it can be read");
+        trace(&ModelPath::parse("a.pkl").expect("a good name"), &pickle, Globals::shipped(), &mut text, 500).expect("it can be read");
         // What ends at STOP, or where Python fails: something is always said of the latter.
         if found.verdict() == Verdict::Clean {
             prop_assert!(pickle.contains(&b'.'));
