@@ -13,6 +13,7 @@
 //! | `route` | which reader gets it, by content; the name is only an expectation |
 //! | `rule` | [`Rule`]: every finding has one, with a lasting name; each format keeps its table beside its reader |
 //! | `limits` | every bound with its reason; reaching one is a finding, and never clean |
+//! | `memory` | what is held of a file at once, which all readers share |
 //! | `pickle` | the virtual machine, and [`Globals`]: which Python names are allowed |
 //! | `compress` | compressed streams, always bounded, never held whole |
 //! | `zip`, `tar` | archives, read as their loaders read them |
@@ -27,6 +28,7 @@
 mod bytes;
 mod compress;
 mod limits;
+mod memory;
 mod npy;
 mod pickle;
 mod route;
