@@ -95,6 +95,9 @@ def seeds():
             payload = base64.b64decode(document["dsseEnvelope"]["payload"])
         except (ValueError, KeyError, TypeError, RecursionError):
             continue
+        # What a signed document can be besides a bundle.
+        yield "bundle", json.dumps(document["dsseEnvelope"]).encode()
+        yield "bundle", payload
         yield "statement", payload
         yield "attestation", payload
         yield "json", payload
@@ -143,6 +146,9 @@ def seeds():
             yield "value", json.dumps(predicate).encode()
     for text in ("/a/*/name", "/a~1b/~0/0", "pkg:oci/m@sha256%3Aab?repository_url=r.example/x/m&tag=1", "[1e400, -0.0]"):
         yield "value", text.encode()
+    for algorithm in ("sha256", "dirHash", "manifest-sha256", "blob:sha256", "dir:oms/v1.0;shards;1000;blake3", "md5"):
+        yield "value", f"{algorithm}:{'ab' * 32}".encode()
+    yield "value", json.dumps(croissant()).encode()
     for document in feeds():
         yield "feed", json.dumps(document).encode()
     for policy in sorted(TESTDATA.glob("policy/*/*.toml")):
@@ -253,6 +259,20 @@ def predicates():
         ours = ours | {"externalParameters": {"baseModel": "x:y", "method": "m"}, "resolvedDependencies": [base]}
         yield "https://slsa.dev/provenance/v1", {"buildDefinition": ours, "runDetails": run}
     yield "https://example.com/any/v1", {"a": [1.0, {"b": None}]}
+
+
+def croissant():
+    """A description of a dataset with a file of each kind."""
+    files = [
+        {"@id": "zip", "sha256": "ab" * 32, "contentUrl": "https://h.example/resolve/main/a.zip"},
+        {"@id": "csv", "containedIn": {"@id": "zip"}, "contentUrl": "in/a.csv"},
+        {"@id": "set", "@type": "cr:FileSet", "containedIn": [{"@id": "loop"}]},
+        {"@id": "loop", "containedIn": "set"},
+        {"@id": "base64", "sha256": base64.b64encode(bytes(32)).decode(), "contentUrl": "./b.csv"},
+        {"name": "weak", "md5": "ab" * 16, "contentUrl": "../c.csv"},
+        {"@id": "word", "sha256": "sha256"},
+    ]
+    return {"conformsTo": "http://mlcommons.org/croissant/1.1", "isLiveDataset": True, "distribution": files}
 
 
 def feeds():

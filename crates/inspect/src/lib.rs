@@ -16,26 +16,65 @@
 //! | `memory` | what is held of a file at once, which all readers share |
 //! | `pickle` | the virtual machine, and [`Globals`]: which Python names are allowed |
 //! | `compress` | compressed streams, always bounded, never held whole |
-//! | `zip`, `tar` | archives, read as their loaders read them |
+//! | `zip`, `tar`, `sevenz` | archives, read as their loaders read them |
+//! | `hdf5`, `keras` | HDF5 files, and Keras' configurations in them and in its archives |
 //! | `npy`, `torch` | NumPy's and PyTorch's files |
+//! | `json` | JSON of any size, and `json::Kind`: what is written in it |
+//! | `jinja` | chat templates |
+//! | `gguf` | GGUF, and the mark of what was before it |
+//! | `protobuf` | protocol buffers, walked in place; which of them it is: `onnx`, `tensorflow`, `coreml`, `paddle`, `sentencepiece` |
+//! | `flatbuffer` | flatbuffers, checked before they are followed: `tflite`, `executorch` |
+//! | `xml` | XML without its entities: OpenVINO, PMML |
+//! | `tensorrt` | compiled engines, which nobody can read |
+//! | `operators`, `outside` | operators that frameworks have; names of files that lead out of a model |
 //!
 //! To add a format: a file with a reader that implements `route::Format`, a table of its rules, and a line each in
-//! `route::FORMATS` and `rule::all`; for one that lives in zip archives, `zip::Kind` and `zip::KINDS`.
+//! `route::FORMATS` and `rule::all`; for one that lives in zip archives, `zip::Kind` and `zip::KINDS`; for one that is
+//! written in JSON, `json::Kind` and `json::KINDS`.
 //!
 //! Nothing is imported, executed, written, or looked up elsewhere: the result is a function of the bytes, the rules and
 //! the bounds. What is not understood is unknown, never clean.
 
+mod boost;
 mod bytes;
 mod compress;
+mod coreml;
+mod executorch;
+mod flatbuffer;
+mod gguf;
+mod hdf5;
+mod jinja;
+mod json;
+mod keras;
+mod lfs;
 mod limits;
+mod media;
 mod memory;
+mod native;
 mod npy;
+mod onnx;
+mod operators;
+mod outside;
+mod paddle;
 mod pickle;
+mod protobuf;
+mod requirements;
 mod route;
 mod rule;
 mod scan;
+mod sentencepiece;
+mod sevenz;
+mod source;
 mod tar;
+mod tensorflow;
+mod tensorrt;
+#[cfg(test)]
+mod test;
+mod text;
+mod tflite;
 mod torch;
+mod xml;
+mod yaml;
 mod zip;
 
 pub use bytes::{Bytes, FileBytes, Input, RangeStream, ReadError, Stream};

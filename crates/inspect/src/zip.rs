@@ -6,7 +6,7 @@ mod member;
 
 use crate::{
     bytes::Input,
-    limits, npy,
+    keras, limits, npy,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
     torch,
@@ -84,7 +84,7 @@ pub(crate) trait Kind: Sync {
 }
 
 /// All of them; the first that claims an archive gets it.
-static KINDS: &[&dyn Kind] = &[&torch::TorchZip, &npy::Npz];
+static KINDS: &[&dyn Kind] = &[&keras::KerasZip, &torch::TorchZip, &npy::Npz];
 
 /// The door from `route`.
 pub(crate) struct Zip;
@@ -96,6 +96,10 @@ impl Format for Zip {
             || probe.head.starts_with(b"PK\x07\x08PK\x03\x04");
         if begins {
             return Some(Match::Sure);
+        }
+        // What TensorFlow Lite puts behind its models, its reader looks at.
+        if probe.head.get(4..8) == Some(b"TFL3") {
+            return None;
         }
         // Python takes an archive also when something follows it, as padding does in a tar archive that ends with one.
         let end = directory::find_end(probe.tail).next()?;
@@ -117,6 +121,25 @@ impl Format for Zip {
             }
         }
     }
+}
+
+/// Inspects an archive that the format of `input` allows behind itself.
+pub(crate) fn appended(input: Input<'_>, scan: &mut Scan<'_>) -> Result<(), Halt> {
+    let start = input.len().saturating_sub(limits::TAIL as u64);
+    let tail = input.read_some(start, limits::TAIL).map_err(Halt::of)?;
+    if directory::find_end(&tail).next().is_none() {
+        return Ok(());
+    }
+    scan.contents.capabilities.insert(Capability::Archive);
+    let directory = Directory::read(input, scan)?;
+    let archive = Archive { input, directory };
+    if let Some(kind) = KINDS.iter().find(|kind| kind.claims(&archive.directory)) {
+        let format = kind.inspect(&archive, scan)?;
+        scan.format(format);
+        scan.find(&crate::route::rules::TWO_FORMATS, None, format!("an archive that is read as {format}"));
+        return Ok(());
+    }
+    archive.inspect_members(scan, |_| true)
 }
 
 impl Archive<'_> {

@@ -36,7 +36,7 @@ use crate::{
     error::Error,
     output::Output,
     report::{RecordedDependency, RecordedProvenance, RunRecord},
-    signing::{EvidenceServices, check_material},
+    signing::{EvidenceServices, Unsigned, check_material},
 };
 use destination::Destinations;
 use inputs::{Found, Reader};
@@ -335,7 +335,7 @@ impl AttestRequest<ProvenanceOf> {
     /// Reads, measures, signs and writes.
     ///
     /// # Errors
-    /// [`Error`]; nothing was written then.
+    /// [`Error`]; see [`PreparedAttestation::sign`] for what was written then.
     pub fn run(self, signer: &dyn Signer, progress: &dyn Progress) -> Result<Attested, Error> {
         self.settings.check_signer(signer)?;
         self.prepare(progress)?.sign(signer)
@@ -387,7 +387,7 @@ impl AttestRequest<PredicateOf> {
     /// Checks, measures, signs and writes.
     ///
     /// # Errors
-    /// [`Error`]; nothing was written then.
+    /// [`Error`]; see [`PreparedAttestation::sign`] for what was written then.
     pub fn run(self, signer: &dyn Signer, progress: &dyn Progress) -> Result<Attested, Error> {
         self.settings.check_signer(signer)?;
         self.prepare(progress)?.sign(signer)
@@ -449,15 +449,14 @@ impl Settings {
             return Err(Error::Attest(AttestError::PredicateFile(why)));
         }
         notes.splice(..0, model.notes().iter().cloned());
+        let now = self.now();
         Ok(PreparedAttestation {
             model,
-            statement,
+            unsigned: Unsigned { statement, now, evidence: self.evidence },
             predicate_type: predicate_type.to_owned(),
             provenance,
             notes,
             destinations: self.destinations,
-            now: self.now.unwrap_or_else(clock::now),
-            evidence: self.evidence,
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     output::Output,
     report::{Digests, ModelReport, SignReport},
     reuse::{Cache, Remembered, measure_changed},
-    signing::{EvidenceServices, Made, Sayable, check_material, key_of, sign_with},
+    signing::{EvidenceServices, Made, Sayable, Unsigned, check_material, key_of, sign_with},
 };
 use jiff::Timestamp;
 use modelseal_attest::{signer::Signer, statement::Statement};
@@ -63,12 +63,10 @@ pub struct SignRequest {
 #[derive(Debug)]
 #[must_use]
 pub struct Prepared {
-    pub(crate) model: MeasuredModel,
-    pub(crate) statement: Statement,
-    pub(crate) remembered: Option<Remembered>,
-    pub(crate) output: Output,
-    pub(crate) now: Timestamp,
-    evidence: Option<EvidenceServices>,
+    model: MeasuredModel,
+    unsigned: Unsigned,
+    remembered: Option<Remembered>,
+    output: Output,
 }
 
 /// A signature that was written.
@@ -208,7 +206,8 @@ impl SignRequest {
         let statement = Statement::of_model(&model.observed, model.name())
             .map_err(|e| Error::SelfCheck(e.to_string()))?;
         let now = self.now.unwrap_or_else(clock::now);
-        Ok(Prepared { model, statement, remembered, output: self.output, now, evidence: self.evidence })
+        let unsigned = Unsigned { statement, now, evidence: self.evidence };
+        Ok(Prepared { model, unsigned, remembered, output: self.output })
     }
 
     /// Measures, signs and writes.
@@ -237,7 +236,7 @@ impl Prepared {
     /// The exact bytes that would be signed.
     #[must_use]
     pub fn statement(&self) -> &[u8] {
-        self.statement.as_bytes()
+        self.unsigned.statement.as_bytes()
     }
 
     /// Signs, checks the signature as a verifier would, and writes it.
@@ -252,16 +251,8 @@ impl Prepared {
 impl Sayable for Prepared {
     type Written = SignedFile;
 
-    fn statement(&self) -> &Statement {
-        &self.statement
-    }
-
-    fn now(&self) -> Timestamp {
-        self.now
-    }
-
-    fn evidence(&self) -> Option<&EvidenceServices> {
-        self.evidence.as_ref()
+    fn unsigned(&self) -> &Unsigned {
+        &self.unsigned
     }
 
     fn check_before_publishing(&self) -> Result<(), Error> {
@@ -275,11 +266,11 @@ impl Sayable for Prepared {
     }
 
     fn write(self, bundle: &Bundle, made: Made) -> Result<SignedFile, Error> {
-        let Self { model, statement, remembered, output, .. } = self;
+        let Self { model, unsigned, remembered, output } = self;
         output.write(bundle)?;
         let manifest = model.manifest();
         let mut notes = model.notes().to_vec();
-        if let Some(Err(e)) = remembered.map(|remembered| remembered.write(statement.as_bytes())) {
+        if let Some(Err(e)) = remembered.map(|remembered| remembered.write(unsigned.statement.as_bytes())) {
             notes.push(format!("the signature is good, but nothing could be remembered: {e}"));
         }
         notes.extend(made.notes);

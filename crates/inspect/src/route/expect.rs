@@ -33,6 +33,7 @@ static EXPECTED: &[Expected] = &[
             TorchPackage,
             Gguf,
             Safetensors,
+            TensorflowGraph,
             Unknown,
         ],
         strict: false,
@@ -46,6 +47,11 @@ static EXPECTED: &[Expected] = &[
     Expected { extensions: &["keras"], formats: &[Keras], strict: true, pickle: false },
     Expected { extensions: &["h5", "hdf5"], formats: &[Hdf5, KerasHdf5], strict: true, pickle: false },
     Expected { extensions: &["tflite"], formats: &[Tflite], strict: true, pickle: false },
+    Expected { extensions: &["mlmodel"], formats: &[Coreml], strict: true, pickle: false },
+    Expected { extensions: &["pdmodel"], formats: &[Paddle], strict: true, pickle: false },
+    Expected { extensions: &["pmml"], formats: &[Pmml], strict: true, pickle: false },
+    Expected { extensions: &["pte"], formats: &[Executorch], strict: true, pickle: false },
+    Expected { extensions: &["engine", "trt"], formats: &[TensorrtEngine], strict: false, pickle: false },
     Expected { extensions: &["7z"], formats: &[SevenZip], strict: false, pickle: false },
     Expected { extensions: &["gz", "tgz"], formats: &[Gzip], strict: false, pickle: false },
     Expected { extensions: &["bz2"], formats: &[Bzip2], strict: false, pickle: false },
@@ -69,22 +75,4 @@ impl Expected {
     pub(super) fn takes(&self, format: FileFormat) -> bool {
         self.formats.contains(&format)
     }
-}
-
-/// Whether it is text of a file that only people read.
-pub(super) fn is_plain_text(head: &[u8], name: &str, extension: &str) -> bool {
-    const PLAIN: [&str; 8] = ["txt", "md", "rst", "license", "gitattributes", "gitignore", "csv", "tsv"];
-    const NAMES: [&str; 8] =
-        ["README", "LICENSE", "LICENCE", "NOTICE", "COPYING", "CHANGELOG", "AUTHORS", "USE_POLICY"];
-    let known =
-        PLAIN.contains(&extension) || (extension.is_empty() && NAMES.contains(&name)) || name == extension;
-    let text = match std::str::from_utf8(head) {
-        Ok(text) => text,
-        // Cut within a character.
-        Err(error) if error.error_len().is_none() => {
-            std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
-        }
-        Err(_) => return false,
-    };
-    known && !text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}'))
 }

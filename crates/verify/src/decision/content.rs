@@ -62,7 +62,7 @@ pub(super) fn check(
     found
 }
 
-/// Of a base model whose bytes are not here only what somebody signed about its files can be asked; the rest fails.
+/// Of a base model whose bytes are not here only what a list of its files says can be asked; the rest fails.
 fn of_pinned(
     context: &Context<'_>,
     block: &Block<'_>,

@@ -186,7 +186,7 @@ impl RecordedFacts {
             reference: base.request.reference().to_string(),
             requested_version: base.request.version().map(str::to_owned),
             digest: dependency.digest.iter().map(|(name, hex)| (name.to_owned(), hex.to_owned())).collect(),
-            digest_method: method_of(dependency).map(str::to_owned),
+            digest_method: dependency.digest_method().map(str::to_owned),
             documents: documents(base.evidence),
             measured: base.facts.data.measured.iter().map(WireMeasured::of).collect(),
         });
@@ -293,14 +293,10 @@ impl BaseModels for RecordedBases {
         let found = self.0.iter().find(|base| {
             base.request.reference() == reference
                 && base.digest.iter().map(|(name, hex)| (&**name, &**hex)).eq(dependency.digest.iter())
-                && base.method.as_deref() == method_of(dependency)
+                && base.method.as_deref() == dependency.digest_method()
         });
         found.map(|base| BaseModel { request: &base.request, facts: &base.facts })
     }
-}
-
-fn method_of(dependency: &Descriptor) -> Option<&str> {
-    dependency.annotations.get("digestMethod").and_then(|method| method.as_str())
 }
 
 fn requested(reference: &Reference, version: Option<&str>) -> Request {
