@@ -17,8 +17,8 @@ pub fn inspect_pickle(data: &[u8]) {
     if found.contents.pickle_tier() == PickleTier::Dangerous {
         assert_eq!(found.verdict(), Verdict::Malicious);
     }
-    // Only an opcode at the start makes it a pickle whatever follows; other marks are other formats.
-    if data.starts_with(&[0x80]) && found.contents.members == 0 {
+    // Only the mark of a protocol makes it a pickle whatever follows; other bytes may be other formats.
+    if matches!(data, [0x80, 0..=5, ..]) && found.contents.members == 0 {
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packed.write_all(data).expect("memory can be written");
         let packed = look("model.pkl.gz", &packed.finish().expect("memory can be written"));

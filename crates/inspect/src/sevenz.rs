@@ -188,7 +188,6 @@ fn unpack_header(input: Input<'_>, streams: &Streams, scan: &mut Scan<'_>) -> Re
             Err(error) => return Err(Problem::Read(error)),
         }
     }
-    allowance.settle(scan);
     Ok(data)
 }
 
@@ -221,7 +220,6 @@ fn inspect_members(
             let opened =
                 streams.packed(input, packed).and_then(|packed| folder.open(packed, allowance.clone()));
             let result = opened.and_then(|stream| inspect_folder(stream, named, scan));
-            allowance.settle(scan);
             match result {
                 Ok(()) => {}
                 Err(Problem::Read(ReadError::Io(error))) => return Err(Problem::Read(ReadError::Io(error))),
