@@ -12,7 +12,9 @@ mod sigstore;
 
 pub use attestations::{attestation, feed, value};
 pub use documents::{bundle, json, path, statement};
-pub use inspection::{inspect_file, inspect_pickle};
+pub use inspection::{
+    inspect_file, inspect_gguf, inspect_jinja, inspect_json, inspect_pickle, inspect_safetensors,
+};
 pub use keys::{der, pem};
 pub use manifest::manifest;
 pub use policies::{matching, policy};
@@ -23,13 +25,17 @@ pub use sigstore::{log_entry, sigstore, timestamp, trusted_root};
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 19] = [
+pub const TARGETS: [(&str, Target); 23] = [
     ("attestation", attestation),
     ("bundle", bundle),
     ("der", der),
     ("feed", feed),
     ("inspect_file", inspect_file),
+    ("inspect_gguf", inspect_gguf),
+    ("inspect_jinja", inspect_jinja),
+    ("inspect_json", inspect_json),
     ("inspect_pickle", inspect_pickle),
+    ("inspect_safetensors", inspect_safetensors),
     ("json", json),
     ("log_entry", log_entry),
     ("manifest", manifest),

@@ -7,7 +7,8 @@ use super::{
     value::{Value, is_underscore},
 };
 use crate::{limits, rule::Rule};
-use std::collections::HashMap;
+use modelseal_core::inspection::RuleId;
+use std::collections::{HashMap, HashSet};
 
 /// Something that was found, and where.
 pub(super) struct Seen {
@@ -29,6 +30,7 @@ pub(super) struct Parser<'p> {
     /// Whether values that still change are no longer followed.
     widen: bool,
     pub(super) seen: Vec<Seen>,
+    told: HashSet<(RuleId, String)>,
     open: Vec<Open>,
 }
 
@@ -46,7 +48,16 @@ type Parsed<T> = Result<T, Broken>;
 
 impl<'p> Parser<'p> {
     pub(super) fn new(pieces: &'p [Piece], names: Names, widen: bool) -> Self {
-        Self { pieces, at: 0, depth: 0, names, widen, seen: Vec::new(), open: Vec::new() }
+        Self {
+            pieces,
+            at: 0,
+            depth: 0,
+            names,
+            widen,
+            seen: Vec::new(),
+            told: HashSet::new(),
+            open: Vec::new(),
+        }
     }
 
     /// Follows the whole template.
@@ -843,8 +854,11 @@ impl<'p> Parser<'p> {
         }
     }
 
+    /// Takes note of what was found, once.
     fn find(&mut self, rule: &'static Rule, at: usize, what: String) {
-        self.seen.push(Seen { rule, at, what });
+        if self.told.insert((rule.id, what.clone())) {
+            self.seen.push(Seen { rule, at, what });
+        }
     }
 
     fn skip_tag(&mut self) -> Parsed<()> {

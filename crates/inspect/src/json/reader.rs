@@ -115,6 +115,11 @@ impl<S: Stream> Reader<S> {
         }
     }
 
+    /// The stream, from which more was read than was given here.
+    pub(crate) fn into_inner(self) -> S {
+        self.stream
+    }
+
     /// Where the last event began.
     pub(crate) fn began(&self) -> u64 {
         self.began
