@@ -66,7 +66,7 @@ impl Format for Safetensors {
         let length = u64::from_le_bytes(*length);
         let fits = probe.len.is_none_or(|len| length <= len.saturating_sub(8));
         match rest.first() {
-            Some(b'{') if length >= 2 && length <= limits::SAFETENSORS_HEADER && fits => Some(Match::Sure),
+            Some(b'{') if (2..=limits::SAFETENSORS_HEADER).contains(&length) && fits => Some(Match::Sure),
             _ => named,
         }
     }
