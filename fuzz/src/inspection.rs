@@ -1,6 +1,7 @@
 //! Files of models.
 
 use modelseal_core::{
+    inspection::{FileFormat, FileInspection, PickleTier, Severity, Verdict},
     inspection::{FileInspection, PickleTier, RuleId, Severity, Verdict},
     path::ModelPath,
 };
@@ -161,6 +162,55 @@ pub fn inspect_tflite(data: &[u8]) {
 pub fn inspect_xml(data: &[u8]) {
     look("model.xml", data);
     look("model.pmml", data);
+}
+
+/// What is put behind a clean GGUF file is seen.
+pub fn inspect_gguf(data: &[u8]) {
+    let found = look("model.gguf", data);
+    if found.format == FileFormat::Gguf && found.verdict() == Verdict::Clean {
+        // More than any padding that is let pass.
+        let more = [data, &[1; 5000]].concat();
+        assert_ne!(look("model.gguf", &more).verdict(), Verdict::Clean);
+    }
+}
+
+/// What comes before an attack does not hide it, as long as it can be followed.
+pub fn inspect_jinja(data: &[u8]) {
+    let found = look("chat_template.jinja", data);
+    let more = [data, b"{{ q.__class__ }}"].concat();
+    if found.format == FileFormat::Jinja && more.len() < 256 * 1024 {
+        let lost = found.findings.iter().any(|finding| finding.rule.as_str() == "JIN009");
+        let more = look("chat_template.jinja", &more);
+        assert!(lost || more.format != FileFormat::Jinja || more.verdict() == Verdict::Malicious);
+    }
+}
+
+/// JSON without any finding is JSON to others.
+pub fn inspect_json(data: &[u8]) {
+    let found = look("config.json", data);
+    if found.format == FileFormat::Json && found.findings.is_empty() {
+        match serde_json::from_slice::<serde_json::Value>(data) {
+            Ok(_) => {}
+            Err(error) => {
+                let error = error.to_string();
+                assert!(
+                    error.contains("recursion limit") || error.contains("number out of range"),
+                    "{error}"
+                );
+            }
+        }
+    }
+}
+
+/// A safetensors file is judged alike whether its length is known or it comes out of a decoder.
+pub fn inspect_safetensors(data: &[u8]) {
+    let found = look("model.safetensors", data);
+    if found.format == FileFormat::Safetensors && found.formats.len() == 1 {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(data).expect("memory can be written");
+        let packed = look("model.safetensors.gz", &packed.finish().expect("memory can be written"));
+        assert_eq!(packed.verdict(), found.verdict());
+    }
 }
 
 /// What holds of every inspection: it is the same every time, in order, and each finding has a rule.
