@@ -165,6 +165,10 @@ pub(crate) const LINE: usize = 64 * 1024;
 /// Bytes of Python source. The longest files of models that bring code along have some two hundred thousand.
 pub(crate) const SOURCE: usize = 2 * 1024 * 1024;
 
+/// Words of a logical line of Python that are looked at together. Tables of numbers have some ten thousand; the rest of a
+/// longer line is looked at as another.
+pub(crate) const SOURCE_WORDS: usize = 200_000;
+
 /// Values that a YAML document stands for when nothing is shared, however small it is; and for each that is written.
 pub(crate) const YAML_VALUES: u64 = 1_000_000;
 pub(crate) const YAML_RATIO: u64 = 100;
