@@ -42,6 +42,12 @@ static EXPECTED: &[Expected] = &[
     },
     Expected { extensions: &["safetensors"], formats: &[Safetensors], strict: true, pickle: false },
     Expected { extensions: &["gguf"], formats: &[Gguf], strict: true, pickle: false },
+    Expected {
+        extensions: &["json"],
+        formats: &[Json, Tokenizer, XgboostJson, Notebook],
+        strict: false,
+        pickle: false,
+    },
     Expected { extensions: &["onnx"], formats: &[Onnx], strict: true, pickle: false },
     Expected { extensions: &["npy"], formats: &[Npy], strict: true, pickle: false },
     Expected { extensions: &["npz"], formats: &[Npz], strict: true, pickle: false },
