@@ -13,8 +13,8 @@ mod sigstore;
 pub use attestations::{attestation, feed, value};
 pub use documents::{bundle, json, path, statement};
 pub use inspection::{
-    inspect_coreml, inspect_file, inspect_onnx, inspect_paddle, inspect_pickle, inspect_tensorflow, inspect_tflite,
-    inspect_xml,
+    inspect_coreml, inspect_file, inspect_onnx, inspect_paddle, inspect_pickle, inspect_tensorflow,
+    inspect_tflite, inspect_xml,
 };
 pub use keys::{der, pem};
 pub use manifest::manifest;

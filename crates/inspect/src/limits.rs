@@ -90,6 +90,9 @@ pub(crate) const CALLS: usize = 20_000;
 /// byte may take sixteen.
 pub(crate) const MODEL_TEXT: usize = 2 * 1024 * 1024;
 
+/// Bytes of a graph as text. TensorFlow itself reads no message of more than two gigabytes; people write such by hand.
+pub(crate) const GRAPH_TEXT: usize = 16 * 1024 * 1024;
+
 /// Bytes of a tag, a text or anything else in XML that is held at once. Weights in PMML are lines of some kilobytes.
 pub(crate) const XML_EVENT: u64 = 8 * 1024 * 1024;
 

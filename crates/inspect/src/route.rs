@@ -80,6 +80,7 @@ static FORMATS: &[&dyn Format] = &[
     &xml::Xml,
     &tensorflow::checkpoint::Index,
     &tensorflow::checkpoint::Data,
+    &tensorflow::text::Text,
     &tensorrt::Engine,
     &paddle::Parameters,
     // These have no mark.
