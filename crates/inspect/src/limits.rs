@@ -112,6 +112,9 @@ pub(crate) const TFLITE_BUFFERS: u64 = 2_000_000;
 /// Constants of an OpenVINO description whose places are compared.
 pub(crate) const CONSTANTS: usize = 1_000_000;
 
+/// Parts of a file of Core ML's weights that are looked at.
+pub(crate) const WEIGHTS: u64 = 1_000_000;
+
 /// Bytes of one block of a TensorFlow checkpoint's index. The writer ends them at 256 KiB; one entry may go beyond.
 pub(crate) const CHECKPOINT_BLOCK: u64 = 16 * 1024 * 1024;
 

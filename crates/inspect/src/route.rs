@@ -3,7 +3,7 @@
 mod expect;
 
 use crate::{
-    compress, executorch, npy, paddle,
+    compress, coreml, executorch, npy, paddle,
     pickle::{self, Globals, Likeness, Loader},
     protobuf,
     scan::{Content, Halt, Scan},
@@ -82,6 +82,7 @@ static FORMATS: &[&dyn Format] = &[
     &tensorflow::checkpoint::Data,
     &tensorflow::text::Text,
     &tensorrt::Engine,
+    &coreml::weights::Weights,
     &paddle::Parameters,
     // These have no mark.
     &protobuf::Protobuf,

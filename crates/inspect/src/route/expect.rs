@@ -34,6 +34,7 @@ static EXPECTED: &[Expected] = &[
             Gguf,
             Safetensors,
             TensorflowGraph,
+            Coreml,
             Unknown,
         ],
         strict: false,
