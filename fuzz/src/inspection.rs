@@ -150,6 +150,7 @@ pub fn inspect_tensorflow(data: &[u8]) {
     look("keras_metadata.pb", data);
     look("graph.pb", data);
     look("variables.index", data);
+    look("graph.pbtxt", data);
 }
 
 /// TensorFlow Lite and ExecuTorch, which are flatbuffers both.

@@ -195,6 +195,9 @@ pub(crate) const CALLS: usize = 20_000;
 /// byte may take sixteen.
 pub(crate) const MODEL_TEXT: usize = 2 * 1024 * 1024;
 
+/// Bytes of a graph as text. TensorFlow itself reads no message of more than two gigabytes; people write such by hand.
+pub(crate) const GRAPH_TEXT: usize = 16 * 1024 * 1024;
+
 /// Bytes of a tag, a text or anything else in XML that is held at once. Weights in PMML are lines of some kilobytes.
 pub(crate) const XML_EVENT: u64 = 8 * 1024 * 1024;
 
@@ -213,6 +216,9 @@ pub(crate) const TFLITE_BUFFERS: u64 = 2_000_000;
 
 /// Constants of an OpenVINO description whose places are compared.
 pub(crate) const CONSTANTS: usize = 1_000_000;
+
+/// Parts of a file of Core ML's weights that are looked at.
+pub(crate) const WEIGHTS: u64 = 1_000_000;
 
 /// Bytes of one block of a TensorFlow checkpoint's index. The writer ends them at 256 KiB; one entry may go beyond.
 pub(crate) const CHECKPOINT_BLOCK: u64 = 16 * 1024 * 1024;

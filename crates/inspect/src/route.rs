@@ -3,7 +3,7 @@
 mod expect;
 
 use crate::{
-    boost, compress, executorch, flax, gguf, hdf5, jinja, json, lfs, media, native, npy, paddle,
+    boost, compress, coreml, executorch, flax, gguf, hdf5, jinja, json, lfs, media, native, npy, paddle,
     pickle::{self, Globals, Likeness, Loader},
     protobuf, rdata, requirements, safetensors,
     scan::{Content, Halt, Scan},
@@ -106,6 +106,8 @@ static FORMATS: &[&dyn Format] = &[
     // These have no mark.
     &tensorflow::checkpoint::Index,
     &tensorflow::checkpoint::Data,
+    &tensorflow::text::Text,
+    &coreml::weights::Weights,
     &paddle::Parameters,
     &protobuf::Protobuf,
     // Its mark is the weakest.

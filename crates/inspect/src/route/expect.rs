@@ -35,6 +35,7 @@ static EXPECTED: &[Expected] = &[
             Ggml,
             Safetensors,
             TensorflowGraph,
+            Coreml,
             Unknown,
         ],
         strict: false,
