@@ -17,6 +17,8 @@
 //! | `compress` | compressed streams, always bounded, never held whole |
 //! | `zip`, `tar`, `sevenz` | archives, read as their loaders read them |
 //! | `hdf5`, `keras` | HDF5 files, and Keras' configurations in them and in its archives |
+//! | `flax`, `rdata`, `torch7` | MessagePack of Flax, R's serialisation, Torch7 |
+//! | `fields` | `Source`: a stream whose fields are taken one after the other |
 //! | `npy`, `torch` | NumPy's and PyTorch's files |
 //! | `json` | JSON of any size, and `json::Kind`: what is written in it |
 //!
@@ -29,18 +31,22 @@
 
 mod bytes;
 mod compress;
+mod fields;
+mod flax;
 mod hdf5;
 mod json;
 mod keras;
 mod limits;
 mod npy;
 mod pickle;
+mod rdata;
 mod route;
 mod rule;
 mod scan;
 mod sevenz;
 mod tar;
 mod torch;
+mod torch7;
 mod zip;
 
 pub use bytes::{Bytes, FileBytes, Input, RangeStream, ReadError, Stream};

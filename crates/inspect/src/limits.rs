@@ -117,6 +117,12 @@ pub(crate) const HDF5_FREE: u64 = 256 * 1024 * 1024;
 /// Bytes of a 7z archive's header. Two hundred thousand members at eighty bytes.
 pub(crate) const SEVENZ_HEADER: u64 = 16 * 1024 * 1024;
 
+/// Levels of MessagePack. Its own reader for Python stops at 511.
+pub(crate) const MSGPACK_DEPTH: usize = 511;
+
+/// Levels of R's serialisation. R itself stops at some five thousand.
+pub(crate) const R_DEPTH: usize = 10_000;
+
 rules! {
     NESTED = "LIM001" "nested-too-deep" Suspicious:
         "Archives lie in archives deeper than is inspected." =>
@@ -175,4 +181,10 @@ rules! {
     HDF5_TOO_MUCH = "LIM040" "hdf5-work" Unknown:
         "Following the structures of the HDF5 file takes more reading than any honest file does; the rest was not inspected." =>
         "Write the file anew with the defaults of h5py.";
+    MSGPACK_TOO_DEEP = "LIM041" "msgpack-depth" Malformed:
+        "Values of MessagePack lie in one another deeper than readers follow." =>
+        "Do not load it: the reader's stack may overflow.";
+    R_TOO_DEEP = "LIM042" "r-depth" Malformed:
+        "Values of R lie in one another deeper than R follows." =>
+        "Do not load it: the reader's stack may overflow.";
 }

@@ -3,10 +3,11 @@
 mod expect;
 
 use crate::{
-    compress, hdf5, json, npy,
+    compress, flax, hdf5, json, npy,
     pickle::{self, Globals, Likeness, Loader},
+    rdata,
     scan::{Content, Halt, Scan},
-    sevenz, tar, zip,
+    sevenz, tar, torch7, zip,
 };
 use modelseal_core::inspection::{Capability, FileFormat};
 
@@ -77,6 +78,9 @@ static FORMATS: &[&dyn Format] = &[
     &hdf5::Hdf5,
     &sevenz::SevenZip,
     &sevenz::OtherArchive,
+    &rdata::RData,
+    &torch7::Torch7,
+    &flax::Flax,
     &json::Json,
     // The last: its mark is the weakest.
     &Pickle,

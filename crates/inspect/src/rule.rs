@@ -53,6 +53,9 @@ pub fn all() -> Vec<&'static Rule> {
         crate::hdf5::rules::TABLE,
         crate::keras::rules::TABLE,
         crate::sevenz::rules::TABLE,
+        crate::flax::rules::TABLE,
+        crate::torch7::rules::TABLE,
+        crate::rdata::rules::TABLE,
         crate::json::rules::TABLE,
     ];
     let mut all: Vec<&'static Rule> = tables.iter().copied().flatten().copied().collect();

@@ -51,6 +51,9 @@ const FORMATS: &[&str] = &[
     "hdf5",
     "keras",
     "keras-h5",
+    "7z",
+    "flax",
+    "torch7",
     "raw",
 ];
 
