@@ -574,7 +574,7 @@ mod tests {
         assert_eq!(told.len(), 14);
         assert_eq!(told[1], "Name aé 2");
         assert_eq!(told[4], "Number -2.5e+3 17");
-        assert_eq!(told[11], "Text 😀\n 51");
+        assert_eq!(told[11], "Text 😀\n 50");
         assert_eq!(odd, Oddities::default());
     }
 
