@@ -19,7 +19,7 @@
 //! | `hdf5`, `keras` | HDF5 files, and Keras' configurations in them and in its archives |
 //! | `flax`, `rdata`, `torch7` | MessagePack of Flax, R's serialisation, Torch7 |
 //! | `fields` | `Source`: a stream whose fields are taken one after the other |
-//! | `npy`, `torch` | NumPy's and PyTorch's files |
+//! | `npy`, `torch`, `torchserve`, `skops` | NumPy's and PyTorch's files, TorchServe's archives, skops |
 //! | `json` | JSON of any size, and `json::Kind`: what is written in it |
 //!
 //! To add a format: a file with a reader that implements `route::Format`, a table of its rules, and a line each in
@@ -44,9 +44,11 @@ mod route;
 mod rule;
 mod scan;
 mod sevenz;
+mod skops;
 mod tar;
 mod torch;
 mod torch7;
+mod torchserve;
 mod zip;
 
 pub use bytes::{Bytes, FileBytes, Input, RangeStream, ReadError, Stream};

@@ -123,6 +123,9 @@ pub(crate) const MSGPACK_DEPTH: usize = 511;
 /// Levels of R's serialisation. R itself stops at some five thousand.
 pub(crate) const R_DEPTH: usize = 10_000;
 
+/// Bytes of one source file in an archive that are looked at.
+pub(crate) const CODE: usize = 1024 * 1024;
+
 rules! {
     NESTED = "LIM001" "nested-too-deep" Suspicious:
         "Archives lie in archives deeper than is inspected." =>

@@ -56,6 +56,8 @@ pub fn all() -> Vec<&'static Rule> {
         crate::flax::rules::TABLE,
         crate::torch7::rules::TABLE,
         crate::rdata::rules::TABLE,
+        crate::skops::rules::TABLE,
+        crate::torchserve::rules::TABLE,
         crate::json::rules::TABLE,
     ];
     let mut all: Vec<&'static Rule> = tables.iter().copied().flatten().copied().collect();

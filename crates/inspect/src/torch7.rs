@@ -13,10 +13,10 @@ pub(crate) mod rules {
     use crate::rule::rules;
 
     rules! {
-        TORCH7 = "T7X001" "torch7" Suspicious:
+        TORCH7 = "LUA001" "torch7" Suspicious:
             "Torch7 loads any Lua object, functions as bytecode among them; what the file holds was not followed." =>
             "Convert the weights to safetensors on a machine that may be lost.";
-        FUNCTION = "T7X002" "torch7-class" Suspicious:
+        FUNCTION = "LUA002" "torch7-class" Suspicious:
             "The first object is of a class that is none of Torch's own." =>
             "Do not load it.";
     }
@@ -83,12 +83,12 @@ mod tests {
         for data in [&text[..], numbers] {
             let found = look("model.bin", data);
             assert_eq!((found.format, found.verdict()), (FileFormat::Torch7, Verdict::Suspicious));
-            assert_eq!(found.findings.iter().filter(|finding| finding.rule.as_str() == "T7X002").count(), 0);
+            assert_eq!(found.findings.iter().filter(|finding| finding.rule.as_str() == "LUA002").count(), 0);
             for end in 1..data.len() {
                 look("model.t7", &data[..end]);
             }
         }
         let found = look("model.t7", b"4\n1\n3\nV 1\n17\nos.execute\n");
-        assert!(found.findings.iter().any(|finding| finding.rule.as_str() == "T7X002"));
+        assert!(found.findings.iter().any(|finding| finding.rule.as_str() == "LUA002"));
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     keras, limits, npy,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
-    torch,
+    skops, torch, torchserve,
 };
 pub(crate) use directory::{Directory, Entry};
 use modelseal_core::inspection::{Capability, FileFormat};
@@ -84,7 +84,13 @@ pub(crate) trait Kind: Sync {
 }
 
 /// All of them; the first that claims an archive gets it.
-static KINDS: &[&dyn Kind] = &[&keras::KerasZip, &torch::TorchZip, &npy::Npz];
+static KINDS: &[&dyn Kind] = &[
+    &keras::KerasZip,
+    &skops::Skops,
+    &torchserve::TorchServe,
+    &torch::TorchZip,
+    &npy::Npz,
+];
 
 /// The door from `route`.
 pub(crate) struct Zip;

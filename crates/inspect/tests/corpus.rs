@@ -54,6 +54,8 @@ const FORMATS: &[&str] = &[
     "7z",
     "flax",
     "torch7",
+    "skops",
+    "torchserve",
     "raw",
 ];
 

@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(dangerous_name(b"...\xda\x04open\xda\x01x"), Some("open"));
         assert_eq!(dangerous_name(b"s\x06\0\0\0systemx"), Some("system"));
         assert_eq!(dangerous_name(b"\xfa\x10import os, sys; "), Some("os"));
-        assert_eq!(dangerous_name(b"\xda\x02tf\xda\x04mathz\x03sys_"), None);
+        assert_eq!(dangerous_name(b"\xda\x02tf\xda\x04mathz\x04sys_"), None);
     }
 
     #[test]
