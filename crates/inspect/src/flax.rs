@@ -300,7 +300,10 @@ mod tests {
         assert_eq!(found(b"\x81\xa1a\x01\x01"), ["FLX002"]);
         assert_eq!(found(b"\x81\xa1a\xd4\x05\x00"), ["FLX004"]);
         assert_eq!(found(b"\x81\xaa__reduce__\x01"), ["FLX005"]);
-        assert_eq!(found(b"\x81\xa1a\xc4\x1b\x80\x04\x8c\x08builtins\x8c\x04eval\x93\x8c\x031+1\x85R."), ["FLX005"]);
+        assert_eq!(
+            found(b"\x81\xa1a\xc4\x1b\x80\x04\x8c\x08builtins\x8c\x04eval\x93\x8c\x031+1\x85R."),
+            ["FLX005"]
+        );
         assert_eq!(found(b"\xdf\xff\xff\xff\xff"), ["FLX001"]);
         assert_eq!(found(&b"\x91".repeat(100_000)), ["LIM041"]);
     }

@@ -314,12 +314,7 @@ impl Walk<'_> {
     }
 }
 
-fn inspect_attribute(
-    attribute: &Attribute,
-    path: &str,
-    at: u64,
-    scan: &mut Scan<'_>,
-) -> Result<(), Problem> {
+fn inspect_attribute(attribute: &Attribute, path: &str, at: u64, scan: &mut Scan<'_>) -> Result<(), Problem> {
     let Some(value) = &attribute.value else { return Ok(()) };
     let end = value.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
     let value = value.get(..end).unwrap_or_default();

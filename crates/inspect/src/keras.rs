@@ -163,8 +163,8 @@ fn is_weights(directory: &Directory) -> bool {
 /// Whether a member is named like code, or like what runs code when it is loaded.
 fn is_code(name: &str) -> bool {
     const CODE: [&str; 18] = [
-        "py", "pyc", "pyo", "pyd", "pyx", "ipynb", "so", "dll", "dylib", "exe", "sh", "bat", "ps1", "js", "jar",
-        "pkl", "pickle", "joblib",
+        "py", "pyc", "pyo", "pyd", "pyx", "ipynb", "so", "dll", "dylib", "exe", "sh", "bat", "ps1", "js",
+        "jar", "pkl", "pickle", "joblib",
     ];
     let end = name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_ascii_lowercase());
     CODE.contains(&end.as_str())

@@ -216,7 +216,12 @@ impl<S: Stream> Walk<S> {
             }
             238 => 3,
             21 => {
-                scan.find_about(&rules::CODE, at, "bytecode", "bytecode, behind which nothing is followed".to_owned());
+                scan.find_about(
+                    &rules::CODE,
+                    at,
+                    "bytecode",
+                    "bytecode, behind which nothing is followed".to_owned(),
+                );
                 return Ok(Next::End);
             }
             other => {

@@ -212,7 +212,10 @@ fn inspect_members(
         for &size in sizes {
             let member = with_data.next();
             unnamed |= member.is_none();
-            named.push((member.map_or_else(|| "a member without a name".to_owned(), |member| member.name), size));
+            named.push((
+                member.map_or_else(|| "a member without a name".to_owned(), |member| member.name),
+                size,
+            ));
         }
         if !named.is_empty() {
             let allowance = Allowance::of(scan);

@@ -191,7 +191,8 @@ fn one(loader: &str, module: &str, class: &str, value: &Value, scan: &mut Scan<'
         }
         _ => {}
     }
-    if matches!(loader, "JsonNode" | "SliceNode") && module == "builtins" || holds_data(loader, module, class) {
+    if matches!(loader, "JsonNode" | "SliceNode") && module == "builtins" || holds_data(loader, module, class)
+    {
         return;
     }
     scan.contents.add_name(|contents| &mut contents.globals, &name);
@@ -209,7 +210,11 @@ fn one(loader: &str, module: &str, class: &str, value: &Value, scan: &mut Scan<'
 fn holds_data(loader: &str, module: &str, class: &str) -> bool {
     match loader {
         "PartialNode" => (module, class) == ("functools", "partial"),
-        "NdArrayNode" | "MaskedArrayNode" | "SparseMatrixNode" | "RandomStateNode" | "RandomGeneratorNode" => {
+        "NdArrayNode"
+        | "MaskedArrayNode"
+        | "SparseMatrixNode"
+        | "RandomStateNode"
+        | "RandomGeneratorNode" => {
             let first = module.split('.').next().unwrap_or_default();
             matches!(first, "numpy" | "scipy") && !class.starts_with('_')
         }
@@ -219,7 +224,8 @@ fn holds_data(loader: &str, module: &str, class: &str) -> bool {
         }
         "TypeNode" | "ObjectNode" => {
             module == "builtins" && matches!(class, "NoneType" | "type" | "ellipsis")
-                || module == "numpy" && class.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+                || module == "numpy"
+                    && class.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
                     && ["int", "uint", "float", "complex", "bool", "str", "bytes", "object", "void"]
                         .iter()
                         .any(|prefix| class.starts_with(prefix))

@@ -3,6 +3,8 @@
 
 mod directory;
 mod member;
+#[cfg(test)]
+pub(crate) mod stored;
 
 use crate::{
     bytes::Input,
@@ -84,13 +86,8 @@ pub(crate) trait Kind: Sync {
 }
 
 /// All of them; the first that claims an archive gets it.
-static KINDS: &[&dyn Kind] = &[
-    &keras::KerasZip,
-    &skops::Skops,
-    &torchserve::TorchServe,
-    &torch::TorchZip,
-    &npy::Npz,
-];
+static KINDS: &[&dyn Kind] =
+    &[&keras::KerasZip, &skops::Skops, &torchserve::TorchServe, &torch::TorchZip, &npy::Npz];
 
 /// The door from `route`.
 pub(crate) struct Zip;

@@ -99,14 +99,16 @@ impl<'a> File<'a> {
 
     /// Reads `len` bytes at `address`.
     pub(super) fn read(&self, address: u64, len: u64) -> Result<Vec<u8>, Problem> {
-        let part = self.input.slice(address, len).ok_or(Problem::Broken("an address leads beyond the file"))?;
+        let part =
+            self.input.slice(address, len).ok_or(Problem::Broken("an address leads beyond the file"))?;
         if len > limits::HDF5_BLOCK {
             return Err(Problem::Bound("a block is larger than any that describes data"));
         }
         // Each read costs, also when it is short.
         let left = self.left.get().checked_sub(len.max(16));
         self.left.set(left.ok_or(Problem::Bound("its parts are read again and again"))?);
-        let wanted = usize::try_from(len).map_err(|_| Problem::Broken("a block is larger than any memory"))?;
+        let wanted =
+            usize::try_from(len).map_err(|_| Problem::Broken("a block is larger than any memory"))?;
         part.read_some(0, wanted).map_err(Problem::of)
     }
 

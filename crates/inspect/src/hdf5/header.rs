@@ -106,7 +106,8 @@ fn push(
 ) -> Result<(), Problem> {
     if kind == CONTINUATION {
         let mut cursor = Cursor::new(data);
-        let address = file.address(&mut cursor)?.ok_or(Problem::Broken("an object header goes on nowhere"))?;
+        let address =
+            file.address(&mut cursor)?.ok_or(Problem::Broken("an object header goes on nowhere"))?;
         blocks.add(address, file.length(&mut cursor)?);
     }
     messages.push(Message {

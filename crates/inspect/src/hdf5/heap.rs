@@ -60,7 +60,9 @@ pub(super) fn global(file: &File<'_>, address: u64, index: u32) -> Result<Vec<u8
             return file.read(place + object, len);
         }
         let step = len.checked_next_multiple_of(8).and_then(|len| len.checked_add(object));
-        at = step.and_then(|step| at.checked_add(step)).ok_or(Problem::Broken("a global heap does not end"))?;
+        at = step
+            .and_then(|step| at.checked_add(step))
+            .ok_or(Problem::Broken("a global heap does not end"))?;
     }
     Err(Problem::Broken("a value is not in its global heap"))
 }

@@ -197,7 +197,8 @@ pub(super) fn elements(file: &File<'_>, data: &[u8]) -> Result<u64, Problem> {
     let mut count = u64::from(kind != 2);
     for _ in 0..rank {
         let dimension = file.length(&mut cursor)?;
-        count = count.checked_mul(dimension).ok_or(Problem::Broken("a shape has more elements than can be"))?;
+        count =
+            count.checked_mul(dimension).ok_or(Problem::Broken("a shape has more elements than can be"))?;
     }
     Ok(count)
 }

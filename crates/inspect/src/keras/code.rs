@@ -124,16 +124,12 @@ pub(super) fn dangerous_name(code: &[u8]) -> Option<&'static str> {
         let text = std::str::from_utf8(text).ok()?;
         let words = || text.split(|c: char| !c.is_alphanumeric() && c != '_');
         // Of a constant text, only what reads like a call or an import counts.
-        if text.len() <= 64 {
-            DANGEROUS.iter().find(|name| **name == text)
-        } else {
-            None
-        }
-        .or_else(|| {
-            let reads = text.contains("import ") || text.contains('(');
-            DANGEROUS.iter().find(|name| reads && words().any(|word| word == **name))
-        })
-        .copied()
+        if text.len() <= 64 { DANGEROUS.iter().find(|name| **name == text) } else { None }
+            .or_else(|| {
+                let reads = text.contains("import ") || text.contains('(');
+                DANGEROUS.iter().find(|name| reads && words().any(|word| word == **name))
+            })
+            .copied()
     })
 }
 

@@ -27,8 +27,17 @@ enum Reach {
 }
 
 /// Parts of Keras whose functions reach files or the network, or switch off what protects.
-const REACHING: [&str; 9] =
-    ["utils", "saving", "config", "datasets", "callbacks", "export", "applications", "preprocessing", "legacy"];
+const REACHING: [&str; 9] = [
+    "utils",
+    "saving",
+    "config",
+    "datasets",
+    "callbacks",
+    "export",
+    "applications",
+    "preprocessing",
+    "legacy",
+];
 /// Functions and classes of Keras, wherever they are exported, that do.
 const REACHING_NAMES: [&str; 19] = [
     "TFSMLayer",
@@ -87,7 +96,12 @@ impl Walk {
                 }
                 Ok(())
             }
-            Value::Array(array) => array.items.iter().try_for_each(|item| self.value(key, item, scan)),
+            Value::Array(array) => {
+                // Words of a vocabulary may look like anything.
+                let words = VOCABULARIES.contains(&key);
+                let mut others = array.items.iter().filter(|item| !words || item.as_str().is_none());
+                others.try_for_each(|item| self.value(key, item, scan))
+            }
             Value::Text(text) => self.text(key, text, scan),
             _ => Ok(()),
         }
@@ -199,7 +213,15 @@ impl Walk {
     /// A function of TensorFlow that a layer calls.
     fn operator(&self, name: &str, scan: &mut Scan<'_>) {
         const COMPUTING: [&str; 10] = [
-            "math.", "nn.", "linalg.", "__operators__.", "strings.", "image.", "signal.", "bitwise.", "sparse.",
+            "math.",
+            "nn.",
+            "linalg.",
+            "__operators__.",
+            "strings.",
+            "image.",
+            "signal.",
+            "bitwise.",
+            "sparse.",
             "ragged.",
         ];
         const FILES: [&str; 9] =
@@ -251,11 +273,51 @@ impl Walk {
 
 /// Functions of TensorFlow that only compute, beside those that Keras has as well.
 const PLAIN: [&str; 45] = [
-    "AddV2", "BatchMatMulV2", "BiasAdd", "ConcatV2", "Const", "Fill", "GatherV2", "MatMul", "Mul", "Neg", "Pack",
-    "Pow", "RealDiv", "Shape", "StridedSlice", "Sub", "boolean_mask", "broadcast_to", "clip_by_value", "concat",
-    "constant", "cumsum", "equal", "expand_dims", "fill", "gather", "gather_nd", "get_static_value", "greater",
-    "identity", "less", "norm", "one_hot", "pad", "pow", "range", "rank", "reverse", "sequence_mask", "stop_gradient",
-    "strided_slice", "tensor_scatter_nd_update", "tensordot", "unstack", "convert_to_tensor",
+    "AddV2",
+    "BatchMatMulV2",
+    "BiasAdd",
+    "ConcatV2",
+    "Const",
+    "Fill",
+    "GatherV2",
+    "MatMul",
+    "Mul",
+    "Neg",
+    "Pack",
+    "Pow",
+    "RealDiv",
+    "Shape",
+    "StridedSlice",
+    "Sub",
+    "boolean_mask",
+    "broadcast_to",
+    "clip_by_value",
+    "concat",
+    "constant",
+    "cumsum",
+    "equal",
+    "expand_dims",
+    "fill",
+    "gather",
+    "gather_nd",
+    "get_static_value",
+    "greater",
+    "identity",
+    "less",
+    "norm",
+    "one_hot",
+    "pad",
+    "pow",
+    "range",
+    "rank",
+    "reverse",
+    "sequence_mask",
+    "stop_gradient",
+    "strided_slice",
+    "tensor_scatter_nd_update",
+    "tensordot",
+    "unstack",
+    "convert_to_tensor",
 ];
 
 fn operator_of(config: &Value) -> String {
@@ -265,7 +327,8 @@ fn operator_of(config: &Value) -> String {
     }
     let text = node.and_then(Value::as_str).unwrap_or_default();
     let after = text.split_once("op\":").or_else(|| text.split_once("op:")).map_or("", |(_, after)| after);
-    let name: String = after.trim_start_matches([' ', '"']).chars().take_while(|c| c.is_alphanumeric()).collect();
+    let name: String =
+        after.trim_start_matches([' ', '"']).chars().take_while(|c| c.is_alphanumeric()).collect();
     if name.is_empty() { "an unnamed operator".to_owned() } else { name }
 }
 
@@ -275,10 +338,12 @@ fn name_of(value: &Value) -> &str {
 
 /// What lies inside Keras' own package.
 fn of_keras(module: &str) -> Option<&str> {
-    ["keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "tf.keras"].iter().find_map(|package| {
-        let rest = module.strip_prefix(package)?;
-        (rest.is_empty() || rest.starts_with('.')).then_some(rest)
-    })
+    ["keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "tf.keras"].iter().find_map(
+        |package| {
+            let rest = module.strip_prefix(package)?;
+            (rest.is_empty() || rest.starts_with('.')).then_some(rest)
+        },
+    )
 }
 
 /// Whether the name is known to be dangerous in Python.

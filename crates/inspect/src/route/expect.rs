@@ -51,7 +51,12 @@ static EXPECTED: &[Expected] = &[
     Expected { extensions: &["nemo"], formats: &[Nemo, Gzip], strict: false, pickle: false },
     Expected { extensions: &["t7"], formats: &[Torch7], strict: false, pickle: false },
     Expected { extensions: &["msgpack"], formats: &[Flax], strict: false, pickle: false },
-    Expected { extensions: &["rds", "rda", "rdata"], formats: &[RData, Gzip, Bzip2, Xz], strict: false, pickle: false },
+    Expected {
+        extensions: &["rds", "rda", "rdata"],
+        formats: &[RData, Gzip, Bzip2, Xz],
+        strict: false,
+        pickle: false,
+    },
     Expected { extensions: &["7z"], formats: &[SevenZip], strict: false, pickle: false },
     Expected { extensions: &["gz", "tgz"], formats: &[Gzip], strict: false, pickle: false },
     Expected { extensions: &["bz2"], formats: &[Bzip2], strict: false, pickle: false },

@@ -126,7 +126,8 @@ impl Coder {
                 if bits > 40 {
                     return Err(broken());
                 }
-                let dictionary = if bits == 40 { u64::MAX } else { (2 | u64::from(bits & 1)) << (bits / 2 + 11) };
+                let dictionary =
+                    if bits == 40 { u64::MAX } else { (2 | u64::from(bits & 1)) << (bits / 2 + 11) };
                 Box::new(Lzma2Reader::new(inner, window(dictionary, size)?, None))
             }
             0x03_0101 => {

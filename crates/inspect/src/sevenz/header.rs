@@ -90,7 +90,8 @@ impl Streams {
             }
         }
         if streams.sizes.is_empty() {
-            streams.sizes = streams.folders.iter().map(|folder| folder.size().into_iter().collect()).collect();
+            streams.sizes =
+                streams.folders.iter().map(|folder| folder.size().into_iter().collect()).collect();
         }
         Ok(streams)
     }
@@ -189,7 +190,8 @@ impl Streams {
                 return Err(Problem::Broken("the header has a part that there is not"));
             }
             // A folder's only member has the folder's checksum.
-            let own = self.folders.iter().zip(&counts).filter(|(folder, count)| **count != 1 || !folder.has_sum);
+            let own =
+                self.folders.iter().zip(&counts).filter(|(folder, count)| **count != 1 || !folder.has_sum);
             let own: u64 = own.map(|(_, &count)| count).sum();
             fields.sums(usize::try_from(own).unwrap_or(usize::MAX))?;
             next = fields.number()?;
@@ -231,7 +233,11 @@ fn files(fields: &mut Fields<'_>) -> Result<Vec<Member>, Problem> {
         }
     }
     let members = empty.iter().enumerate().map(|(at, empty)| Member {
-        name: names.get(at).filter(|name| !name.is_empty()).cloned().unwrap_or_else(|| format!("member {at}")),
+        name: names
+            .get(at)
+            .filter(|name| !name.is_empty())
+            .cloned()
+            .unwrap_or_else(|| format!("member {at}")),
         has_data: !empty,
     });
     Ok(members.collect())
