@@ -78,8 +78,39 @@ def samples():
             yield file.name, file.read_bytes()
 
 
+def parsers():
+    """Files for the targets that read one format each: by what their names end with."""
+    tests = FUZZ.parent / "crates" / "inspect" / "testdata"
+    found = [(file.name, file.read_bytes()) for file in sorted(tests.rglob("*")) if file.is_file()]
+    targets = {"h5": "inspect_hdf5", "hdf5": "inspect_hdf5", "7z": "inspect_seven_zip", "msgpack": "inspect_flax", "rds": "inspect_r_data"}
+    for name, data in [*found, *samples()]:
+        target = targets.get(name.rsplit(".", 1)[-1])
+        if target:
+            yield target, data
+        members = {"keras": ("config.json", "inspect_keras"), "skops": ("schema.json", "inspect_skops")}
+        if name.rsplit(".", 1)[-1] in members and zipfile.is_zipfile(io.BytesIO(data)):
+            member, target = members[name.rsplit(".", 1)[-1]]
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                if member in archive.namelist():
+                    yield target, archive.read(member)
+    # Kinds of R's values, each with what follows; a list of two numbers; a promise and a closure.
+    for numbers in [[0xFE], [13, 1, 7], [14, 1, 0, 0], [16, 1, 9, 1], [19, 1, 0xFE], [24, 4, 0], [5, 0xFE, 0xFE], [3, 0xFE, 0xFE],
+                    [6, 1, 9, 0xFFFFFFFF, 0xFE], [4, 0, 0xFE, 0xFE, 0xFE, 0xFE], [22, 0xFE, 0xFE], [0x213, 1, 13, 1, 1, 2, 0xFE, 0xFE]]:
+        yield "inspect_r_data", b"".join(number.to_bytes(4, "big") for number in numbers)
+    for name, module in [("list", "builtins"), ("system", "os"), ("LogisticRegression", "sklearn.linear_model._logistic")]:
+        for loader in ["ListNode", "ObjectNode", "FunctionNode", "MethodNode", "OperatorFuncNode"]:
+            node = {"__class__": name, "__module__": module, "__loader__": loader, "content": [], "file": "1.npy"}
+            yield "inspect_skops", json.dumps({**node, "content": {"func": "f", "obj": node}}).encode()
+            layer = {"class_name": name, "module": module, "config": {"name": loader, "vocabulary": "/a/b"}}
+            yield "inspect_keras", json.dumps({"class_name": "Model", "config": {"layers": [layer]}, "backend": "x"}).encode()
+    for kind, data in [(b"\xc4", b"\x01a"), (b"\xc7\x04\x01", b"\x93\x90\xa1a"), (b"\xd9", b"\x01a"), (b"\xdc", b"\0\x01\x01"), (b"\xcb", bytes(8))]:
+        for start in [b"\x81\xa1a", b"\x92\x01"]:
+            yield "inspect_flax", start + kind + data
+
+
 def seeds():
     """Pairs of target and bytes."""
+    yield from parsers()
     for data in models():
         yield "inspect_pickle", data
     for name, data in [*files(), *samples()]:

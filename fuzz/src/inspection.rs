@@ -1,7 +1,7 @@
 //! Files of models.
 
 use modelseal_core::{
-    inspection::{FileInspection, PickleTier, Severity, Verdict},
+    inspection::{FileInspection, PickleTier, RuleId, Severity, Verdict},
     path::ModelPath,
 };
 use modelseal_inspect::{Globals, inspect, rule, trace};
@@ -35,6 +35,84 @@ pub fn inspect_file(data: &[u8]) {
     };
     let name = String::from_utf8_lossy(name);
     look(if ModelPath::parse(&name).is_ok() { &name } else { "model.bin" }, data);
+}
+
+/// HDF5: what names other files is never clean.
+pub fn inspect_hdf5(data: &[u8]) {
+    let found = look("model.h5", data);
+    if !found.contents.external.is_empty() {
+        assert_ne!(found.verdict(), Verdict::Clean);
+    }
+}
+
+/// A model's configuration, alone and in an archive: the second adds nothing but what it says of itself.
+pub fn inspect_keras(data: &[u8]) {
+    let archive = stored(&[("metadata.json", b"{}"), ("config.json", data), ("model.weights.h5", b"")]);
+    let is_malicious = |found: FileInspection| {
+        let is_keras = |rule: RuleId| rule.as_str().starts_with("KER");
+        found.findings.iter().any(|finding| is_keras(finding.rule) && finding.severity == Severity::Malicious)
+    };
+    if is_malicious(look("model.json", data)) {
+        assert!(is_malicious(look("model.keras", &archive)));
+    }
+}
+
+/// 7z, with checksums made right: otherwise nothing behind them is reached.
+pub fn inspect_seven_zip(data: &[u8]) {
+    let mut data = data.to_vec();
+    if data.len() >= 32 {
+        data[..6].copy_from_slice(b"7z\xbc\xaf\x27\x1c");
+        let number = |at: usize| u64::from_le_bytes(data[at..at + 8].try_into().expect("eight bytes"));
+        let start = usize::try_from(number(12).saturating_add(32)).unwrap_or(usize::MAX);
+        let end = start.saturating_add(usize::try_from(number(20)).unwrap_or(usize::MAX));
+        if let Some(header) = data.get(start..end) {
+            let sum = crc(header);
+            data[28..32].copy_from_slice(&sum.to_le_bytes());
+        }
+        let sum = crc(&data[12..32]);
+        data[8..12].copy_from_slice(&sum.to_le_bytes());
+    }
+    look("model.7z", &data);
+}
+
+/// The description of objects in an archive of skops.
+pub fn inspect_skops(data: &[u8]) {
+    look("model.skops", &stored(&[("schema.json", data)]));
+}
+
+/// MessagePack.
+pub fn inspect_flax(data: &[u8]) {
+    look("model.msgpack", data);
+}
+
+/// R's serialisation, behind the first bytes that all have.
+pub fn inspect_r_data(data: &[u8]) {
+    look("model.rds", &[b"X\n\0\0\0\x02\0\x04\x03\0\0\x02\x03\0", data].concat());
+    look("model.rds", data);
+}
+
+/// A zip archive of these members, without compression.
+fn stored(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut archive, mut directory) = (Vec::new(), Vec::new());
+    for (name, content) in members {
+        let size = (content.len() as u32).to_le_bytes();
+        let fields: [&[u8]; 6] =
+            [&[20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0], &crc(content).to_le_bytes(), &size, &size, &[name.len() as u8, 0], &[0, 0]];
+        let fields = fields.concat();
+        let at = (archive.len() as u32).to_le_bytes();
+        directory.extend([b"PK\x01\x02\x14\0", &fields[..], &[0; 10], &at, name.as_bytes()].concat());
+        archive.extend([b"PK\x03\x04", &fields[..], name.as_bytes(), content].concat());
+    }
+    let (start, size) = (archive.len() as u32, directory.len() as u32);
+    let count = [members.len() as u8, 0];
+    let end = [b"PK\x05\x06\0\0\0\0", &count[..], &count, &size.to_le_bytes(), &start.to_le_bytes(), &[0, 0]].concat();
+    [archive, directory, end].concat()
+}
+
+fn crc(data: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(data);
+    crc.sum()
 }
 
 /// What holds of every inspection: it is the same every time, in order, and each finding has a rule.

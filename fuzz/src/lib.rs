@@ -12,7 +12,9 @@ mod sigstore;
 
 pub use attestations::{attestation, feed, value};
 pub use documents::{bundle, json, path, statement};
-pub use inspection::{inspect_file, inspect_pickle};
+pub use inspection::{
+    inspect_file, inspect_flax, inspect_hdf5, inspect_keras, inspect_pickle, inspect_r_data, inspect_seven_zip, inspect_skops,
+};
 pub use keys::{der, pem};
 pub use manifest::manifest;
 pub use policies::{matching, policy};
@@ -23,13 +25,19 @@ pub use sigstore::{log_entry, sigstore, timestamp, trusted_root};
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 19] = [
+pub const TARGETS: [(&str, Target); 25] = [
     ("attestation", attestation),
     ("bundle", bundle),
     ("der", der),
     ("feed", feed),
     ("inspect_file", inspect_file),
+    ("inspect_flax", inspect_flax),
+    ("inspect_hdf5", inspect_hdf5),
+    ("inspect_keras", inspect_keras),
     ("inspect_pickle", inspect_pickle),
+    ("inspect_r_data", inspect_r_data),
+    ("inspect_seven_zip", inspect_seven_zip),
+    ("inspect_skops", inspect_skops),
     ("json", json),
     ("log_entry", log_entry),
     ("manifest", manifest),
