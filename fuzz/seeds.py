@@ -104,7 +104,7 @@ def parsers():
             layer = {"class_name": name, "module": module, "config": {"name": loader, "vocabulary": "/a/b"}}
             yield "inspect_keras", json.dumps({"class_name": "Model", "config": {"layers": [layer]}, "backend": "x"}).encode()
     for kind, data in [(b"\xc4", b"\x01a"), (b"\xc7\x04\x01", b"\x93\x90\xa1a"), (b"\xd9", b"\x01a"), (b"\xdc", b"\0\x01\x01"), (b"\xcb", bytes(8))]:
-        for start in [b"\x81\xa1a", b"\x92\x01"]:
+        for start in [b"\x81\xa1a", b"\x92\x01", b""]:
             yield "inspect_flax", start + kind + data
 
 

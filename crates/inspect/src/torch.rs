@@ -79,6 +79,8 @@ impl Kind for TorchZip {
             "serialization_id",
             "archive_format",
             "byteorder",
+            "extern_modules",
+            "python_version",
         ];
         let of_torch = |entry: &Entry| marks.contains(&entry.leaf());
         let version = |entry: &Entry| entry.leaf() == "version" && entry.name.matches('/').count() == 1;
@@ -288,3 +290,6 @@ fn check_storages(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
