@@ -310,6 +310,6 @@ mod tests {
             ["FLX005"]
         );
         assert_eq!(found(b"\xdf\xff\xff\xff\xff"), ["FLX001"]);
-        assert_eq!(found(&b"\x91".repeat(100_000)), ["LIM041"]);
+        assert_eq!(found(&b"\x91".repeat(100_000)), ["LIM071"]);
     }
 }

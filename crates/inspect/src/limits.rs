@@ -181,13 +181,13 @@ rules! {
     JSON_TOO_LARGE = "LIM018" "json-size" Unknown:
         "The JSON takes more memory than is allowed; the rest was not inspected." =>
         "Split the file.";
-    HDF5_TOO_MUCH = "LIM040" "hdf5-work" Unknown:
+    HDF5_TOO_MUCH = "LIM070" "hdf5-work" Unknown:
         "Following the structures of the HDF5 file takes more reading than any honest file does; the rest was not inspected." =>
         "Write the file anew with the defaults of h5py.";
-    MSGPACK_TOO_DEEP = "LIM041" "msgpack-depth" Malformed:
+    MSGPACK_TOO_DEEP = "LIM071" "msgpack-depth" Malformed:
         "Values of MessagePack lie in one another deeper than readers follow." =>
         "Do not load it: the reader's stack may overflow.";
-    R_TOO_DEEP = "LIM042" "r-depth" Malformed:
+    R_TOO_DEEP = "LIM072" "r-depth" Malformed:
         "Values of R lie in one another deeper than R follows." =>
         "Do not load it: the reader's stack may overflow.";
 }
