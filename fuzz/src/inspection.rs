@@ -1,8 +1,7 @@
 //! Files of models.
 
 use modelseal_core::{
-    inspection::{FileFormat, FileInspection, PickleTier, Severity, Verdict},
-    inspection::{FileInspection, PickleTier, RuleId, Severity, Verdict},
+    inspection::{FileFormat, FileInspection, PickleTier, RuleId, Severity, Verdict},
     path::ModelPath,
 };
 use modelseal_inspect::{Globals, inspect, rule, trace};

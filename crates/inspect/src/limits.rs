@@ -305,9 +305,6 @@ rules! {
     SAFETENSORS_TOO_MANY = "LIM022" "safetensors-tensors" Unknown:
         "A safetensors file has more tensors than are read." =>
         "Split the file.";
-    HDF5_TOO_MUCH = "LIM040" "hdf5-work" Unknown:
-        "Following the structures of the HDF5 file takes more reading than any honest file does; the rest was not inspected." =>
-        "Write the file anew with the defaults of h5py.";
     TOO_DEEP_MESSAGES = "LIM041" "protobuf-depth" Malformed:
         "Messages of the model lie in one another deeper than any decoder follows." =>
         "Do not load it.";
@@ -338,10 +335,13 @@ rules! {
     TREE_TOO_LARGE = "LIM062" "tree-too-large" Unknown:
         "A tree has more nodes than are followed." =>
         "Grow smaller trees, or find out who made it and how.";
-    MSGPACK_TOO_DEEP = "LIM063" "msgpack-depth" Malformed:
+    HDF5_TOO_MUCH = "LIM070" "hdf5-work" Unknown:
+        "Following the structures of the HDF5 file takes more reading than any honest file does; the rest was not inspected." =>
+        "Write the file anew with the defaults of h5py.";
+    MSGPACK_TOO_DEEP = "LIM071" "msgpack-depth" Malformed:
         "Values of MessagePack lie in one another deeper than readers follow." =>
         "Do not load it: the reader's stack may overflow.";
-    R_TOO_DEEP = "LIM064" "r-depth" Malformed:
+    R_TOO_DEEP = "LIM072" "r-depth" Malformed:
         "Values of R lie in one another deeper than R follows." =>
         "Do not load it: the reader's stack may overflow.";
 }
