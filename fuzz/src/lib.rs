@@ -12,7 +12,10 @@ mod sigstore;
 
 pub use attestations::{attestation, feed, value};
 pub use documents::{bundle, json, path, statement};
-pub use inspection::{inspect_file, inspect_pickle};
+pub use inspection::{
+    inspect_boost, inspect_file, inspect_media, inspect_native, inspect_packages, inspect_pickle, inspect_source,
+    inspect_text, inspect_vocabulary, inspect_yaml,
+};
 pub use keys::{der, pem};
 pub use manifest::manifest;
 pub use policies::{matching, policy};
@@ -23,13 +26,21 @@ pub use sigstore::{log_entry, sigstore, timestamp, trusted_root};
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 19] = [
+pub const TARGETS: [(&str, Target); 27] = [
     ("attestation", attestation),
     ("bundle", bundle),
     ("der", der),
     ("feed", feed),
+    ("inspect_boost", inspect_boost),
     ("inspect_file", inspect_file),
+    ("inspect_media", inspect_media),
+    ("inspect_native", inspect_native),
+    ("inspect_packages", inspect_packages),
     ("inspect_pickle", inspect_pickle),
+    ("inspect_source", inspect_source),
+    ("inspect_text", inspect_text),
+    ("inspect_vocabulary", inspect_vocabulary),
+    ("inspect_yaml", inspect_yaml),
     ("json", json),
     ("log_entry", log_entry),
     ("manifest", manifest),
