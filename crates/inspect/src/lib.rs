@@ -17,6 +17,10 @@
 //! | `compress` | compressed streams, always bounded, never held whole |
 //! | `zip`, `tar` | archives, read as their loaders read them |
 //! | `npy`, `torch` | NumPy's and PyTorch's files |
+//! | `boost` | models of XGBoost, LightGBM and CatBoost |
+//! | `yaml`, `vocabulary`, `text` | configurations, vocabularies, and what people read |
+//! | `source`, `requirements`, `native` | code: scripts, lists of packages, programs |
+//! | `media`, `lfs` | pictures and documents; pointers and files of Git |
 //! | `json` | JSON of any size, and `json::Kind`: what is written in it |
 //! | `jinja` | chat templates |
 //!
