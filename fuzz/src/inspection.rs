@@ -98,7 +98,9 @@ pub fn inspect_yaml(data: &[u8]) {
 /// What holds of every inspection: it is the same every time, in order, and each finding has a rule.
 fn look(name: &str, data: &[u8]) -> FileInspection {
     let path = ModelPath::parse(name).expect("a name");
-    let look = || inspect(&path, &data.to_vec(), Globals::shipped()).expect("bytes in memory can be read").into_inner();
+    let look = || {
+        inspect(&path, &data.to_vec(), Globals::shipped()).expect("bytes in memory can be read").into_inner()
+    };
     let found = look();
     assert_eq!(look(), found);
     assert!(found.findings.is_sorted_by_key(|finding| finding.rule));

@@ -13,8 +13,8 @@ mod sigstore;
 pub use attestations::{attestation, feed, value};
 pub use documents::{bundle, json, path, statement};
 pub use inspection::{
-    inspect_boost, inspect_file, inspect_media, inspect_native, inspect_packages, inspect_pickle, inspect_source,
-    inspect_text, inspect_vocabulary, inspect_yaml,
+    inspect_boost, inspect_file, inspect_media, inspect_native, inspect_packages, inspect_pickle,
+    inspect_source, inspect_text, inspect_vocabulary, inspect_yaml,
 };
 pub use keys::{der, pem};
 pub use manifest::manifest;
