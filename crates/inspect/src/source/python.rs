@@ -441,6 +441,7 @@ mod tests {
             "import os\ndef f(): os.system('x')\n",
             "import os\nclass A:\n    async def f(self):\n        os.system('x')\n",
             "import os\nif __name__ == '__main__':\n    os.system('x')\n",
+            "import os, sys\nif sys.platform != 'x' and __name__ == \"__main__\":\n    os.system('x')\n",
             "import os\nf = lambda: os.system('x')\n",
         ] {
             let found = analyse(text);

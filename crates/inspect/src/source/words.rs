@@ -75,14 +75,16 @@ pub(super) fn defers(tokens: &[Token<'_>]) -> bool {
     match (kind(tokens, 0), kind(tokens, 1)) {
         (Some(Kind::Name("def")), _) | (Some(Kind::Name("async")), Some(Kind::Name("def"))) => true,
         (Some(Kind::Name("if")), _) => {
-            let has = |kind| tokens.iter().any(|token| token.kind == kind);
-            let main = tokens.iter().any(|token| matches!(token.kind, Kind::Text("__main__", _)));
-            // Any other condition with it may hold on import.
-            has(Kind::Name("__name__"))
-                && main
-                && !has(Kind::Name("or"))
-                && !has(Kind::Op('!'))
-                && !has(Kind::Name("not"))
+            let has = |word| tokens.iter().any(|token| token.kind == Kind::Name(word));
+            let main = (0..tokens.len()).any(|at| {
+                let word = |n| kind(tokens, at + n);
+                word(0) == Some(Kind::Name("__name__"))
+                    && word(1) == Some(Kind::Op('='))
+                    && word(2) == Some(Kind::Op('='))
+                    && matches!(word(3), Some(Kind::Text("__main__", _)))
+            });
+            // With these, it may hold on import.
+            main && !has("or") && !has("not") && !has("else")
         }
         _ => false,
     }
