@@ -170,7 +170,7 @@ pub(crate) const SOURCE: usize = 2 * 1024 * 1024;
 pub(crate) const SOURCE_WORDS: usize = 200_000;
 
 /// Values that a YAML document stands for when nothing is shared, however small it is; and for each that is written.
-pub(crate) const YAML_VALUES: u64 = 1_000_000;
+pub(crate) const YAML_VALUES: u64 = 100_000;
 pub(crate) const YAML_RATIO: u64 = 100;
 
 /// Nodes of one tree whose children are followed. The deepest that anybody grows have some hundred thousand; a list of four

@@ -125,7 +125,7 @@ pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileF
     let extension = name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_ascii_lowercase());
     let expected = expect::by_name(&extension);
     if content.head().is_empty() {
-        if expected.is_some_and(expect::Expected::is_no_text) {
+        if expected.is_some_and(|expected| !expected.takes(FileFormat::Empty)) {
             scan.find(&rules::EMPTY_FILE, None, "it has no bytes".to_owned());
         }
         scan.format(FileFormat::Empty);
