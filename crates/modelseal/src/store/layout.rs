@@ -48,9 +48,14 @@ pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
+/// Whether each line of a file of that name is a document.
+pub(super) fn has_lines(name: &str) -> bool {
+    name.ends_with(LINES_SUFFIX)
+}
+
 /// The parts of a file that may each be a bundle, with the number of the line; 0 where the file is one document.
 pub(super) fn parts<'a>(name: &str, bytes: &'a [u8]) -> Box<dyn Iterator<Item = (u32, &'a [u8])> + 'a> {
-    if !name.ends_with(LINES_SUFFIX) {
+    if !has_lines(name) {
         return Box::new(std::iter::once((0, bytes)));
     }
     let lines = bytes.split(|byte| *byte == b'\n').zip(1..);
