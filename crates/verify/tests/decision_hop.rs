@@ -129,7 +129,7 @@ fn the_files_of_an_artifact_are_those_of_a_list_that_has_its_digest() {
     let (denied, harmless) = (deny(b"aaaa"), deny(b"something else"));
     let fewer = manifest(&[("config.json", "{}"), ("weights/b.safetensors", "bbbb")]);
     let key = Key::new(1);
-    let unknown = (Verdict::Error, Some(Code::ErrorUnsupported));
+    let unknown = (Verdict::Deny, Some(Code::ErrorUnsupported));
     let found = (Verdict::Deny, Some(Code::DenyFileDigest));
     for (bundles, measured, expected) in [
         (vec![], vec![], unknown),
