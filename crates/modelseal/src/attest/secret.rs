@@ -113,9 +113,6 @@ pub(super) fn is_bare_address_with_password(text: &str) -> bool {
     !text.contains("://") && user_info(text).is_some()
 }
 
-/// The schemes of URIs that have an `@` and no password before it.
-const WITH_AT: [&str; 5] = ["pkg", "urn", "mailto", "acct", "swh"];
-
 /// Where user and password stand, with the `@` behind them.
 fn user_info(text: &str) -> Option<(usize, usize)> {
     let scheme = text.find("://").map(|at| at + 3).or_else(|| text.starts_with("//").then_some(2));
@@ -124,15 +121,15 @@ fn user_info(text: &str) -> Option<(usize, usize)> {
         let at = text[start..authority].rfind('@')?;
         return Some((start, start + at + 1));
     }
-    let authority = text.find(['/', '?', '#']).unwrap_or(text.len());
-    let head = &text[..authority];
+    let head = &text[..text.find(['/', '?', '#']).unwrap_or(text.len())];
     let (user, _) = head.split_once(':')?;
     let at = head.rfind('@').filter(|at| *at > user.len())?;
-    // The digest of an image is none, nor is a revision behind its name.
-    let is_digest = text[at + 1..].split_once(':').is_some_and(|(algorithm, hex)| {
-        ["sha256", "sha512"].contains(&algorithm) && hex.bytes().all(|b| b.is_ascii_hexdigit())
-    });
-    (!WITH_AT.contains(&user) && !user.is_empty() && !is_digest).then_some((0, at + 1))
+    // What is no host with a path behind it is a name with a revision, or an image with its digest.
+    let after = &text[at + 1..];
+    let (host, path) = after.split_at(after.find(['/', ':'])?);
+    let is_host = host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+    let is_digest = ["sha256", "sha512"].contains(&host) && path[1..].bytes().all(|b| b.is_ascii_hexdigit());
+    (is_host && !host.is_empty() && !user.is_empty() && !is_digest).then_some((0, at + 1))
 }
 
 #[cfg(test)]
@@ -216,6 +213,8 @@ mod tests {
             "python:3.12@sha256:abababababababababababababababababababababababababababababababab",
             "pkg:gem/rails@7",
             "mailto:a@b.example",
+            "hf:base@main",
+            "c4:0.7@en,wiki:0.3@de",
             "max_tokens=512",
             "tokenizer=llama-bpe-2",
             "sort-key=3",

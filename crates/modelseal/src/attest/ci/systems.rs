@@ -176,10 +176,14 @@ fn source(repository: Option<&str>, reference: Option<String>) -> Option<String>
 /// follows. What has a password in any other place is no address that git knows.
 fn without_password(repository: &str) -> Option<&str> {
     let authority = repository.find('/').unwrap_or(repository.len());
-    let Some(at) = repository[..authority].rfind('@') else { return Some(repository) };
-    let after = &repository[at + 1..];
-    let has_path = after.split_once(':').is_some_and(|(host, _)| !host.is_empty() && !host.contains('/'));
-    has_path.then_some(after)
+    let after = match repository[..authority].rfind('@') {
+        Some(at) => &repository[at + 1..],
+        None => repository,
+    };
+    let (host, path) = after.split_once(':')?;
+    let is_host = !host.is_empty() && !host.contains('/');
+    let has_password = path.split_once('@').is_some_and(|(before, _)| before.contains(':'));
+    (is_host && !has_password).then_some(after)
 }
 
 fn reference(branch: Option<&str>, tag: Option<&str>) -> Option<String> {
