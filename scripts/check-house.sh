@@ -18,7 +18,7 @@ may_import() {
     modelseal-inspect) echo "modelseal-core" ;;
     # The testkit is for tests; the compiler of a release does not see it.
     modelseal-attest | modelseal-verify) echo "modelseal-core modelseal-testkit" ;;
-    modelseal) echo "modelseal-attest modelseal-core modelseal-model modelseal-testkit modelseal-verify" ;;
+    modelseal) echo "modelseal-attest modelseal-core modelseal-inspect modelseal-model modelseal-testkit modelseal-verify" ;;
     modelseal-cli) echo "modelseal modelseal-testkit" ;;
     modelseal-oms-conformance | modelseal-conformance) echo "modelseal" ;;
     *) echo "none: add it to scripts/check-house.sh" ;;

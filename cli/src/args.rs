@@ -1,6 +1,7 @@
 //! The flags. Those of the reference tool `model_signing` keep their names, with hyphens or underscores.
 
 mod attest;
+mod inspect;
 mod lineage;
 mod policy;
 mod provenance;
@@ -11,6 +12,7 @@ mod store;
 mod verify;
 
 pub use attest::*;
+pub use inspect::*;
 pub use lineage::*;
 pub use policy::*;
 pub use provenance::*;
@@ -64,7 +66,7 @@ pub struct Cli {
     pub command: Command,
 
     /// Output for people, or one JSON document on standard output; of `verify --policy` and `policy lint` also SARIF,
-    /// JUnit's XML, or annotations for GitHub's workflows; of `lineage` also a graph for Graphviz or Mermaid
+    /// JUnit's XML, or annotations for GitHub's workflows; of `inspect` also SARIF; of `lineage` also a graph for Graphviz or Mermaid
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, help_heading = OUTPUT)]
     pub format: Format,
 
@@ -116,6 +118,9 @@ pub enum Command {
         #[command(subcommand)]
         command: AttestCommand,
     },
+    /// Say what is in a model's files, and whether loading them can run code
+    #[command(arg_required_else_help = true)]
+    Inspect(Box<InspectArgs>),
     /// Print what a bundle says, and what of it could be verified
     Show(ShowArgs),
     /// The trust material of a Sigstore instance
@@ -214,6 +219,10 @@ pub enum SchemaName {
     Store,
     /// modelseal.provenance/v1, printed by `verify provenance`
     Provenance,
+    /// modelseal.inspection/v1, printed by `inspect`
+    Inspection,
+    /// modelseal.rule/v1, printed by `inspect --explain`
+    Rule,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! Printing: results on standard output, everything else on standard error. A reader that went away is no failure.
 
 pub mod findings;
+pub mod inspection;
 pub mod tree;
 
 use crate::{
@@ -35,11 +36,14 @@ impl Output {
             Command::Verify { method: VerifyMethod::Policy(_) }
                 | Command::Policy { command: PolicyCommand::Lint(_) }
         );
+        let inspects = matches!(command, Command::Inspect(_));
         let (fits, message) = match self.format {
             Format::Text | Format::Json => (true, ""),
+            Format::Sarif if inspects => (true, ""),
             Format::Sarif | Format::Junit | Format::Github => (
                 finds,
-                "only `verify --policy` and `policy lint` print sarif, junit and github; use text or json",
+                "only `verify --policy` and `policy lint` print sarif, junit and github, and `inspect` sarif; use text \
+                 or json",
             ),
             Format::Dot | Format::Mermaid => (
                 matches!(command, Command::Lineage(_)),
@@ -56,6 +60,11 @@ impl Output {
             Format::Mermaid => Some(GraphLanguage::Mermaid),
             _ => None,
         }
+    }
+
+    /// Whether SARIF is asked for.
+    pub fn is_sarif(&self) -> bool {
+        self.format == Format::Sarif
     }
 
     /// Whether [`findings`](Self::findings) are asked for.

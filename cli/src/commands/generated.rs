@@ -9,9 +9,9 @@ use crate::{
 use clap::CommandFactory;
 use modelseal::report::{
     AffectedReport, AttestReport, BundleReport, CasesReport, DiffReport, DigestReport, ErrorReport,
-    ExplainReport, ImportReport, LineageReport, LintReport, PartReport, PolicySignatureReport,
-    PolicyVerificationReport, ProvenanceReport, RunRecord, SignReport, StatementCheckReport, StoreReport,
-    TrustReport, VerifyReport,
+    ExplainReport, ImportReport, InspectionReport, LineageReport, LintReport, PartReport,
+    PolicySignatureReport, PolicyVerificationReport, ProvenanceReport, RuleReport, RunRecord, SignReport,
+    StatementCheckReport, StoreReport, TrustReport, VerifyReport,
 };
 use schemars::schema_for;
 use std::path::Path;
@@ -58,6 +58,8 @@ pub fn schema(document: SchemaName, output: &Output) -> Result<Exit, Failure> {
         SchemaName::Affected => schema_for!(AffectedReport),
         SchemaName::Store => schema_for!(StoreReport),
         SchemaName::Provenance => schema_for!(ProvenanceReport),
+        SchemaName::Inspection => schema_for!(InspectionReport),
+        SchemaName::Rule => schema_for!(RuleReport),
     };
     let mut text = serde_json::to_vec_pretty(&schema).map_err(Failure::io)?;
     text.push(b'\n');

@@ -5,6 +5,7 @@ pub mod attest;
 pub mod decide;
 pub mod digest;
 pub mod generated;
+pub mod inspect;
 pub mod key;
 pub mod lineage;
 pub mod policy;

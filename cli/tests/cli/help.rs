@@ -4,9 +4,10 @@ use crate::common::World;
 use snapbox::{Data, assert_data_eq};
 use std::{fs, path::Path};
 
-const COMMANDS: [&[&str]; 46] = [
+const COMMANDS: [&[&str]; 47] = [
     &[],
     &["digest"],
+    &["inspect"],
     &["lineage"],
     &["sign"],
     &["sign", "sigstore"],

@@ -17,6 +17,7 @@ mod differences;
 mod effort;
 mod help;
 mod ignoring;
+mod inspect;
 mod keyless;
 mod parts;
 mod precomputed;
@@ -35,6 +36,7 @@ mod bad_models;
 mod bad_statements;
 #[cfg(target_os = "linux")]
 mod certificates;
+mod inspecting;
 #[cfg(target_os = "linux")]
 mod keys;
 mod lineage;

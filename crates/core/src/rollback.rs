@@ -20,6 +20,8 @@ pub struct RollbackState {
     pub policies: BTreeMap<String, Accepted>,
     /// By feed id.
     pub feeds: BTreeMap<String, Accepted>,
+    /// By the id of a rule set.
+    pub rules: BTreeMap<String, Accepted>,
 }
 
 /// A version, and the SHA-256 of the document's bytes.
@@ -116,7 +118,7 @@ impl RollbackState {
             });
             each.collect::<Result<_, _>>()
         };
-        Ok(Self { policies: read(wire.policies)?, feeds: read(wire.feeds)? })
+        Ok(Self { policies: read(wire.policies)?, feeds: read(wire.feeds)?, rules: read(wire.rules)? })
     }
 
     /// The state as JSON.
@@ -131,8 +133,12 @@ impl RollbackState {
             });
             each.collect()
         };
-        let wire =
-            WireState { schema: SCHEMA.into(), policies: write(&self.policies), feeds: write(&self.feeds) };
+        let wire = WireState {
+            schema: SCHEMA.into(),
+            policies: write(&self.policies),
+            feeds: write(&self.feeds),
+            rules: write(&self.rules),
+        };
         let mut json = serde_json::to_vec_pretty(&wire)?;
         json.push(b'\n');
         Ok(json)
@@ -148,6 +154,9 @@ struct WireState<'a> {
     policies: BTreeMap<Cow<'a, str>, Object<WireAccepted<'a>>>,
     #[serde(borrow, default)]
     feeds: BTreeMap<Cow<'a, str>, Object<WireAccepted<'a>>>,
+    // Left out where there are none, so that versions which know none can read the rest.
+    #[serde(borrow, default, skip_serializing_if = "BTreeMap::is_empty")]
+    rules: BTreeMap<Cow<'a, str>, Object<WireAccepted<'a>>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -219,8 +228,11 @@ mod tests {
         let state = RollbackState {
             policies: BTreeMap::from([("p".to_owned(), accepted(u64::MAX, 1))]),
             feeds: BTreeMap::from([("f".to_owned(), accepted(0, 2))]),
+            rules: BTreeMap::from([("p".to_owned(), accepted(3, 3))]),
         };
         assert_eq!(RollbackState::parse(&state.to_json().unwrap()).unwrap(), state);
+        let without = RollbackState { rules: BTreeMap::new(), ..state };
+        assert!(!String::from_utf8(without.to_json().unwrap()).unwrap().contains("rules"));
         for bad in [
             "",
             "{}",

@@ -93,6 +93,12 @@ impl FileBytes {
         let len = file.metadata()?.len();
         Ok(Self { file, len })
     }
+
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
 }
 
 impl Bytes for FileBytes {

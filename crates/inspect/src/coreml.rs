@@ -304,3 +304,79 @@ impl Model<'_, '_, '_, '_> {
         self.scan.find_about(&rules::FIELD, at, &text, text.clone());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        protobuf::wire::build::{bytes, number},
+        testing::{clean, finds, mangle, rules},
+    };
+    use modelseal_core::inspection::{Capability, FileFormat};
+
+    fn model(kind: u64, inside: &[u8]) -> Vec<u8> {
+        let description = bytes(2, bytes(1, [bytes(1, "x"), bytes(3, number(1, 0))].concat()));
+        [number(1, 4), description, bytes(kind, inside)].concat()
+    }
+
+    fn network(layer: &[u8]) -> Vec<u8> {
+        model(500, &bytes(1, [bytes(1, "a"), layer.to_vec()].concat()))
+    }
+
+    fn program(file: &str) -> Vec<u8> {
+        let entry = |value: &[u8]| [bytes(1, "k"), bytes(2, value)].concat();
+        let value = bytes(5, [bytes(1, file), number(2, 64)].concat());
+        let operation = [bytes(1, "const"), bytes(5, entry(&value))].concat();
+        let function = bytes(3, entry(&bytes(3, operation)));
+        model(502, &[number(1, 1), bytes(2, entry(&function))].concat())
+    }
+
+    #[test]
+    fn good_models_are_clean() {
+        for model in
+            [network(&bytes(130, number(10, 0))), model(400, &[]), program("@model_path/weights/weight.bin")]
+        {
+            let found = clean("m.mlmodel", &model);
+            assert_eq!((found.format, rules(&found)), (FileFormat::Coreml, vec![]));
+            assert_eq!(clean("m", &model).format, FileFormat::Coreml);
+        }
+        let found = clean("m.mlmodel", &program("@model_path/weights/weight.bin"));
+        assert!(found.contents.external.contains("weights/weight.bin"));
+    }
+
+    #[test]
+    fn classes_of_the_application() {
+        let custom = network(&bytes(500, bytes(10, "EvilLayer")));
+        finds("m.mlmodel", &custom, "CML002");
+        finds("m.mlmodel", &model(202, &bytes(1, &custom)), "CML002");
+        finds("m.mlmodel", &model(200, &bytes(1, bytes(1, &custom))), "CML002");
+        let inner = bytes(1, bytes(500, bytes(10, "EvilLayer")));
+        finds("m.mlmodel", &network(&bytes(605, bytes(1, &inner))), "CML002");
+        finds("m.mlmodel", &network(&bytes(615, bytes(4, &inner))), "CML002");
+        finds("m.mlmodel", &model(555, &bytes(10, "EvilModel")), "CML003");
+        let found = crate::testing::look("m.mlmodel", &custom);
+        assert!(found.contents.capabilities.contains(&Capability::CustomOperators));
+    }
+
+    #[test]
+    fn files_and_models_elsewhere() {
+        finds("m.mlmodel", &program("@model_path/../../x"), "CML004");
+        finds("m.mlmodel", &program("/etc/passwd"), "CML004");
+        let linked = bytes(1, bytes(1, bytes(1, "other.mlmodelc")));
+        finds("m.mlmodel", &model(556, &linked), "CML005");
+        finds("m.mlmodel", &model(3000, &bytes(1, "x")), "CML008");
+    }
+
+    #[test]
+    fn what_is_no_model() {
+        finds("m.mlmodel", &[model(400, &[]), bytes(300, [])].concat(), "CML006");
+        finds("m.mlmodel", &number(1, 4), "CML006");
+        finds("m.mlmodel", &[model(400, &[]), bytes(77, [])].concat(), "CML007");
+        finds("m.mlmodel", b"\x0b", "CML001");
+        let mut deep = model(400, &[]);
+        for _ in 0..120 {
+            deep = model(202, &bytes(1, deep));
+        }
+        finds("m.mlmodel", &deep, "LIM041");
+        assert!(mangle("m.mlmodel", &program("@model_path/w")).is_empty());
+    }
+}

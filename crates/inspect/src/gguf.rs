@@ -238,7 +238,7 @@ impl Reader<'_, '_, '_> {
                         return Ok(());
                     }
                 };
-                self.scan.within(key, |scan| jinja::inspect(&String::from_utf8_lossy(&text), begins, scan));
+                jinja::inspect(&String::from_utf8_lossy(&text), begins, self.scan);
                 Ok(())
             }
             kind::TEXT => self.cursor.text(0).map(|_| ()),

@@ -5,9 +5,10 @@ mod value;
 
 use crate::{
     bytes::{Input, RangeStream, Stream},
-    limits,
+    hf, limits,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
+    tokenizer,
 };
 use modelseal_core::inspection::FileFormat;
 pub(crate) use reader::{Event, Problem, Reader};
@@ -27,7 +28,7 @@ pub(crate) mod rules {
         DUPLICATE = "JSN002" "duplicate-member-name" Suspicious:
             "An object has a member twice: readers take the first or the last." =>
             "Remove one of them.";
-        MARK = "JSN003" "byte-order-mark" Malformed:
+        MARK = "JSN003" "byte-order-mark" Suspicious:
             "A byte order mark stands before the JSON; some readers pass over it, and others refuse the file." =>
             "Remove the mark.";
         PYTHON = "JSN004" "not-quite-json" Note:
@@ -41,6 +42,8 @@ pub(crate) mod rules {
 
 /// Names that are looked for wherever they stand: what bears one is kept of documents of any size.
 pub(crate) static WANTED: &[&str] = &[
+    "_attn_implementation",
+    "attn_implementation",
     "auto_map",
     "auto_mapping",
     "chat_template",
@@ -63,8 +66,18 @@ pub(crate) trait Kind: Sync {
 }
 
 /// All of them. Each looks at what it matches; the first says what the file is.
-static KINDS: &[&dyn Kind] =
-    &[&crate::keras::KerasJson, &crate::boost::XgboostJson, &crate::source::Notebook];
+static KINDS: &[&dyn Kind] = &[
+    &tokenizer::Tokenizer,
+    &hf::ModelIndex,
+    &hf::Modules,
+    &hf::WeightIndex,
+    &hf::Adapter,
+    &crate::keras::KerasJson,
+    &crate::boost::XgboostJson,
+    &crate::source::Notebook,
+    // Any other that may name code.
+    &hf::AnyConfig,
+];
 
 /// A document that has been read.
 #[allow(dead_code, reason = "kinds differ in what they look at")]

@@ -29,7 +29,7 @@ pub(crate) mod rules {
 }
 
 /// How every pointer begins.
-const VERSION: &[u8] = b"version https://git-lfs.github.com/spec/";
+pub(crate) const VERSION: &[u8] = b"version https://git-lfs.github.com/spec/";
 /// Longest pointer there is.
 const POINTER: usize = 1024;
 
@@ -130,8 +130,18 @@ mod tests {
 
     #[test]
     fn a_pointer_is_told_from_the_file() {
-        for name in ["model.safetensors", "pytorch_model.bin", "a.txt", "config.json", "model.onnx", "x.pkl"]
-        {
+        for name in [
+            "model.safetensors",
+            "pytorch_model.bin",
+            "a.txt",
+            "config.json",
+            "model.onnx",
+            "x.pkl",
+            "x.py",
+            "x.yaml",
+            "requirements.txt",
+            "x.sh",
+        ] {
             let found = look(name, pointer().as_bytes());
             assert_eq!(
                 (found.format, found.verdict()),

@@ -3,6 +3,17 @@
 
 use crate::rule::rules;
 
+/// The names and values of all bounds, one to a line, whatever is said about them: they are taken from this file, so that none
+/// can be forgotten.
+pub(crate) fn canonical() -> String {
+    let constants = include_str!("limits.rs").split("\npub(crate) const ").skip(1);
+    let values = constants.map(|text| text.split(';').next().unwrap_or_default());
+    let mut values: Vec<String> =
+        values.map(|value| value.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect();
+    values.sort_unstable();
+    values.concat()
+}
+
 /// Bytes at the start of a file or member by which its format is told. Tar has its mark at 257; HDF5 may start at 2048.
 pub(crate) const HEAD: usize = 4096;
 
@@ -103,7 +114,7 @@ pub(crate) const JSON_NUMBER: usize = 4300;
 pub(crate) const JSON_NAMES: usize = 1_500_000;
 
 /// Memory for one JSON document as a tree; beyond half of it, only what has a name that is looked for is kept.
-pub(crate) const JSON_TREE: usize = 24 * 1024 * 1024;
+pub(crate) const JSON_TREE: usize = 16 * 1024 * 1024;
 
 /// Bytes of a chat template. The longest of real models have some thirty thousand.
 pub(crate) const JINJA_TEMPLATE: usize = 256 * 1024;
@@ -154,6 +165,10 @@ pub(crate) const LINE: usize = 64 * 1024;
 /// Bytes of Python source. The longest files of models that bring code along have some two hundred thousand.
 pub(crate) const SOURCE: usize = 2 * 1024 * 1024;
 
+/// Words of a logical line of Python that are looked at together. Tables of numbers have some ten thousand; the rest of a
+/// longer line is looked at as another.
+pub(crate) const SOURCE_WORDS: usize = 200_000;
+
 /// Values that a YAML document stands for when nothing is shared, however small it is; and for each that is written.
 pub(crate) const YAML_VALUES: u64 = 1_000_000;
 pub(crate) const YAML_RATIO: u64 = 100;
@@ -173,11 +188,18 @@ pub(crate) const PROTOBUF_DEPTH: u32 = 100;
 /// Distinct operators of one file, and functions of its own. The largest exported models have some thousands.
 pub(crate) const OPERATORS: usize = 16_384;
 
-/// Bytes of a text within a model that are parsed: the description of its layers in JSON, or a path and its neighbours.
-pub(crate) const MODEL_TEXT: usize = 16 * 1024 * 1024;
+/// Calls between a model's own functions that are remembered, to find those that go in circles.
+pub(crate) const CALLS: usize = 20_000;
+
+/// Bytes of JSON within a model: the description of its layers. A hundred layers take some hundred kilobytes; parsed, each
+/// byte may take sixteen.
+pub(crate) const MODEL_TEXT: usize = 2 * 1024 * 1024;
 
 /// Bytes of a tag, a text or anything else in XML that is held at once. Weights in PMML are lines of some kilobytes.
 pub(crate) const XML_EVENT: u64 = 8 * 1024 * 1024;
+
+/// Bytes of an element's name, which is held until the element ends.
+pub(crate) const XML_NAME: usize = 1024;
 
 /// Elements of XML that lie in one another. Trees of PMML are as deep as they were grown, some hundred.
 pub(crate) const XML_DEPTH: usize = 4096;
@@ -195,16 +217,22 @@ pub(crate) const CONSTANTS: usize = 1_000_000;
 /// Bytes of one block of a TensorFlow checkpoint's index. The writer ends them at 256 KiB; one entry may go beyond.
 pub(crate) const CHECKPOINT_BLOCK: u64 = 16 * 1024 * 1024;
 
+/// Bytes of a safetensors header, as its loaders have it.
+pub(crate) const SAFETENSORS_HEADER: u64 = 100_000_000;
+
+/// Tensors of a safetensors file, each of which takes 28 bytes here. The largest have some hundred thousand.
+pub(crate) const SAFETENSORS_TENSORS: usize = 1_000_000;
+
+/// Levels of MessagePack. Its own reader for Python stops at 511.
+pub(crate) const MSGPACK_DEPTH: usize = 511;
+
+/// Levels of R's serialisation. R itself stops at some five thousand.
+pub(crate) const R_DEPTH: usize = 10_000;
+
+/// Bytes of one source file in an archive that are looked at.
+pub(crate) const CODE: usize = 1024 * 1024;
+
 rules! {
-    TREE_TOO_LARGE = "LIM062" "tree-too-large" Unknown:
-        "A tree has more nodes than are followed." =>
-        "Grow smaller trees, or find out who made it and how.";
-    YAML_EXPANDS = "LIM061" "yaml-expansion" Malformed:
-        "The YAML stands for far more values than are written: they are shared again and again." =>
-        "Do not load it: looking at its values does not end.";
-    TOO_LONG_TEXT = "LIM060" "text-too-long" Unknown:
-        "The text is longer than is inspected." =>
-        "Look at the rest yourself, or split the file.";
     NESTED = "LIM001" "nested-too-deep" Suspicious:
         "Archives lie in archives deeper than is inspected." =>
         "Unpack the inner archives and publish the files themselves.";
@@ -268,6 +296,9 @@ rules! {
     GGUF_TOO_DEEP = "LIM021" "gguf-depth" Malformed:
         "Arrays of a GGUF value lie in one another deeper than any writer puts them." =>
         "Do not load it.";
+    SAFETENSORS_TOO_MANY = "LIM022" "safetensors-tensors" Unknown:
+        "A safetensors file has more tensors than are read." =>
+        "Split the file.";
     HDF5_TOO_MUCH = "LIM040" "hdf5-work" Unknown:
         "Following the structures of the HDF5 file takes more reading than any honest file does; the rest was not inspected." =>
         "Write the file anew with the defaults of h5py.";
@@ -292,4 +323,19 @@ rules! {
     TOO_MANY_CONSTANTS = "LIM047" "too-many-constants" Unknown:
         "The model has more constants than are compared." =>
         "Find out what wrote the file.";
+    TOO_LONG_TEXT = "LIM060" "text-too-long" Unknown:
+        "The text is longer than is inspected." =>
+        "Look at the rest yourself, or split the file.";
+    YAML_EXPANDS = "LIM061" "yaml-expansion" Malformed:
+        "The YAML stands for far more values than are written: they are shared again and again." =>
+        "Do not load it: looking at its values does not end.";
+    TREE_TOO_LARGE = "LIM062" "tree-too-large" Unknown:
+        "A tree has more nodes than are followed." =>
+        "Grow smaller trees, or find out who made it and how.";
+    MSGPACK_TOO_DEEP = "LIM063" "msgpack-depth" Malformed:
+        "Values of MessagePack lie in one another deeper than readers follow." =>
+        "Do not load it: the reader's stack may overflow.";
+    R_TOO_DEEP = "LIM064" "r-depth" Malformed:
+        "Values of R lie in one another deeper than R follows." =>
+        "Do not load it: the reader's stack may overflow.";
 }

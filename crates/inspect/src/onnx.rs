@@ -78,9 +78,6 @@ struct Model<'w, 'a, 's, 'r> {
     calls: usize,
 }
 
-/// Calls between functions of a model that are remembered, to find those that go in circles.
-const CALLS: usize = 100_000;
-
 pub(crate) fn inspect(wire: &mut Wire<'_>, scan: &mut Scan<'_>) -> Result<(), Fault> {
     scan.contents.capabilities.insert(Capability::Graph);
     let mut model =

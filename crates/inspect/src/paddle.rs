@@ -229,3 +229,57 @@ const fn dtype_of(dtype: u64) -> Option<(&'static str, u64)> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        protobuf::wire::build::{bytes, number},
+        testing::{clean, finds, mangle, rules},
+    };
+    use modelseal_core::inspection::FileFormat;
+
+    fn program(op: &str, more: &[u8]) -> Vec<u8> {
+        let op = bytes(4, [bytes(3, op), more.to_vec()].concat());
+        let block = [number(1, 0), number(2, u64::MAX), op].concat();
+        [bytes(1, block), bytes(4, number(1, 0))].concat()
+    }
+
+    fn file(name: &str) -> Vec<u8> {
+        bytes(4, [bytes(1, "file_path"), number(2, 2), bytes(5, name)].concat())
+    }
+
+    #[test]
+    fn programs() {
+        for name in ["m.pdmodel", "__model__"] {
+            let found = clean(name, &program("conv2d", &[]));
+            assert_eq!((found.format, rules(&found)), (FileFormat::Paddle, vec![]));
+        }
+        finds("m.pdmodel", &program("py_func", &[]), "PDL002");
+        finds("m.pdmodel", &program("load_combine", &file("w")), "PDL003");
+        finds("m.pdmodel", &program("load_combine", &file("/etc/passwd")), "PDL005");
+        finds("m.pdmodel", &program("tensorrt_engine", &[]), "PDL003");
+        finds("m.pdmodel", &program("mine", &[]), "PDL004");
+        finds("m.pdmodel", &[program("conv2d", &[]), bytes(9, "x")].concat(), "PDL006");
+        finds("m.pdmodel", b"\x0b", "PDL001");
+        // A program of one operator may end before its version.
+        let good = program("conv2d", &[]);
+        assert!(mangle("m.pdmodel", &good).iter().all(|end| *end >= good.len() - 4));
+    }
+
+    #[test]
+    fn parameters() {
+        let description = [number(1, 5), number(2, 2), number(2, 3)].concat();
+        let mut tensor = vec![0; 16];
+        tensor.extend(u32::try_from(description.len()).unwrap().to_le_bytes());
+        tensor.extend(description);
+        tensor.extend([0; 24]);
+        let found = clean("m.pdiparams", &[tensor.clone(), tensor.clone()].concat());
+        assert_eq!(
+            (found.format, found.contents.tensors, found.contents.parameters),
+            (FileFormat::Paddle, 2, 12)
+        );
+        assert_eq!(rules(&found), Vec::<String>::new());
+        assert_eq!(rules(&clean("m.pdiparams", &tensor[..40])), ["PDL007"]);
+        mangle("m.pdiparams", &tensor);
+    }
+}

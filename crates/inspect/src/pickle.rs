@@ -24,7 +24,7 @@ mod value;
 mod vm;
 
 pub use globals::{Allowed, Danger, Globals, GlobalsError, Role, Standing};
-use trace::Trace;
+pub(crate) use trace::Trace;
 pub(crate) use vm::{Loader, Storage};
 
 use crate::{
@@ -78,27 +78,6 @@ pub(crate) fn inspect_old(content: Content<'_>, member: &str, scan: &mut Scan<'_
         _ => Raw::Nothing,
     };
     pickles.inspect(&mut *stream, scan).map(|_| ())
-}
-
-/// Writes the annotated disassembly of the pickles in `bytes`, at most `lines` lines of it.
-///
-/// # Errors
-/// When `bytes` cannot be read.
-pub fn trace(
-    bytes: &dyn crate::bytes::Bytes,
-    globals: &Globals,
-    to: &mut dyn std::fmt::Write,
-    lines: u64,
-) -> std::io::Result<()> {
-    let input = Input::of(bytes);
-    let content = Content::random(input).map_err(|halt| halt.0)?;
-    let is_legacy = content.head().starts_with(TORCH_MAGIC);
-    let mut scan = Scan::new(globals, ModelPath::reference_single_file(), input.len());
-    let mut pickles = Pickles::new(Loader { torch: is_legacy, ..Loader::default() }, is_legacy, globals);
-    pickles.vm.trace = Some(Trace::new(to, lines));
-    let mut stream = content.into_stream();
-    pickles.inspect(&mut *stream, &mut scan).map_err(|halt| halt.0)?;
-    Ok(())
 }
 
 /// What a stream of pickles turned out to be.
@@ -167,7 +146,14 @@ impl<'g, 't> Pickles<'g, 't> {
         Self { vm, raw: Raw::Nothing, is_legacy, count: 0, searches: 0, storages: Vec::new(), joblib: false }
     }
 
-    fn inspect(mut self, stream: &mut dyn Stream, scan: &mut Scan<'_>) -> Result<Inspected, Halt> {
+    fn inspect(mut self, stream: &mut dyn Stream, scan: &mut Scan<'t>) -> Result<Inspected, Halt> {
+        self.vm.trace = scan.trace.take();
+        let result = self.follow(stream, scan);
+        scan.trace = self.vm.trace.take();
+        result
+    }
+
+    fn follow(&mut self, stream: &mut dyn Stream, scan: &mut Scan<'_>) -> Result<Inspected, Halt> {
         let mut reader = Reader::new(stream).telling(&scan.memory);
         let before = scan.guess(false);
         scan.guess(before);
@@ -182,7 +168,8 @@ impl<'g, 't> Pickles<'g, 't> {
                 break;
             }
             if let Some(trace) = &mut self.vm.trace {
-                trace.heading(&format!("pickle {} at {start}", self.count + 1));
+                let place = scan.place(start);
+                trace.heading(&format!("pickle {} of {place}", self.count + 1));
             }
             let mark = scan.findings();
             let end = self.vm.run(&mut reader, scan)?;
@@ -218,7 +205,7 @@ impl<'g, 't> Pickles<'g, 't> {
             (false, true) => FileFormat::Joblib,
             (false, false) => FileFormat::Pickle,
         };
-        Ok(Inspected { format, storages: self.storages })
+        Ok(Inspected { format, storages: std::mem::take(&mut self.storages) })
     }
 
     /// Passes over the raw data behind a pickle; what is missing is noticed where the next one is.

@@ -7,7 +7,7 @@ use crate::{
     route::{Format, Match, Probe},
     rule::Rule,
     scan::{Content, Halt, Scan},
-    sentencepiece, tensorflow,
+    tensorflow,
 };
 use modelseal_core::inspection::FileFormat;
 use std::collections::BTreeSet;
@@ -18,11 +18,12 @@ use wire::{Fault, Wire};
 enum Kind {
     Onnx,
     SavedModel,
+    MetaGraph,
+    Fingerprint,
     Graph,
     KerasMetadata,
     Coreml,
     Paddle,
-    SentencePiece,
 }
 
 /// The door from `route`.
@@ -63,6 +64,14 @@ impl Format for Protobuf {
                 let result = tensorflow::saved_model(&mut wire, scan);
                 (result, FileFormat::TensorflowGraph, &tensorflow::rules::BROKEN)
             }
+            Kind::MetaGraph => {
+                let result = tensorflow::meta_graph(&mut wire, scan);
+                (result, FileFormat::TensorflowGraph, &tensorflow::rules::BROKEN)
+            }
+            Kind::Fingerprint => {
+                let result = tensorflow::fingerprint(&mut wire, scan);
+                (result, FileFormat::TensorflowGraph, &tensorflow::rules::BROKEN)
+            }
             Kind::Graph => {
                 let result = tensorflow::graph(&mut wire, scan);
                 (result, FileFormat::TensorflowGraph, &tensorflow::rules::BROKEN)
@@ -73,10 +82,6 @@ impl Format for Protobuf {
             }
             Kind::Coreml => (coreml::inspect(&mut wire, scan), FileFormat::Coreml, &coreml::rules::BROKEN),
             Kind::Paddle => (paddle::inspect(&mut wire, scan), FileFormat::Paddle, &paddle::rules::BROKEN),
-            Kind::SentencePiece => {
-                let result = sentencepiece::inspect(&mut wire, scan);
-                (result, FileFormat::Tokenizer, &sentencepiece::rules::BROKEN)
-            }
         };
         match result {
             Ok(()) => {}
@@ -98,6 +103,7 @@ fn by_name(name: &str, extension: &str) -> Option<Kind> {
         (_, "mlmodel") => Some(Kind::Coreml),
         (_, "pdmodel") => Some(Kind::Paddle),
         ("saved_model.pb", _) => Some(Kind::SavedModel),
+        ("fingerprint.pb", _) => Some(Kind::Fingerprint),
         ("keras_metadata.pb", _) => Some(Kind::KerasMetadata),
         _ => None,
     }
@@ -225,7 +231,13 @@ const fn wire_type(value: wire::Value) -> u8 {
 fn by_shape(sketch: &Sketch<'_>, numbers: &BTreeSet<(u32, u8)>) -> Option<Kind> {
     let has = |number, wire_type| numbers.contains(&(number, wire_type));
     let only = |fields: &[(u32, u8)]| numbers.iter().all(|field| fields.contains(field));
-    if has(7, 2) && (has(1, 0) || has(8, 2)) && numbers.iter().all(|(number, _)| *number < 100) {
+    let fingerprint = [(1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 2), (7, 2)];
+    if has(2, 0) && has(3, 0) && only(&fingerprint) {
+        return Some(Kind::Fingerprint);
+    }
+    // Fields that are not known yet have higher numbers.
+    let onnx = |field: &(u32, u8)| ONNX.contains(field) || (27..100).contains(&field.0);
+    if has(7, 2) && (has(1, 0) || has(8, 2)) && numbers.iter().all(onnx) {
         let graph = sketch.message(7);
         let fits = |graph: Sketch<'_>| graph.fields.iter().all(|f| f.wire_type == 2 && f.number < 100);
         // Not seen: it is somewhere behind.
@@ -252,6 +264,11 @@ fn by_shape(sketch: &Sketch<'_>, numbers: &BTreeSet<(u32, u8)>) -> Option<Kind> 
         if is_graph(sketch) && only(&[(1, 2), (2, 2), (3, 0), (4, 2), (5, 2)]) {
             return Some(Kind::Graph);
         }
+        let fields: Vec<(u32, u8)> = (1..=7).map(|number| (number, 2)).collect();
+        let graph = sketch.message(2).is_some_and(|graph| is_graph(&graph));
+        if has(2, 2) && only(&fields) && first.only(&META_INFO) && (graph || first.message(2).is_some()) {
+            return Some(Kind::MetaGraph);
+        }
         let block = matches!(
             &first.fields[..],
             [Seen { number: 1, wire_type: 0, .. }, Seen { number: 2, wire_type: 0, .. }, ..]
@@ -259,16 +276,13 @@ fn by_shape(sketch: &Sketch<'_>, numbers: &BTreeSet<(u32, u8)>) -> Option<Kind> 
         if block && only(&[(1, 2), (4, 2), (5, 2)]) && first.only(&[(1, 0), (2, 0), (3, 2), (4, 2), (5, 0)]) {
             return Some(Kind::Paddle);
         }
-        let piece = matches!(
-            &first.fields[..],
-            [Seen { number: 1, wire_type: 2, .. }, Seen { number: 2, wire_type: 5, .. }, ..]
-        );
-        if piece && numbers.iter().all(|(number, wire_type)| *number <= 5 && *wire_type == 2) {
-            return Some(Kind::SentencePiece);
-        }
     }
     None
 }
+
+/// The fields of an ONNX model.
+const ONNX: [(u32, u8); 12] =
+    [(1, 0), (2, 2), (3, 2), (4, 2), (5, 0), (6, 2), (7, 2), (8, 2), (14, 2), (20, 2), (25, 2), (26, 2)];
 
 const META_INFO: [(u32, u8); 8] = [(1, 2), (2, 2), (3, 2), (4, 2), (5, 2), (6, 2), (7, 0), (8, 2)];
 

@@ -1,7 +1,7 @@
 //! Lists of packages: what is installed before a model is loaded, and from where.
 
 use crate::{
-    limits,
+    lfs, limits,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
     text,
@@ -52,6 +52,9 @@ pub(crate) struct Requirements;
 
 impl Format for Requirements {
     fn matches(&self, probe: &Probe<'_>) -> Option<Match> {
+        if probe.head.starts_with(lfs::VERSION) {
+            return None;
+        }
         (style(probe.name).is_some() && text::is_text(probe.head)).then_some(Match::Sure)
     }
 

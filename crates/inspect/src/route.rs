@@ -3,11 +3,11 @@
 mod expect;
 
 use crate::{
-    boost, compress, executorch, gguf, hdf5, jinja, json, lfs, media, native, npy, paddle,
+    boost, compress, executorch, flax, gguf, hdf5, jinja, json, lfs, media, native, npy, paddle,
     pickle::{self, Globals, Likeness, Loader},
-    protobuf, requirements,
+    protobuf, rdata, requirements, safetensors,
     scan::{Content, Halt, Scan},
-    sevenz, source, tar, tensorflow, tensorrt, text, tflite, xml, yaml, zip,
+    sevenz, source, tar, tensorflow, tensorrt, text, tflite, torch7, vocabulary, xml, yaml, zip,
 };
 use modelseal_core::inspection::{Capability, FileFormat};
 
@@ -77,6 +77,7 @@ static FORMATS: &[&dyn Format] = &[
     &tar::Tar,
     &sevenz::SevenZip,
     &sevenz::OtherArchive,
+    &safetensors::Safetensors,
     &gguf::Gguf,
     &gguf::OldGgml,
     &hdf5::Hdf5,
@@ -89,6 +90,8 @@ static FORMATS: &[&dyn Format] = &[
     &lfs::LfsPointer,
     &lfs::Git,
     // These are told by their words.
+    &vocabulary::SentencePiece,
+    &vocabulary::Tiktoken,
     &boost::XgboostUbj,
     &boost::Lightgbm,
     &requirements::Requirements,
@@ -96,6 +99,9 @@ static FORMATS: &[&dyn Format] = &[
     &xml::Xml,
     &yaml::Yaml,
     &source::Source,
+    &rdata::RData,
+    &torch7::Torch7,
+    &flax::Flax,
     &json::Json,
     // These have no mark.
     &tensorflow::checkpoint::Index,
@@ -117,7 +123,7 @@ pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileF
     let extension = name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_ascii_lowercase());
     let expected = expect::by_name(&extension);
     if content.head().is_empty() {
-        if expected.is_some() {
+        if expected.is_some_and(expect::Expected::is_no_text) {
             scan.find(&rules::EMPTY_FILE, None, "it has no bytes".to_owned());
         }
         scan.format(FileFormat::Empty);

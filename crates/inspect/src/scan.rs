@@ -4,7 +4,7 @@ use crate::{
     bytes::{Input, ReadError, Rejoined, Stream},
     limits,
     memory::{Memory, Taken, room},
-    pickle::Globals,
+    pickle::{Globals, Trace},
     route,
     rule::Rule,
 };
@@ -28,6 +28,8 @@ pub(crate) struct Halt(pub(crate) io::Error);
 /// What a file's readers write to.
 pub(crate) struct Scan<'r> {
     pub(crate) globals: &'r Globals,
+    /// Where the pickles that are read are written down for people.
+    pub(crate) trace: Option<Trace<'r>>,
     path: ModelPath,
     members: Vec<String>,
     findings: Vec<Finding>,
@@ -81,6 +83,7 @@ impl<'r> Scan<'r> {
         let given = limits::DECOMPRESSED_FREE.saturating_add(size.saturating_mul(limits::DECOMPRESSED_RATIO));
         Self {
             globals,
+            trace: None,
             path,
             members: Vec::new(),
             findings: Vec::new(),
@@ -122,6 +125,11 @@ impl<'r> Scan<'r> {
     /// Name of what is being read: the member's, or the file's.
     pub(crate) fn name(&self) -> &str {
         self.members.last().map_or(self.path.as_str(), String::as_str)
+    }
+
+    /// A place in what is being read.
+    pub(crate) fn place(&self, offset: impl Into<Option<u64>>) -> Place {
+        Place { file: self.path.clone(), members: self.members.clone(), offset: offset.into() }
     }
 
     /// Does `inside` for a member of this name.
@@ -276,7 +284,7 @@ impl<'r> Scan<'r> {
             return;
         }
         self.index.insert((rule.id, subject.clone()), self.findings.len());
-        let place = Place { file: self.path.clone(), members: self.members.clone(), offset };
+        let place = self.place(offset);
         self.findings.push(Finding { rule: rule.id, severity, place, message, subject, count: 1 });
     }
 }

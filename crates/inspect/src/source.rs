@@ -7,7 +7,7 @@ mod notebook;
 mod python;
 
 use crate::{
-    limits,
+    lfs, limits,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
     text::{self, Lines, Look},
@@ -132,6 +132,9 @@ pub(crate) struct Source;
 
 impl Format for Source {
     fn matches(&self, probe: &Probe<'_>) -> Option<Match> {
+        if probe.head.starts_with(lfs::VERSION) {
+            return None;
+        }
         let language = language(probe.name, probe.extension, probe.head)?;
         // Only zeros keep Python and shells from running what is named like this. The other names are shared with data.
         let runs = match language {

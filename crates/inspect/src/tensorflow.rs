@@ -56,7 +56,7 @@ pub(crate) mod rules {
         FILES = "TFG011" "graph-saves-itself" Note:
             "Operators of the graph save and restore the model's own variables." =>
             "None is needed: every SavedModel has them.";
-        OBJECT = "TFG012" "keras-custom-object" Suspicious:
+        OBJECT = "TFG012" "keras-metadata-custom-object" Suspicious:
             "The description of a layer names a Python module that is not Keras's own." =>
             "Find out what the module does when it is imported.";
     }
@@ -74,15 +74,18 @@ struct Model<'w, 'a, 's, 'r> {
 /// A SavedModel: `saved_model.pb`.
 pub(crate) fn saved_model(wire: &mut Wire<'_>, scan: &mut Scan<'_>) -> Result<(), Fault> {
     walk(wire, scan, |model| {
-        let mut span = model.wire.whole();
+        let (mut span, mut graphs) = (model.wire.whole(), 0_u64);
         while let Some(field) = model.wire.next(&mut span)? {
             match (field.number, field.value) {
                 (1, Value::Varint(_)) => {}
-                (2, Value::Bytes(meta)) => model.meta_graph(meta)?,
+                (2, Value::Bytes(meta)) => {
+                    graphs += 1;
+                    model.meta_graph(meta)?;
+                }
                 (number, _) => model.unknown_field("SavedModel", number, field.at),
             }
         }
-        Ok(())
+        if graphs == 0 { Err(Fault::Broken(0, "there is no graph")) } else { Ok(()) }
     })
 }
 
@@ -92,6 +95,26 @@ pub(crate) fn graph(wire: &mut Wire<'_>, scan: &mut Scan<'_>) -> Result<(), Faul
         let span = model.wire.whole();
         model.graph(span)
     })
+}
+
+/// A graph with what is said of it: `model.ckpt.meta`.
+pub(crate) fn meta_graph(wire: &mut Wire<'_>, scan: &mut Scan<'_>) -> Result<(), Fault> {
+    walk(wire, scan, |model| {
+        let span = model.wire.whole();
+        model.meta_graph(span)
+    })
+}
+
+/// Numbers by which a SavedModel is known again: `fingerprint.pb`.
+pub(crate) fn fingerprint(wire: &mut Wire<'_>, scan: &mut Scan<'_>) -> Result<(), Fault> {
+    let mut span = wire.whole();
+    while let Some(field) = wire.next(&mut span)? {
+        if !matches!((field.number, field.value), (1..=5, Value::Varint(_)) | (6 | 7, Value::Bytes(_))) {
+            let text = format!("field {} of FingerprintDef", field.number);
+            scan.find_about(&rules::FIELD, field.at, &text, text.clone());
+        }
+    }
+    Ok(())
 }
 
 /// What Keras says of the layers: `keras_metadata.pb`.

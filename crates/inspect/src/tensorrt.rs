@@ -41,3 +41,21 @@ impl Format for Engine {
         Ok(FileFormat::TensorrtEngine)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{finds, look};
+    use modelseal_core::inspection::{Capability, FileFormat};
+
+    #[test]
+    fn engines_are_code() {
+        for (name, bytes) in
+            [("m.engine", &b"ftrt\0\0\0\0"[..]), ("m.bin", b"ftrt\0"), ("m.trt", b"\x01\x02\x03")]
+        {
+            finds(name, bytes, "TRT001");
+            let found = look(name, bytes);
+            assert_eq!(found.format, FileFormat::TensorrtEngine);
+            assert!(found.contents.capabilities.contains(&Capability::NativeCode));
+        }
+    }
+}

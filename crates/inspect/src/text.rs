@@ -85,8 +85,20 @@ const EXTENSIONS: &[&str] = &[
 ];
 
 /// Names without an extension.
-const NAMES: &[&str] =
-    &["config", "vocab", "merges", "labels", "classes", "categories", "corpus", "version", "model"];
+const NAMES: &[&str] = &[
+    "config",
+    "vocab",
+    "merges",
+    "labels",
+    "classes",
+    "categories",
+    "corpus",
+    "version",
+    "model",
+    "modelfile",
+    "notice",
+    "authors",
+];
 
 /// The door from `route`: what nobody else wants.
 pub(crate) struct Text;
@@ -99,7 +111,7 @@ impl Format for Text {
         };
         let known = EXTENSIONS.contains(&probe.extension)
             || shouted(probe.name)
-            || (probe.extension.is_empty() && NAMES.contains(&probe.name))
+            || (probe.extension.is_empty() && NAMES.contains(&&*probe.name.to_ascii_lowercase()))
             // `.gitattributes` and the like: all of it is extension.
             || (probe.name.strip_prefix('.') == Some(probe.extension));
         (known && is_text(probe.head)).then_some(Match::Likely)

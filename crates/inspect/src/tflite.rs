@@ -92,6 +92,7 @@ struct Model<'a, 's, 'r> {
 impl Model<'_, '_, '_> {
     fn model(&mut self) -> Result<(), Fault> {
         let root = self.flat.root()?;
+        self.flat.field_vector(root, 3, 1)?;
         let codes = self.flat.field_vector(root, 1, 4)?;
         for index in 0..codes.count {
             let code = self.flat.element(codes, index)?;
@@ -114,6 +115,7 @@ impl Model<'_, '_, '_> {
         let metadata = self.flat.field_vector(root, 6, 4)?;
         for index in 0..metadata.count {
             let entry = self.flat.element(metadata, index)?;
+            self.flat.field_vector(entry, 0, 1)?;
             let buffer = self.flat.field_u32(entry, 1)?;
             self.check_index("metadata", u64::from(buffer), buffers.len() as u64, entry.at);
         }
@@ -177,6 +179,7 @@ impl Model<'_, '_, '_> {
     }
 
     fn graph(&mut self, graph: Table, codes: u64, buffers: &[u64]) -> Result<(), Fault> {
+        self.flat.field_vector(graph, 4, 1)?;
         let tensors = self.flat.field_vector(graph, 0, 4)?;
         for index in 0..tensors.count {
             let tensor = self.flat.element(tensors, index)?;
@@ -231,6 +234,7 @@ impl Model<'_, '_, '_> {
                 .filter(|_| i32::try_from(size).is_ok())
                 .and_then(|count| count.checked_mul(u64::from(size)));
         }
+        self.flat.field_vector(tensor, 3, 1)?;
         let dtype = self.flat.field_u8(tensor, 1)?;
         let buffer = self.flat.field_u32(tensor, 2)?;
         self.check_index("a tensor's buffer", u64::from(buffer), buffers.len() as u64, tensor.at);

@@ -8,7 +8,7 @@ mod reader;
 mod tests;
 
 use crate::{
-    limits,
+    limits, media,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
 };
@@ -66,6 +66,10 @@ impl Format for Xml {
         let text = probe.head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(probe.head).trim_ascii_start();
         let named = matches!(probe.extension, "xml" | "pmml");
         let begins = |mark: &[u8]| text.starts_with(mark);
+        if media::is_svg(probe.head) {
+            // A picture.
+            return None;
+        }
         if begins(b"<?xml") || begins(b"<PMML") || begins(b"<net ") || is_wide(probe.head) {
             return Some(Match::Sure);
         }
@@ -187,6 +191,11 @@ impl Document {
     }
 
     fn tag(&mut self, tag: Tag, at: u64, scan: &mut Scan<'_>) {
+        if tag.name.len() > limits::XML_NAME {
+            scan.find(&limits::TOO_LONG_XML, at, format!("a name of more than {} bytes", limits::XML_NAME));
+            self.broken = true;
+            return;
+        }
         if let Some(what) = tag.problem {
             scan.find(&rules::BROKEN, at, what.to_owned());
         }

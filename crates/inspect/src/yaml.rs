@@ -4,7 +4,7 @@
 mod names;
 
 use crate::{
-    limits, requirements,
+    jinja, lfs, limits, requirements,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
     text::{self, Look},
@@ -50,6 +50,9 @@ pub(crate) struct Yaml;
 
 impl Format for Yaml {
     fn matches(&self, probe: &Probe<'_>) -> Option<Match> {
+        if probe.head.starts_with(lfs::VERSION) {
+            return None;
+        }
         let named = matches!(probe.extension, "yaml" | "yml") || probe.name == "MLmodel";
         let marked = probe.head.starts_with(b"%YAML ");
         ((named || marked) && text::is_text(probe.head)).then_some(Match::Sure)
@@ -236,11 +239,9 @@ impl<'n> Reading<'n> {
             "channels" if in_list && text.contains("://") => {
                 requirements::index(text, at.unwrap_or_default(), scan);
             }
-            "chat_template" => scan.contents.templates = scan.contents.templates.saturating_add(1),
+            "chat_template" => jinja::inspect(text, at.unwrap_or_default(), scan),
+            _ if text.contains("{{") || text.contains("{%") => names::template(text, at, scan),
             _ => {}
-        }
-        if text.contains("{{") || text.contains("{%") {
-            names::template(text, at, scan);
         }
     }
 }
@@ -334,7 +335,7 @@ mod tests {
             let row = vec![format!("*a{before}"); 10].join(", ");
             text.push_str(&format!("a{level}: &a{level} [{row}]\n"));
         }
-        assert_eq!(rules_in(&look("a.yaml", text.as_bytes())), ["LIM041"]);
+        assert_eq!(rules_in(&look("a.yaml", text.as_bytes())), ["LIM061"]);
         assert_eq!(rules_in(&look("a.yaml", b"a: &a [*a]\n")), ["YML008"]);
         let deep = "[".repeat(100_000);
         assert_eq!(rules_in(&look("a.yaml", deep.as_bytes())), ["YML004"]);

@@ -3,13 +3,15 @@
 
 mod directory;
 mod member;
+#[cfg(test)]
+pub(crate) mod stored;
 
 use crate::{
     bytes::Input,
     keras, limits, npy,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
-    torch,
+    skops, torch, torchserve,
 };
 pub(crate) use directory::{Directory, Entry};
 use modelseal_core::inspection::{Capability, FileFormat};
@@ -84,7 +86,8 @@ pub(crate) trait Kind: Sync {
 }
 
 /// All of them; the first that claims an archive gets it.
-static KINDS: &[&dyn Kind] = &[&keras::KerasZip, &torch::TorchZip, &npy::Npz];
+static KINDS: &[&dyn Kind] =
+    &[&keras::KerasZip, &skops::Skops, &torchserve::TorchServe, &torch::TorchZip, &npy::Npz];
 
 /// The door from `route`.
 pub(crate) struct Zip;

@@ -45,7 +45,7 @@ proptest! {
         let found = look("a.pkl", &pickle);
         prop_assert_eq!(&look("a.pkl", &pickle), &found);
         let mut text = String::new();
-        trace(&pickle, Globals::shipped(), &mut text, 500).expect("it can be read");
+        trace(&ModelPath::parse("a.pkl").expect("a good name"), &pickle, Globals::shipped(), &mut text, 500).expect("it can be read");
         // What ends at STOP, or where Python fails: something is always said of the latter.
         if found.verdict() == Verdict::Clean {
             prop_assert!(pickle.contains(&b'.'));
@@ -53,8 +53,8 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes(data in proptest::collection::vec(any::<u8>(), 0..300), name in 0_usize..6) {
-        look(["a.pkl", "a.pt", "a.npy", "a.zip", "a.tar", "a"][name], &data);
+    fn any_bytes(data in proptest::collection::vec(any::<u8>(), 0..300), name in 0_usize..14) {
+        look(["a.pkl", "a.pt", "a.npy", "a.zip", "a.tar", "a", "a.py", "a.yaml", "a.ubj", "a.cbm", "a.txt", "a.svg", "a.pyc", "requirements.txt"][name], &data);
     }
 }
 

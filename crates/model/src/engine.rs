@@ -11,7 +11,7 @@
 //! | `opener` | opening files again, reading them, noticing that they changed |
 
 mod lane;
-mod opener;
+pub(crate) mod opener;
 mod pipe;
 mod pool;
 #[cfg(test)]

@@ -15,8 +15,11 @@
 //! | `multi` | several of them over the same bytes |
 //! | `verity` | the digest by which Linux enforces a file's contents |
 //! | `fs` | the few calls into the operating system, relative to descriptors |
+//! | `listing` | [`Listing`]: the files themselves, for whoever reads them for another purpose than hashing |
 //! | `measure` | [`measure`] and [`survey`], which join these |
 //! | `also` | [`measure_also`]: further digests of each file from the same read |
+//! | `look` | [`measure_looking`]: looking into the files first, such that what was seen is what was hashed |
+//! | `prints` | what ties the two together |
 //! | `part` | [`measure_part`]: a share of the resources, for several machines |
 //! | `reuse` | [`measure_except`]: only the files that somebody does not know already |
 //! | `explain` | what a file that should not be there probably is: [`explain`] |
@@ -34,11 +37,14 @@ mod faults;
 #[cfg_attr(not(unix), path = "fs_portable.rs")]
 mod fs;
 mod kernel;
+mod listing;
+mod look;
 mod measure;
 mod multi;
 mod note;
 mod part;
 mod plan;
+mod prints;
 mod progress;
 mod read;
 mod reuse;
@@ -52,6 +58,8 @@ pub use error::{Change, ErrorKind, MeasureError, SpecialFile};
 pub use explain::{
     Explanation, LFS_POINTER_BYTES, LfsPointer, explain, is_huggingface_leftover, is_lfs_pointer,
 };
+pub use listing::{Listing, Opening};
+pub use look::{FileView, Looked, measure_looking};
 pub use measure::{DEFAULT_MEMORY, Measured, Options, Survey, measure, survey};
 pub use note::Note;
 pub use part::{MAX_PARTS, MeasuredPart, Part, PartError, Planned, measure_part};

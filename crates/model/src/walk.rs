@@ -21,12 +21,14 @@ use std::{
 };
 
 /// What a walk found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Walked {
     pub(crate) files: Vec<FoundFile>,
     /// The directories that hold them; the first is the root.
     pub(crate) directories: Vec<FoundDirectory>,
     pub(crate) notes: Vec<Note>,
+    /// Links that were listed instead of refused, with their text.
+    pub(crate) links: Vec<(ModelPath, PathBuf)>,
 }
 
 /// A regular file and how to open it again.
@@ -73,6 +75,8 @@ pub(crate) struct Rules<'a> {
     /// The only files that count, when set.
     pub(crate) only: Option<&'a [ModelPath]>,
     pub(crate) allow_symlinks: bool,
+    /// Whether links that are not followed are listed instead of refused.
+    pub(crate) list_symlinks: bool,
 }
 
 /// Lists the files of `source`. Nothing that is ignored is opened, entered or looked at.
@@ -156,7 +160,7 @@ impl<'a> Walk<'a> {
             excluded: false,
             left: limit,
             snapshot_used: false,
-            found: Walked { files: Vec::new(), directories: Vec::new(), notes: Vec::new() },
+            found: Walked::default(),
         }
     }
 
@@ -275,6 +279,10 @@ impl<'a> Walk<'a> {
             return Ok(None);
         }
         let link = || (self.source.join(path), target.clone());
+        if self.rules.list_symlinks && !self.rules.allow_symlinks {
+            self.found.links.push((self.model_path(path)?, target));
+            return Ok(None);
+        }
         if !self.rules.allow_symlinks {
             let (path, target) = link();
             return Err(MeasureError::Symlink { path, target });
@@ -383,7 +391,7 @@ impl<'a> Walk<'a> {
     }
 
     fn finish(mut self) -> Result<Walked, MeasureError> {
-        if self.found.files.is_empty() {
+        if self.found.files.is_empty() && self.found.links.is_empty() {
             let (path, excluded) = (self.source.path().to_owned(), self.excluded);
             return Err(MeasureError::Empty { path, excluded });
         }
@@ -425,7 +433,8 @@ mod tests {
         std::fs::create_dir(model.path().join("30")).unwrap();
         std::fs::write(model.path().join("30/f"), "x").unwrap();
         let source = Source::open(model.path()).unwrap();
-        let rules = Rules { ignore_paths: &[], exclude: &[], only: None, allow_symlinks: true };
+        let rules =
+            Rules { ignore_paths: &[], exclude: &[], only: None, allow_symlinks: true, list_symlinks: false };
         let error = walk_at_most(&source, rules, &(), 20_000).unwrap_err();
         assert!(matches!(error, MeasureError::TooManyEntries(_)), "{error}");
         assert!(error.to_string().contains(&MAX_RESOURCES.to_string()));
@@ -439,7 +448,13 @@ mod tests {
             std::fs::write(model.path().join(name), "").unwrap();
         }
         let source = Source::open(model.path()).unwrap();
-        let rules = Rules { ignore_paths: &[], exclude: &[], only: None, allow_symlinks: false };
+        let rules = Rules {
+            ignore_paths: &[],
+            exclude: &[],
+            only: None,
+            allow_symlinks: false,
+            list_symlinks: false,
+        };
         assert_eq!(walk_at_most(&source, rules, &(), 4).unwrap().files.len(), 3);
         assert!(matches!(walk_at_most(&source, rules, &(), 3), Err(MeasureError::TooManyEntries(_))));
     }

@@ -42,6 +42,7 @@ mod evidence_files;
 mod explained;
 pub mod graph;
 pub mod import;
+mod inspect;
 mod keyless;
 mod lineage;
 mod measuring;
@@ -69,6 +70,7 @@ pub use decide::{AllowedModel, DecideRequest, Decided, Denial, check_facts_outpu
 pub use digest::{DigestRequest, MeasuredModel, digest};
 pub use digests::DocumentError;
 pub use error::{Error, Kind, OutputError};
+pub use inspect::{InspectRequest, InspectedModel, inspect, trace};
 pub use jiff::Timestamp;
 pub use keyless::{KeylessRequest, KeylessSigning, keyless};
 pub use lineage::{
@@ -98,6 +100,14 @@ pub use modelseal_core::{
     predicate::Reading,
     text::{Printable, ShellQuoted, is_unsafe_to_print},
 };
+/// The nouns of inspection, and its rules.
+pub mod inspection {
+    pub use modelseal_core::inspection::{
+        Capability, Contents, FileFormat, FileInspection, Finding, Inspection, NotARuleId, PickleTier, Place,
+        RuleId, Severity, Verdict,
+    };
+    pub use modelseal_inspect::{Rule, RuleSet, RuleSetError, limits_digest, rule, rules};
+}
 pub use modelseal_model::{
     Also, DEFAULT_MEMORY, FileHash, MAX_PARTS, Part, PartError, Progress, UnknownFileHash,
 };
@@ -141,7 +151,7 @@ pub use policies::{
 };
 pub use provenance::{ProvenanceRefusal, ProvenanceRequest, VerifiedProvenance, verify_provenance};
 pub use show::{ShowError, ShowTrust, bundle_method, show};
-pub use sign::{Prepared, SignRequest, SignedFile, sign};
+pub use sign::{Prepared, Required, SignRequest, SignedFile, UnknownRequirement, Unmet, sign};
 pub use signing::{EvidenceServices, Sayable};
 pub use statement_check::{check_statement, check_statement_file};
 pub use store::{

@@ -25,13 +25,16 @@ use crate::{
 };
 use jiff::Timestamp;
 use modelseal_core::limits::MAX_STATE_BYTES;
+use modelseal_inspect::{MAX_RULES_BYTES, RuleSet};
 use modelseal_verify::{
     decision::PolicySet,
     policy::{
         complaint::Complaint,
         load::{Policy, TrustRootSource, UnvalidatedPolicy},
     },
+    policy_trust::Document,
 };
+use serde::Deserialize;
 use signed::Trust;
 use state::State;
 use std::path::{Path, PathBuf};
@@ -144,7 +147,7 @@ impl PoliciesRequest {
         for path in &self.files {
             let bytes = disk::read(path, MAX_POLICY_BYTES)
                 .map_err(|reason| PolicyError::Read { path: path.clone(), reason })?;
-            trust.accept(path, &bytes, now)?;
+            trust.accept(kind(&bytes), path, &bytes, now)?;
             policies.extend(trust.latest().map(|accepted| VerifiedPolicyReport {
                 file: path.display().to_string(),
                 id: accepted.id().to_owned(),
@@ -155,6 +158,23 @@ impl PoliciesRequest {
             }));
         }
         Ok(PolicyVerificationReport { schema: PolicyVerificationReport::SCHEMA.into(), policies })
+    }
+
+    /// Loads a rule set of inspections on the same word as policies. Where nothing says who may sign, one that is not signed
+    /// counts, too.
+    ///
+    /// # Errors
+    /// [`Error::Policy`].
+    pub fn rule_set(&self, path: &Path) -> Result<RuleSet, Error> {
+        let now = self.now.unwrap_or_else(clock::now);
+        let state = self.state.as_deref().map(State::open).transpose()?;
+        let mut trust = Trust::new(self, state)?;
+        let refuse = |reason| PolicyError::Read { path: path.to_owned(), reason };
+        let bytes = disk::read(path, MAX_RULES_BYTES as u64).map_err(refuse)?;
+        trust.accept(Document::Rules, path, &bytes, now)?;
+        let rules = read_rules(path, &bytes)?;
+        trust.remember()?;
+        Ok(rules)
     }
 
     /// Loads them.
@@ -169,7 +189,7 @@ impl PoliciesRequest {
         for path in &self.files {
             let bytes = disk::read(path, MAX_POLICY_BYTES)
                 .map_err(|reason| PolicyError::Read { path: path.clone(), reason })?;
-            notes.extend(trust.accept(path, &bytes, now)?);
+            notes.extend(trust.accept(Document::Policy, path, &bytes, now)?);
             let files = FolderFiles::beside(path);
             let policy = read(path, &bytes)?.validate(&files, Some(now)).map_err(PolicyError::Invalid)?;
             notes.extend(policy.warnings().iter().map(said));
@@ -230,6 +250,30 @@ pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<UnvalidatedPolicy, Polic
         UnvalidatedPolicy::from_toml(&name, text)
     })
 }
+
+/// Reads a rule set.
+pub(crate) fn read_rules(path: &Path, bytes: &[u8]) -> Result<RuleSet, PolicyError> {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return Err(PolicyError::Read { path: path.to_owned(), reason: "it is not UTF-8".into() });
+    };
+    RuleSet::parse(text).map_err(|error| PolicyError::Rules { path: path.to_owned(), error })
+}
+
+/// Whether a document is a policy or a rule set, by what it says itself.
+pub(crate) fn kind(bytes: &[u8]) -> Document {
+    #[derive(Deserialize)]
+    struct Header {
+        schema: String,
+    }
+    let header = std::str::from_utf8(bytes).ok().and_then(|text| toml::from_str::<Header>(text).ok());
+    match header {
+        Some(Header { schema }) if schema.starts_with(RULES_FAMILY) => Document::Rules,
+        _ => Document::Policy,
+    }
+}
+
+/// How the schema of a rule set begins, whatever its version.
+const RULES_FAMILY: &str = "modelseal.rules/";
 
 /// A complaint in one line.
 pub(crate) fn said(complaint: &Complaint) -> String {

@@ -2,9 +2,11 @@
 
 mod attest;
 mod bundle;
+mod inspection;
 mod lineage;
 mod policy;
 mod provenance;
+mod sarif;
 mod sigstore;
 mod statement;
 mod store;
@@ -12,9 +14,11 @@ mod tools;
 
 pub use attest::*;
 pub use bundle::*;
+pub use inspection::*;
 pub use lineage::*;
 pub use policy::*;
 pub use provenance::*;
+pub use sarif::sarif;
 pub use sigstore::*;
 pub use statement::*;
 pub use store::*;

@@ -1,5 +1,9 @@
 //! `sign`: measure, say, sign, check, write.
 
+mod require;
+
+pub use require::{Required, UnknownRequirement, Unmet};
+
 use crate::{
     clock,
     digest::{DigestRequest, MeasuredModel, digest},
@@ -17,6 +21,7 @@ use modelseal_core::{
     digest::Algorithm,
     predicate::{Reading, read_signed_model},
 };
+use modelseal_inspect::RuleSet;
 use modelseal_model::Progress;
 use modelseal_verify::public_key::PublicKey;
 use std::{
@@ -43,6 +48,8 @@ pub fn sign(path: impl Into<PathBuf>) -> SignRequest {
         cache: None,
         evidence: None,
         publishes: false,
+        required: Vec::new(),
+        rules: None,
     }
 }
 
@@ -57,6 +64,8 @@ pub struct SignRequest {
     cache: Option<Cache>,
     evidence: Option<EvidenceServices>,
     publishes: bool,
+    required: Vec<Required>,
+    rules: Option<RuleSet>,
 }
 
 /// A model that was measured and the statement about it, before any key is used.
@@ -147,6 +156,20 @@ impl SignRequest {
         self
     }
 
+    /// Inspects the files in the same read, and signs only a model that is what is required; repeatable. Goes neither with
+    /// [`digests`](Self::digests) nor with [`remember`](Self::remember) or [`reuse`](Self::reuse), which do not read all of it
+    /// for inspection.
+    pub fn require(mut self, requirement: Required) -> Self {
+        self.required.push(requirement);
+        self
+    }
+
+    /// The rules by which what is required is judged; those that are shipped unless set.
+    pub fn rules(mut self, rules: RuleSet) -> Self {
+        self.rules = Some(rules);
+        self
+    }
+
     /// Where the signature goes; `model.sig` in the working directory unless set.
     pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
         self.output.path = path.into();
@@ -193,6 +216,13 @@ impl SignRequest {
             self.output.check_before_publishing()?;
         }
         self.measure.signature = Some(self.output.path.clone());
+        if !self.required.is_empty() {
+            if self.digests.is_some() || self.cache.is_some() {
+                return Err(Error::Unread);
+            }
+            let rules = self.rules.take().unwrap_or_else(|| RuleSet::built_in().clone());
+            self.measure = self.measure.inspect(rules);
+        }
         let path = &self.measure.model;
         let (model, remembered) = match (&self.digests, &self.cache) {
             (Some(file), _) => (vouched_for(path, file, &self.output.path)?, None),
@@ -203,6 +233,9 @@ impl SignRequest {
             }
             (None, None) => (self.measure.run(progress)?, None),
         };
+        if let Some(inspection) = model.inspection() {
+            self.required.iter().try_for_each(|required| required.check(inspection)).map_err(Error::Unmet)?;
+        }
         let statement = Statement::of_model(&model.observed, model.name())
             .map_err(|e| Error::SelfCheck(e.to_string()))?;
         let now = self.now.unwrap_or_else(clock::now);

@@ -20,7 +20,7 @@
 mod accept;
 mod parse;
 
-pub use accept::{AcceptedPolicy, PolicyTrustError};
+pub use accept::{AcceptedPolicy, Document, PolicyTrustError};
 
 use crate::{policy::complaint::Complaint, verifier::Verifier};
 use std::collections::BTreeMap;

@@ -184,6 +184,8 @@ formats! {
     Pdf = "pdf" in "",
     /// A file of Git's own.
     Git = "git" in "",
+    /// A symbolic link.
+    Symlink = "symlink" in "",
 }
 
 impl fmt::Display for FileFormat {

@@ -24,7 +24,7 @@ def named(pattern, *globs):
     found = set()
     for glob in globs:
         for file in ROOT.glob(glob):
-            found |= set(re.findall(pattern, file.read_text()))
+            found |= set(re.findall(pattern, file.read_text(), re.MULTILINE))
     return sorted(found)
 
 
@@ -57,9 +57,9 @@ def paddle_operators():
 
 tensorflow = named(r'_apply_op_helper\(\s*"(\w+)"', "tensorflow/**/gen_*_ops.py")
 write("tensorflow", "tensorflow 2.21", tensorflow)
-openvino = named(r'\.create\(\s*"(\w+)"', "openvino/opset*/ops.py")
+openvino = named(r"^_OPENVINO_OP_REG\((\w+),", "openvino/**/opset[0-9]*_tbl.hpp")
 # What its writer calls otherwise.
-write("openvino", "openvino 2026.4", sorted({*openvino, "Const", "Parameter", "Result", "If", "Loop", "TensorIterator"}))
+write("openvino", "openvino 2026.4", sorted({*openvino, "Const"}))
 onnx_operators()
 tflite_operators()
 paddle_operators()

@@ -132,6 +132,8 @@ struct Opened {
     name: Option<(Box<str>, u64)>,
     /// What was held before it.
     before: usize,
+    /// The same before that name.
+    before_name: usize,
     /// Whether a name in it is looked for.
     wanted: bool,
 }
@@ -142,8 +144,10 @@ impl Builder {
         let value = match event {
             Event::Name => {
                 let name: Box<str> = text().into();
+                let before = self.held;
                 self.held += name.len();
                 if let Some(open) = self.open.last_mut() {
+                    open.before_name = before;
                     open.wanted |= super::WANTED.contains(&&*name);
                     open.name = Some((name, reader.began()));
                 }
@@ -169,7 +173,13 @@ impl Builder {
     }
 
     fn open(&mut self, value: Value) {
-        self.open.push(Opened { value, name: None, before: self.held, wanted: false });
+        self.open.push(Opened {
+            value,
+            name: None,
+            before: self.held,
+            before_name: self.held,
+            wanted: false,
+        });
         self.held += size_of::<Member>();
     }
 
@@ -193,7 +203,7 @@ impl Builder {
         if left_out {
             self.bounded |= wanted;
             self.whole = false;
-            self.held = before;
+            self.held = if name.is_some() { open.before_name } else { before };
         }
         match (&mut open.value, name) {
             (Value::Array(array), _) if left_out => array.left_out += 1,

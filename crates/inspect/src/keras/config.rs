@@ -60,6 +60,9 @@ const REACHING_NAMES: [&str; 19] = [
     "save_weights",
     "text_dataset_from_directory",
 ];
+/// Optimizers of Keras 2.
+const OPTIMIZERS: [&str; 10] =
+    ["Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Nadam", "RMSprop", "SGD"];
 /// Members that hold a function.
 const FUNCTIONS: [&str; 14] = [
     "activation",
@@ -96,7 +99,12 @@ impl Walk {
                 }
                 Ok(())
             }
-            Value::Array(array) => array.items.iter().try_for_each(|item| self.value(key, item, scan)),
+            Value::Array(array) => {
+                // Words of a vocabulary may look like anything.
+                let words = VOCABULARIES.contains(&key);
+                let mut others = array.items.iter().filter(|item| !words || item.as_str().is_none());
+                others.try_for_each(|item| self.value(key, item, scan))
+            }
             Value::Text(text) => self.text(key, text, scan),
             _ => Ok(()),
         }
@@ -146,7 +154,8 @@ impl Walk {
             let code = function.as_str().or_else(|| function.as_array()?.first()?.as_str());
             let Some(code) = code else { continue };
             // Before Keras 2, bytes were written as text.
-            let bytes = code::decode(code).unwrap_or_else(|| code.chars().map(|c| c as u32 as u8).collect());
+            let bytes = code::decode(code)
+                .unwrap_or_else(|| code.chars().filter_map(|c| u8::try_from(u32::from(c)).ok()).collect());
             if let Some(found) = code::dangerous_name(&bytes) {
                 let message = format!("the code of '{name}' names '{found}'");
                 scan.find_about(&rules::CODE, None, name, message);
@@ -169,7 +178,10 @@ impl Walk {
     fn class(&self, class: &str, value: &Value, scan: &mut Scan<'_>) {
         let module = value.get("module").and_then(Value::as_str);
         let registered = value.get("registered_name").and_then(Value::as_str);
-        let known = names::is_class(class) && registered.is_none_or(|name| !name.contains('>'));
+        // TensorFlow 2.11 has registered Keras' own optimizers.
+        let plain = class.strip_prefix("Custom>").filter(|name| OPTIMIZERS.contains(name));
+        let known =
+            plain.is_some() || names::is_class(class) && registered.is_none_or(|name| !name.contains('>'));
         let standing = match module {
             Some(module) => self.standing(module, class, known, scan),
             None if known => Reach::Known,

@@ -1,7 +1,8 @@
 //! Graphs, their nodes and what lies in them.
 
-use super::{CALLS, Model, rules};
+use super::{Model, rules};
 use crate::{
+    limits,
     operators::{self, NAME},
     outside,
     protobuf::wire::{Fault, Span, Value},
@@ -85,10 +86,15 @@ impl Model<'_, '_, '_, '_> {
         let name = full_name(&found.domain, &found.op);
         self.used.add(&name, node.start, self.scan);
         if let Some(calls) = self.inside.as_ref().and_then(|inside| self.functions.get_mut(inside))
-            && self.calls < CALLS
-            && calls.insert(name)
+            && !calls.contains(&name)
         {
             self.calls += 1;
+            if self.calls > limits::CALLS {
+                let message = format!("more than {} calls of functions", limits::CALLS);
+                self.scan.find(&limits::TOO_MANY_OPERATORS, node.start, message);
+            } else {
+                calls.insert(name);
+            }
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! when it is never called.
 
 use modelseal_core::text::Printable;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{HashMap, HashSet},
     fmt,
@@ -14,7 +14,7 @@ static SHIPPED: &str = include_str!("../../data/globals.json");
 const SCHEMA: &str = "modelseal.inspect-globals/v1";
 
 /// What an allowed global may be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// A class whose instances are made and given a state.
@@ -121,6 +121,11 @@ impl Globals {
         READ.get_or_init(|| Self::parse(SHIPPED).unwrap_or_else(|_| Self::nothing()))
     }
 
+    /// The text of that.
+    pub(crate) fn shipped_text() -> &'static str {
+        SHIPPED
+    }
+
     /// Reads a list in the form of `data/globals.json`.
     ///
     /// # Errors
@@ -177,6 +182,11 @@ impl Globals {
     pub fn deny(&mut self, module: &str, name: &str) {
         if name == "*" {
             self.denied_modules.insert(module.to_owned());
+            let within = |other: &str| {
+                other.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            };
+            // What is allowed by name counts before what is denied by module.
+            self.allowed.retain(|other, _| !within(other));
         } else {
             self.denied.entry(module.to_owned()).or_default().insert(name.to_owned());
         }

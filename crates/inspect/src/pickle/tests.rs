@@ -397,11 +397,12 @@ fn weights_only_is_what_pytorch_takes() {
 
 #[test]
 fn a_trace_says_what_would_happen() {
+    let path = ModelPath::parse("evil.pkl").expect("a good name");
     let mut text = String::new();
     let evil = p4().stack_global("os", "system").text("true\x1b[2J").op(TUPLE1).op(REDUCE).stop();
-    trace(&evil, Globals::shipped(), &mut text, 100).expect("bytes can be read");
+    crate::trace(&path, &evil, Globals::shipped(), &mut text, 100).expect("bytes can be read");
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    assert_eq!(lines[0], "pickle 1 at 0");
+    assert_eq!(lines[0], "pickle 1 of evil.pkl@0");
     assert!(
         lines.iter().any(|line| line.starts_with("14  STACK_GLOBAL") && line.ends_with("os.system")),
         "{text}"
@@ -412,6 +413,6 @@ fn a_trace_says_what_would_happen() {
     );
     assert!(!text.contains('\x1b'));
     let mut short = String::new();
-    trace(&evil, Globals::shipped(), &mut short, 3).expect("bytes can be read");
+    crate::trace(&path, &evil, Globals::shipped(), &mut short, 3).expect("bytes can be read");
     assert_eq!(short.lines().count(), 3);
 }

@@ -6,7 +6,7 @@ use modelseal_core::text::Printable;
 use std::fmt::{Display, Write};
 
 /// Where a trace is written, and how much of it may be.
-pub(super) struct Trace<'t> {
+pub(crate) struct Trace<'t> {
     to: &'t mut dyn Write,
     left: u64,
     at: u64,
@@ -19,7 +19,7 @@ pub(super) struct Trace<'t> {
 
 impl<'t> Trace<'t> {
     /// At most `lines` lines are written to `to`.
-    pub(super) fn new(to: &'t mut dyn Write, lines: u64) -> Self {
+    pub(crate) fn new(to: &'t mut dyn Write, lines: u64) -> Self {
         Self { to, left: lines, at: 0, name: "", operand: String::new(), explained: false, notes: Vec::new() }
     }
 

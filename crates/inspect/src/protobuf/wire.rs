@@ -193,6 +193,8 @@ impl Value {
 pub(crate) mod build {
     //! Makes messages for tests.
 
+    #![expect(clippy::cast_possible_truncation, reason = "what is made here is small")]
+
     pub(crate) fn varint(mut value: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
         while value >= 0x80 {
@@ -217,8 +219,9 @@ pub(crate) mod build {
 mod tests {
     use super::{build::*, *};
 
-    fn walk(data: &Vec<u8>) -> Result<Vec<Field>, Fault> {
-        let mut wire = Wire::new(Input::of(data));
+    fn walk(data: &[u8]) -> Result<Vec<Field>, Fault> {
+        let data = data.to_vec();
+        let mut wire = Wire::new(Input::of(&data));
         let mut span = wire.whole();
         let mut fields = Vec::new();
         while let Some(field) = wire.next(&mut span)? {
@@ -245,7 +248,7 @@ mod tests {
         );
         for cut in 0..data.len() {
             let whole = fields.iter().any(|field| field.at == cut as u64);
-            assert_eq!(walk(&data[..cut].to_vec()).is_ok(), whole, "{cut}");
+            assert_eq!(walk(&data[..cut]).is_ok(), whole, "{cut}");
         }
     }
 
@@ -261,7 +264,7 @@ mod tests {
             b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
             b"\xf8\xff\xff\xff\xff\x01\x01",
         ] {
-            assert!(matches!(walk(&data.to_vec()), Err(Fault::Broken(..))), "{data:?}");
+            assert!(matches!(walk(data), Err(Fault::Broken(..))), "{data:?}");
         }
     }
 

@@ -24,8 +24,8 @@ pub(crate) struct Folder {
     pub(super) packed: u64,
     /// Bytes that come out of each coder.
     pub(super) sizes: Vec<u64>,
-    /// Whether there is a checksum of all that comes out.
-    pub(super) has_sum: bool,
+    /// The checksum of all that comes out.
+    pub(super) sum: Option<u32>,
 }
 
 struct Coder {
@@ -71,7 +71,7 @@ impl Folder {
                 fields.number()?;
             }
         }
-        Ok(Self { coders, pairs, packed, sizes: Vec::new(), has_sum: false })
+        Ok(Self { coders, pairs, packed, sizes: Vec::new(), sum: None })
     }
 
     /// Streams that come out of all coders together.

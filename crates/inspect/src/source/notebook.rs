@@ -70,10 +70,10 @@ impl Cells {
                 }
                 array.items.iter().for_each(|item| self.value(item, "", depth + 1, scan));
             }
-            Value::Text(shown) if is_shown(name) && self.active.is_none() => {
-                if text::is_active(shown.as_bytes()) {
-                    self.active = Some(format!("'{name}' has a script"));
-                }
+            Value::Text(shown)
+                if is_shown(name) && self.active.is_none() && text::is_active(shown.as_bytes()) =>
+            {
+                self.active = Some(format!("'{name}' has a script"));
             }
             _ => {}
         }

@@ -119,7 +119,7 @@ impl Model<'_, '_, '_, '_> {
                 format!("{there} bytes, and the constant needs {count} times {size}")
             }
             // A value may stand for all that follow, but a gigabyte of them is a bomb.
-            (None, _) if values == 0 && count > SPLAT || count > SPLAT && values < count / 64 => {
+            (None, _) if count > SPLAT && values < count / 64 => {
                 format!("{values} bytes of values stand for {count}")
             }
             _ => return Ok(()),

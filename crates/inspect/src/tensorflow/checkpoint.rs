@@ -89,7 +89,7 @@ impl Table<'_> {
         let (_, _, start, len) = (handle()?, handle()?, handle()?, handle()?);
         let mut blocks = Vec::new();
         let mut end = 0;
-        self.block(start, len, scan, |wire, _, value, _| {
+        self.block(&mut wire, start, len, scan, |wire, _, value, _| {
             let mut value = value;
             let start = wire.packed(&mut value)?.unwrap_or_default();
             let len = wire.packed(&mut value)?.unwrap_or_default();
@@ -103,7 +103,7 @@ impl Table<'_> {
         })?;
         for (start, len) in blocks {
             let mut shards = self.shards;
-            self.block(start, len, scan, |wire, key, value, scan| {
+            self.block(&mut wire, start, len, scan, |wire, key, value, scan| {
                 if key == 0 {
                     header(wire, value, &mut shards, scan)
                 } else {
@@ -118,6 +118,7 @@ impl Table<'_> {
     /// Gives the length of each key of a block, and its value.
     fn block(
         &self,
+        wire: &mut Wire<'_>,
         start: u64,
         len: u64,
         scan: &mut Scan<'_>,
@@ -132,7 +133,6 @@ impl Table<'_> {
             scan.find(&rules::COMPRESSED, start, format!("{len} bytes"));
             return Ok(());
         }
-        let mut wire = Wire::new(self.input);
         let end = start + len;
         let mut count = Span { start: end.saturating_sub(4).max(start), end };
         let restarts = u64::from(u32::from_le_bytes(wire.array(&mut count)?));
@@ -155,7 +155,7 @@ impl Table<'_> {
                 return Err(Fault::Broken(at, "an entry is longer than its block"));
             }
             before = key;
-            each(&mut wire, key, value, scan)?;
+            each(wire, key, value, scan)?;
             span.start = value.end;
         }
         Ok(())

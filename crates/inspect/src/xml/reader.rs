@@ -104,7 +104,7 @@ pub(super) struct Tag {
 
 impl Tag {
     pub(super) fn of(tag: &BytesStart<'_>) -> Self {
-        let name: String = tag.name().0.chars().take(256).collect();
+        let name: String = tag.name().0.chars().take(limits::XML_NAME + 1).collect();
         let mut found = Self { name, attributes: Vec::new(), problem: None };
         let mut keys = BTreeSet::new();
         // The reader compares each with all before it.

@@ -207,17 +207,16 @@ pub(super) fn is_dotted(text: &str) -> bool {
         && (parts > 2 || (parts == 2 && danger(text) == Some(Danger::Runs)))
 }
 
-/// Judges a template.
+/// Judges a template whose engine is not known: what reaches for Python's internals runs code in any.
 pub(super) fn template(text: &str, at: Option<u64>, scan: &mut Scan<'_>) {
-    let inside = text.split("{{").skip(1).chain(text.split("{%").skip(1));
-    for part in inside {
+    for part in text.split("{{").skip(1).chain(text.split("{%").skip(1)) {
         let code = part.split(['}', '%']).next().unwrap_or_default();
-        let leads = [
-            "__", "attr(", "|attr", ".mro", "import", "getattr", "popen", "lipsum", "cycler", "\\x5f",
-            "request.",
-        ];
-        if let Some(word) = leads.iter().find(|word| code.contains(**word)) {
-            scan.find(&rules::RUNS, at, format!("a template has '{word}'"));
+        let inner = |(at, _): (usize, &str)| {
+            code.get(..at).is_some_and(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+        };
+        if code.match_indices("__").any(inner) || code.contains("\\x5f") {
+            scan.find(&rules::RUNS, at, "a template reaches for Python's internals".to_owned());
+            return;
         }
     }
 }

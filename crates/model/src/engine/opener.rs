@@ -10,21 +10,21 @@ use crate::{
 use std::{ffi::OsStr, fs::File, io, path::PathBuf};
 
 /// An error and the index of the file it is about.
-pub(super) type Failed = (usize, MeasureError);
+pub(crate) type Failed = (usize, MeasureError);
 
 /// Opens the files of a walk again, by names relative to descriptors, keeping the directory it was in last.
-pub(super) struct Opener<'a> {
+pub(crate) struct Opener<'a> {
     source: &'a Source,
     walked: &'a Walked,
     last: Option<(u32, Dir)>,
 }
 
 impl<'a> Opener<'a> {
-    pub(super) fn new(source: &'a Source, walked: &'a Walked) -> Self {
+    pub(crate) fn new(source: &'a Source, walked: &'a Walked) -> Self {
         Self { source, walked, last: None }
     }
 
-    pub(super) fn open(&mut self, file: &FoundFile) -> io::Result<File> {
+    pub(crate) fn open(&mut self, file: &FoundFile) -> io::Result<File> {
         let (root, name) = match (&self.source.root, &file.via) {
             (Root::File { file, .. }, _) => return file.try_clone(),
             (Root::Directory { .. }, Via::Blob(blob)) => {
@@ -63,7 +63,7 @@ impl<'a> Opener<'a> {
     /// Whether an open file is still what the walk saw. The descriptor stays with one inode and nothing gives an inode
     /// an old `ctime` back (short of setting the clock), so what was read is what was there all the time; but for a
     /// system whose clock ticks slowly, where two writes within one tick look like one.
-    pub(super) fn examine<R: ReadAt>(&self, file: usize, open: &R) -> Result<(), Failed> {
+    pub(crate) fn examine<R: ReadAt>(&self, file: usize, open: &R) -> Result<(), Failed> {
         let status = open.status().map_err(|e| (file, self.failed("inspect", file, e)))?;
         let found = &self.walked.files[file];
         let change = match status.size {
@@ -78,7 +78,7 @@ impl<'a> Opener<'a> {
 
     /// Reads the bytes of `file` from `next` on, up to `end` or as many as `buffer` holds with one to spare, and says how
     /// many. Short reads are gone on with; fewer or more bytes than the file has are an error.
-    pub(super) fn read<R: ReadAt>(
+    pub(crate) fn read<R: ReadAt>(
         &self,
         (file, open): (usize, &R),
         buffer: &mut [u8],
@@ -107,11 +107,11 @@ impl<'a> Opener<'a> {
         Ok(needed)
     }
 
-    fn changed(&self, file: usize, change: Change) -> MeasureError {
+    pub(crate) fn changed(&self, file: usize, change: Change) -> MeasureError {
         MeasureError::Changed { path: self.shown(file), change }
     }
 
-    pub(super) fn failed(&self, doing: &'static str, file: usize, error: io::Error) -> MeasureError {
+    pub(crate) fn failed(&self, doing: &'static str, file: usize, error: io::Error) -> MeasureError {
         MeasureError::from_io(doing, self.shown(file), error)
     }
 

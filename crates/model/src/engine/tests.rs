@@ -46,7 +46,8 @@ fn folder(sizes: &[u64]) -> tempfile::TempDir {
 fn those_with_most_left_are_dealt_first_and_their_number_is_bounded() {
     let model = folder(&[10 * MIB, 9 * MIB, 8 * MIB, 7 * MIB, 6 * MIB, 5]);
     let source = Source::open(model.path()).unwrap();
-    let rules = Rules { ignore_paths: &[], exclude: &[], only: None, allow_symlinks: false };
+    let rules =
+        Rules { ignore_paths: &[], exclude: &[], only: None, allow_symlinks: false, list_symlinks: false };
     let walked = walk(&source, rules, &()).unwrap();
     let plan = Plan::new(&walked.files, Method::Files).unwrap();
     assert_eq!((plan.jobs.len(), plan.large), (6, 5));

@@ -1,6 +1,6 @@
 //! [`PreparedAttestation`]: a statement on its way to a signature, and what becomes of it.
 
-use super::destination::Destinations;
+use super::{destination::Destinations, inspection::Evidence};
 use crate::{
     digest::MeasuredModel,
     error::Error,
@@ -23,6 +23,7 @@ pub struct PreparedAttestation {
     pub(super) unsigned: Unsigned,
     pub(super) predicate_type: String,
     pub(super) provenance: Option<RecordedProvenance>,
+    pub(super) inspection: Option<Evidence>,
     pub(super) notes: Vec<String>,
     pub(super) destinations: Destinations,
 }
@@ -84,6 +85,10 @@ impl Sayable for PreparedAttestation {
     }
 
     fn write(self, bundle: &Bundle, made: Made) -> Result<Attested, Error> {
+        // The statement names the report, so the report is there first.
+        if let Some(evidence) = &self.inspection {
+            evidence.write()?;
+        }
         let written = self.destinations.write(bundle)?;
         let manifest = self.model.manifest();
         let mut notes = self.notes;
@@ -99,6 +104,7 @@ impl Sayable for PreparedAttestation {
             digests: Digests::of(manifest),
             serialization: manifest.serialization().into(),
             provenance: self.provenance,
+            inspection: self.inspection.map(|evidence| evidence.said),
             notes,
         };
         Ok(Attested { written, report })

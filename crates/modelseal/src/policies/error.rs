@@ -2,12 +2,13 @@
 
 use crate::error::Kind;
 use modelseal_core::rollback::Rollback;
+use modelseal_inspect::RuleSetError;
 use modelseal_verify::{
     policy::{
         complaint::{Complaint, Severity},
         reference::ReferenceError,
     },
-    policy_trust::PolicyTrustError,
+    policy_trust::{Document, PolicyTrustError},
 };
 use std::{fmt, path::PathBuf};
 
@@ -28,6 +29,8 @@ pub enum PolicyError {
     Invalid(Vec<Complaint>),
     /// Nobody whom this host knows vouches for the policy.
     Unsigned {
+        /// What it is.
+        document: Document,
         /// The policy.
         path: PathBuf,
         /// Whether there is a signature that nobody can judge.
@@ -37,6 +40,8 @@ pub enum PolicyError {
     },
     /// The policy's signatures are not enough, or an older policy is being passed off.
     NotAccepted {
+        /// What it is.
+        document: Document,
         /// The policy.
         path: PathBuf,
         /// Why not.
@@ -48,6 +53,13 @@ pub enum PolicyError {
         path: PathBuf,
         /// Why not.
         reason: String,
+    },
+    /// A rule set of inspections is wrong.
+    Rules {
+        /// The rule set.
+        path: PathBuf,
+        /// What is wrong with it, and where.
+        error: RuleSetError,
     },
     /// What this machine remembers cannot be read or written.
     State {
@@ -103,6 +115,7 @@ impl PolicyError {
         match self {
             Self::None => "usage.flags",
             Self::Read { .. } | Self::Trust { .. } => "usage.file",
+            Self::Rules { .. } => "usage.rules",
             Self::Invalid(complaints) if complaints.iter().any(|c| c.id == "parse.schema") => {
                 "policy.schema-unknown"
             }
@@ -149,23 +162,27 @@ impl fmt::Display for PolicyError {
                 }
                 Ok(())
             }
-            Self::Unsigned { path, signed: false, .. } => write!(
+            Self::Rules { path, error: RuleSetError { line, column, message } } => {
+                let message = modelseal_core::text::Printable(message);
+                write!(f, "{}:{line}:{column}: {message}", path.display())
+            }
+            Self::Unsigned { document, path, signed: false, .. } => write!(
                 f,
-                "the policy '{}' is not signed, and somebody else than root can write to it or to a directory above; \
+                "the {document} '{}' is not signed, and somebody else than root can write to it or to a directory above; \
                  have it signed (modelseal policy sign), move it to where only root can write, or accept it as it is \
                  with --policy-unsigned",
                 path.display()
             ),
-            Self::Unsigned { path, trust, .. } => write!(
+            Self::Unsigned { document, path, trust, .. } => write!(
                 f,
-                "the policy '{}' is signed, but this host does not say who may sign policies: '{}' does not exist; \
+                "the {document} '{}' is signed, but this host does not say who may sign policies: '{}' does not exist; \
                  write it, name another one with --policy-trust, or leave the signature unchecked with \
                  --policy-unsigned",
                 path.display(),
                 trust.display()
             ),
-            Self::NotAccepted { path, error } => {
-                write!(f, "the policy '{}' is not accepted: {error}", path.display())
+            Self::NotAccepted { document, path, error } => {
+                write!(f, "the {document} '{}' is not accepted: {error}", path.display())
             }
             Self::Trust { path, reason } => {
                 write!(f, "cannot use the trust configuration '{}': {reason}", path.display())

@@ -4,7 +4,7 @@ use super::{PoliciesRequest, PolicyError, state::State};
 use crate::disk;
 use jiff::Timestamp;
 use modelseal_core::bundle::Bundle;
-use modelseal_verify::policy_trust::{AcceptedPolicy, PolicyTrust};
+use modelseal_verify::policy_trust::{AcceptedPolicy, Document, PolicyTrust};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -43,9 +43,10 @@ impl<'a> Trust<'a> {
         self.accepted.last()
     }
 
-    /// Decides whether the policy at `path` is to be obeyed; gives what has to be said about it.
+    /// Decides whether the policy or the rule set at `path` is to be obeyed; gives what has to be said about it.
     pub(super) fn accept(
         &mut self,
+        document: Document,
         path: &Path,
         bytes: &[u8],
         now: Timestamp,
@@ -57,25 +58,31 @@ impl<'a> Trust<'a> {
         let guarded = !self.signed_only && is_guarded(path);
         let signed = !self.bundles.is_empty() || !beside.is_empty();
         let (Some(trust), true) = (&self.signers, signed) else {
+            // Rules only say how strict to be, and every lowered one is named in the report: where nobody says who may write
+            // them, whoever runs this may.
+            let own = document == Document::Rules && self.signers.is_none() && !signed && !self.signed_only;
+            if own {
+                return Ok(None);
+            }
             if guarded {
                 let note = format!(
-                    "the signature of the policy '{}' was not looked at: '{}' does not exist; the policy is obeyed \
-                     because only root can write to it",
+                    "the signature of the {document} '{}' was not looked at: '{}' does not exist; the {document} is \
+                     obeyed because only root can write to it",
                     path.display(),
                     self.request.trust.display()
                 );
                 return Ok(signed.then_some(note));
             }
             let trust = self.request.trust.clone();
-            return Err(PolicyError::Unsigned { path: path.to_owned(), signed, trust });
+            return Err(PolicyError::Unsigned { document, path: path.to_owned(), signed, trust });
         };
         let beside = beside.iter().map(|path| bundle(path)).collect::<Result<Vec<_>, _>>()?;
         let bundles: Vec<Bundle> = self.bundles.iter().cloned().chain(beside).collect();
         let nothing = modelseal_core::rollback::RollbackState::default();
         let state = self.state.as_ref().map_or(&nothing, State::rollback);
         let accepted = trust
-            .accept(bytes, &bundles, state, now)
-            .map_err(|error| PolicyError::NotAccepted { path: path.to_owned(), error })?;
+            .accept_document(document, bytes, &bundles, state, now)
+            .map_err(|error| PolicyError::NotAccepted { document, path: path.to_owned(), error })?;
         self.accepted.push(accepted);
         Ok(None)
     }

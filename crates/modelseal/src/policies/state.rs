@@ -52,7 +52,12 @@ impl State {
         let mut after = before.clone();
         change(&mut after);
         // Never back to an older one, whoever came first.
-        for (kept, now) in [(&before.policies, &mut after.policies), (&before.feeds, &mut after.feeds)] {
+        let pairs = [
+            (&before.policies, &mut after.policies),
+            (&before.feeds, &mut after.feeds),
+            (&before.rules, &mut after.rules),
+        ];
+        for (kept, now) in pairs {
             for (id, accepted) in kept {
                 let next = now.entry(id.clone()).or_insert(*accepted);
                 if next.version < accepted.version {

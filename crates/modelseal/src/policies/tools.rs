@@ -1,6 +1,6 @@
 //! Linting, formatting, signing and comparing policies. Nothing here opens a door.
 
-use super::{FolderFiles, MAX_POLICY_BYTES, Policies, PolicyError, keyless_verifier, read};
+use super::{FolderFiles, MAX_POLICY_BYTES, Policies, PolicyError, keyless_verifier, kind, read, read_rules};
 use crate::{
     disk,
     error::Error,
@@ -17,6 +17,7 @@ use modelseal_verify::{
         format,
         load::has_errors,
     },
+    policy_trust::Document,
 };
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
@@ -71,7 +72,7 @@ pub fn format_policy(path: &Path, write: bool) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// Signs the exact bytes of a policy (TOML), or of a deny feed (`.json`), and writes the bundle to `output`. What is not fit
+/// Signs the exact bytes of a policy or of a rule set (TOML), or of a deny feed (`.json`), and writes the bundle to `output`. What is not fit
 /// for use is not signed.
 ///
 /// # Errors
@@ -92,6 +93,9 @@ pub fn sign_policy(
     let payload_type = if json {
         DenyFeed::parse(&bytes).map_err(|e| refuse(format!("JSON is signed when it is a deny feed: {e}")))?;
         payload::DENY_FEED
+    } else if kind(&bytes) == Document::Rules {
+        read_rules(path, &bytes)?;
+        payload::RULES
     } else {
         let complaints = read(path, &bytes)?.lint(Some(now));
         if has_errors(&complaints) {

@@ -103,6 +103,8 @@ codes! {
     ContentFormatMismatch "content.format-mismatch" "a file's bytes are of another format than its name says" "do not use the model until its publisher explains" "'model.safetensors' is pickle";
     ContentFormatUnknown "content.format-unknown" "a file's format could not be told" "remove the file, or allow it by digest" "'blob.dat' is of no known format";
     ContentRemoteCode "content.remote-code" "loading the model would run code that comes with it" "use a model without custom code" "config.json has auto_map";
+    ContentPickleTier "content.pickle-tier" "a pickle can do more when it is loaded than the policy allows" "convert the file to safetensors, or have it made without what the message names" "'model.pt' holds a pickle of tier P5, allowed is P2: names os.system";
+    ContentVerdict "content.verdict" "inspection says worse of a file than the policy allows" "see what modelseal inspect says of the model, and have the file mended or removed" "'model.pt' is malicious, allowed is clean: PKL001, names os.system";
     ContentTooManyFiles "content.too-many-files" "the model has more files than max-files" "use a smaller model, or raise max-files" "10,001 files, max-files is 10000";
     ContentTooLarge "content.too-large" "the model has more bytes than max-bytes" "use a smaller model, or raise max-bytes" "20 GB, max-bytes is 10000000000";
 
@@ -180,6 +182,7 @@ codes! {
     UsageIgnorePath "usage.ignore-path" "an ignore path cannot be recorded in a signature" "give a path inside the model" "'../x' lies outside the model";
     UsageOutput "usage.output" "the output cannot be written there without destroying something" "choose another name, or give --force" "model.sig exists and is another signature";
     UsageFile "usage.file" "a file named on the command line cannot be read" "check the path" "no such file: key.pem";
+    UsageRules "usage.rules" "the rule set of an inspection is wrong" "correct what the message names" "rules.toml:5:12: FMT002 is lowered from malformed to note without a reason: add `reason = \"..\"`";
     UsageDigests "usage.digests" "the document given with --digests is no document of digests, contradicts itself, or lists the signature" "give the output of digest" "not a document of digests";
     UsageReuse "usage.reuse" "the signature given with --reuse is not one that this key made, or was made with other parameters" "leave --reuse out" "the earlier signature is by another key";
     UsageRun "usage.run" "the description of a run, or a parameter of it, cannot be recorded" "correct what the message names" "'run.toml', line 3: unknown key 'learning_rate'";

@@ -13,13 +13,26 @@ use modelseal_core::{
 };
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-/// A policy that enough of the right people signed, and that is no older than the last one. Whether it has expired, and
-/// what it says, is not decided here.
+/// What people sign for a host that is to obey it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Document {
+    /// A trust policy.
+    Policy,
+    /// A rule set of inspections.
+    Rules,
+}
+
+/// A policy, or a rule set, that enough of the right people signed, and that is no older than the last one. Whether it has
+/// expired, and what it says, is not decided here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct AcceptedPolicy {
+    document: Document,
     id: String,
     accepted: Accepted,
     principals: BTreeSet<String>,
@@ -71,6 +84,21 @@ impl PolicyTrust {
         state: &RollbackState,
         now: Timestamp,
     ) -> Result<AcceptedPolicy, PolicyTrustError> {
+        self.accept_document(Document::Policy, policy, bundles, state, now)
+    }
+
+    /// The same for any document: a signature of one kind never passes for one of another.
+    ///
+    /// # Errors
+    /// As [`PolicyTrust::accept`].
+    pub fn accept_document(
+        &self,
+        document: Document,
+        policy: &[u8],
+        bundles: &[Bundle],
+        state: &RollbackState,
+        now: Timestamp,
+    ) -> Result<AcceptedPolicy, PolicyTrustError> {
         if policy.len() as u64 > MAX_STATE_BYTES {
             return Err(PolicyTrustError::TooLarge(policy.len()));
         }
@@ -79,7 +107,7 @@ impl PolicyTrust {
         }
         let (mut signed, mut rejected) = (Vec::new(), Vec::new());
         for (index, bundle) in bundles.iter().enumerate() {
-            match self.signers_of(bundle, policy, now) {
+            match self.signers_of(document, bundle, policy, now) {
                 Ok(signers) => signed.extend(signers),
                 Err(why) => rejected.push(format!("bundle {}: {why}", index + 1)),
             }
@@ -95,27 +123,55 @@ impl PolicyTrust {
             return Err(PolicyTrustError::BelowMinimum { id, found: version, minimum });
         }
         let accepted = Accepted { version, sha256: Digest::sha256(Sha256::digest(policy).into()) };
-        rollback::check(&state.policies, &id, &accepted).map_err(PolicyTrustError::Rollback)?;
-        Ok(AcceptedPolicy { id, accepted, principals, rejected })
+        rollback::check(document.remembered(state), &id, &accepted).map_err(PolicyTrustError::Rollback)?;
+        Ok(AcceptedPolicy { document, id, accepted, principals, rejected })
     }
 
     fn signers_of(
         &self,
+        document: Document,
         bundle: &Bundle,
         policy: &[u8],
         now: Timestamp,
     ) -> Result<Vec<(&PolicySigner, SignerIdentity)>, String> {
         let (mut signers, mut why) = (Vec::new(), Vec::new());
         for signer in &self.signers {
-            match signer.verifier.verify_payload(bundle, payload::POLICY, now) {
+            match signer.verifier.verify_payload(bundle, document.payload_type(), now) {
                 Ok(verified) if verified.get().bytes() == policy => {
                     signers.push((signer, SignerIdentity::of(verified.signer())));
                 }
-                Ok(_) => return Err("it signs other bytes than this policy".to_owned()),
+                Ok(_) => return Err(format!("it signs other bytes than this {document}")),
                 Err(error) => why.push(format!("not by {}: {error}", Printable(&signer.name))),
             }
         }
         if signers.is_empty() { Err(why.join("; ")) } else { Ok(signers) }
+    }
+}
+
+impl Document {
+    /// What its signature says that it is.
+    #[must_use]
+    pub const fn payload_type(self) -> &'static str {
+        match self {
+            Self::Policy => payload::POLICY,
+            Self::Rules => payload::RULES,
+        }
+    }
+
+    fn remembered(self, state: &RollbackState) -> &BTreeMap<String, Accepted> {
+        match self {
+            Self::Policy => &state.policies,
+            Self::Rules => &state.rules,
+        }
+    }
+}
+
+impl fmt::Display for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Policy => "policy",
+            Self::Rules => "rule set",
+        })
     }
 }
 
@@ -146,7 +202,11 @@ impl AcceptedPolicy {
 
     /// Remembers the policy, so that an older one is not accepted after it.
     pub fn record(&self, state: &mut RollbackState) {
-        state.policies.insert(self.id.clone(), self.accepted);
+        let remembered = match self.document {
+            Document::Policy => &mut state.policies,
+            Document::Rules => &mut state.rules,
+        };
+        remembered.insert(self.id.clone(), self.accepted);
     }
 }
 
