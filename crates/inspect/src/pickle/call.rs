@@ -106,6 +106,7 @@ impl Vm<'_, '_> {
                     self.not_light();
                     self.find_about(scan, rule, &full, format!("{call}: {why}"));
                 }
+                self.count_tensor(id, args, scan);
             }
         }
     }

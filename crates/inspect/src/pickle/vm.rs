@@ -101,6 +101,8 @@ pub(super) struct Vm<'g, 't> {
     /// Bounds that were reported already.
     reported: (bool, bool),
     pub(super) storages: Vec<Storage>,
+    /// Their classes, by the values that stand for them.
+    pub(super) storage_types: HashMap<Id, Id>,
     pub(super) trace: Option<Trace<'t>>,
 }
 
@@ -127,6 +129,7 @@ impl<'g, 't> Vm<'g, 't> {
             opcodes: 0,
             reported: (false, false),
             storages: Vec::new(),
+            storage_types: HashMap::new(),
             trace: None,
         }
     }
@@ -158,6 +161,7 @@ impl<'g, 't> Vm<'g, 't> {
         self.index.clear();
         self.names = 0;
         self.storages.clear();
+        self.storage_types.clear();
         (self.protocol, self.frame_end, self.at, self.start) = (0, u64::MAX, start, start);
         (self.tier, self.light, self.opcodes, self.reported) = (PickleTier::Data, true, 0, (false, false));
     }
