@@ -71,6 +71,111 @@ def files():
             yield "a.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data
 
 
+# Which targets get samples of these names, beside those that get all.
+BY_NAME = {
+    "index": ["inspect_tensorflow"],
+    "mlmodel": ["inspect_coreml"],
+    "onnx": ["inspect_onnx"],
+    "pb": ["inspect_tensorflow"],
+    "pdiparams": ["inspect_paddle"],
+    "pdmodel": ["inspect_paddle"],
+    "pmml": ["inspect_xml"],
+    "pte": ["inspect_tflite"],
+    "tflite": ["inspect_tflite"],
+    "xml": ["inspect_xml"],
+}
+
+
+def message(*fields):
+    """A protocol buffer of pairs of number and value: a number, or text or bytes."""
+
+    def varint(value):
+        out = bytearray()
+        while value >= 0x80:
+            out.append(value & 0x7F | 0x80)
+            value >>= 7
+        return bytes([*out, value])
+
+    out = b""
+    for number, value in fields:
+        value = value.encode() if isinstance(value, str) else value
+        is_number = isinstance(value, int)
+        out += varint(number << 3 | (0 if is_number else 2))
+        out += varint(value) if is_number else varint(len(value)) + value
+    return out
+
+
+def formats():
+    """One small model of each format that others' samples may lack."""
+    entry = message((1, "location"), (2, "w.bin"))
+    tensors = [message((1, 2), (2, 1), (9, bytes(8))), message((1, 2), (2, 1), (13, entry), (14, 1))]
+    graph = message((1, message((4, "If"), (5, message((6, message((1, message((4, "Relu"))))))))), (5, tensors[0]), (5, tensors[1]))
+    function = message((1, "F"), (7, message((4, "Relu"))), (10, "l"))
+    yield "inspect_onnx", message((1, 10), (7, graph), (8, message((2, 17))), (25, function))
+    value = message((8, message((1, 1), (2, message((2, message((1, 2))))), (4, bytes(8)))))
+    node = message((1, "n"), (2, "Const"), (5, message((1, "value"), (2, value))))
+    call = message((1, "c"), (2, "PartitionedCall"), (5, message((1, "f"), (2, message((10, message((1, "f"))))))))
+    library = message((1, message((1, message((1, "f"))), (3, node))))
+    graph = message((1, node), (1, call), (2, library))
+    yield "inspect_tensorflow", graph
+    yield "inspect_tensorflow", message((1, 1), (2, message((1, message((4, "serve"))), (2, graph), (6, message((2, "a"))))))
+    layer = json.dumps({"class_name": "Lambda", "module": "keras.layers", "config": {}})
+    yield "inspect_tensorflow", message((1, message((2, 1), (3, "root"), (4, "_tf_keras_layer"), (5, layer))))
+    network = message((1, message((1, "a"), (605, message((1, message((1, message((500, message((10, "C"))))))))))))
+    yield "inspect_coreml", message((1, 4), (2, b""), (500, network))
+    blob = message((2, message((5, message((1, "@model_path/w"))))))
+    block = message((2, message((3, message((1, "const"), (5, blob))))))
+    yield "inspect_coreml", message((1, 4), (2, b""), (502, message((1, 1), (2, message((2, message((3, block))))))))
+    attribute = message((1, "file_path"), (5, "w"))
+    yield "inspect_paddle", message((1, message((1, 0), (2, 0), (4, message((3, "load"), (4, attribute))))))
+    description = message((1, 5), (2, 2))
+    yield "inspect_paddle", bytes(16) + len(description).to_bytes(4, "little") + description + bytes(8)
+    constant = '<layer type="Const" version="opset1"><data offset="0" size="8" element_type="f32" shape="2"/></layer>'
+    yield "inspect_xml", f'<?xml version="1.0"?><net version="11"><layers>{constant}</layers></net>'.encode()
+    extension = '<Extension name="a" value="b(c)">t<![CDATA[u]]></Extension><Apply function="log10"/>'
+    yield "inspect_xml", f'<!DOCTYPE PMML [<!ENTITY a "b">]><PMML version="4.4">{extension}</PMML>'.encode()
+def tensors():
+    """Pairs of target and bytes: safetensors, GGUF, templates and JSON."""
+    for info in ["", '"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}', '"__metadata__":{"a":"b"}', '"a":1']:
+        header = ("{" + info + "}").encode()
+        for pad in (0, 3, 8):
+            yield "inspect_safetensors", len(header).to_bytes(8, "little") + header + bytes(pad)
+    text = lambda value: len(value).to_bytes(8, "little") + value
+    number = lambda value, size: value.to_bytes(size, "little")
+    pair = text(b"general.architecture") + number(8, 4) + text(b"llama")
+    array = text(b"a") + number(9, 4) + number(8, 4) + number(2, 8) + text(b"x") + text(b"y")
+    template = text(b"tokenizer.chat_template") + number(8, 4) + text(b"{{ messages[0].role }}")
+    tensor = text(b"t") + number(1, 4) + number(8, 8) + number(0, 4) + number(0, 8)
+    for version in (1, 2, 3, 3 << 24):
+        for pairs in ([pair], [pair, array], [pair, template]):
+            header = b"GGUF" + number(version, 4) + number(1, 8) + number(len(pairs), 8) + b"".join(pairs) + tensor
+            yield "inspect_gguf", header + bytes(-len(header) % 32) + bytes(32)
+    for body in [
+        "{% for m in messages %}{{ m['role'] ~ m.content | trim }}{% endfor %}",
+        "{% set ns = namespace(a=1) %}{% set ns.a = ns.a + 1 %}{{ ns.a if ns.a is defined else 'x' }}",
+        "{% macro f(a, b=2) %}{{ a }}{% endmacro %}{{ f('x') }}{# c #}{% raw %}{{ x }}{% endraw %}",
+        "{{ x['__cla' ~ 'ss__'] }}",
+        "{{ '{0.a}'.format(x) }}{{ [1, {'a': (2, 3)}] | map(attribute='a') | list }}",
+        "{% include 'x' %}",
+    ]:
+        yield "inspect_jinja", body.encode()
+        yield "inspect_json", json.dumps({"chat_template": [{"name": "a", "template": body}]}).encode()
+    for document in [
+        {"auto_map": {"AutoModel": "o/r--x.Y"}, "trust_remote_code": True},
+        {"weight_map": {"a": "../b"}, "a": [1.5e3, -0, None, True, "\u00e9\ud83d\ude00"]},
+        {"_class_name": "P", "_diffusers_version": "0", "unet": ["a", "B"]},
+        [{"type": "a.B", "path": ""}],
+        {"auto_mapping": {"parent_library": "a.b"}},
+        {"model": {"type": "BPE", "vocab": {"a": 0}}},
+        [float("nan"), "\ud800"],
+    ]:
+        yield "inspect_json", json.dumps(document).encode()
+    for name, data in samples():
+        for target in ("gguf", "json", "safetensors", "jinja"):
+            if name.endswith("." + target):
+                yield "inspect_" + target, data
+
+
 def samples():
     root = os.environ.get("MODELSEAL_SAMPLES")
     for file in sorted(pathlib.Path(root, "inspection").rglob("*")) if root else []:
@@ -78,11 +183,47 @@ def samples():
             yield file.name, file.read_bytes()
 
 
+def parsers():
+    """Files for the targets that read one format each: by what their names end with."""
+    tests = FUZZ.parent / "crates" / "inspect" / "testdata"
+    found = [(file.name, file.read_bytes()) for file in sorted(tests.rglob("*")) if file.is_file()]
+    targets = {"h5": "inspect_hdf5", "hdf5": "inspect_hdf5", "7z": "inspect_seven_zip", "msgpack": "inspect_flax", "rds": "inspect_r_data"}
+    for name, data in [*found, *samples()]:
+        target = targets.get(name.rsplit(".", 1)[-1])
+        if target:
+            yield target, data
+        members = {"keras": ("config.json", "inspect_keras"), "skops": ("schema.json", "inspect_skops")}
+        if name.rsplit(".", 1)[-1] in members and zipfile.is_zipfile(io.BytesIO(data)):
+            member, target = members[name.rsplit(".", 1)[-1]]
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                if member in archive.namelist():
+                    yield target, archive.read(member)
+    # Kinds of R's values, each with what follows; a list of two numbers; a promise and a closure.
+    for numbers in [[0xFE], [13, 1, 7], [14, 1, 0, 0], [16, 1, 9, 1], [19, 1, 0xFE], [24, 4, 0], [5, 0xFE, 0xFE], [3, 0xFE, 0xFE],
+                    [6, 1, 9, 0xFFFFFFFF, 0xFE], [4, 0, 0xFE, 0xFE, 0xFE, 0xFE], [22, 0xFE, 0xFE], [0x213, 1, 13, 1, 1, 2, 0xFE, 0xFE]]:
+        yield "inspect_r_data", b"".join(number.to_bytes(4, "big") for number in numbers)
+    for name, module in [("list", "builtins"), ("system", "os"), ("LogisticRegression", "sklearn.linear_model._logistic")]:
+        for loader in ["ListNode", "ObjectNode", "FunctionNode", "MethodNode", "OperatorFuncNode"]:
+            node = {"__class__": name, "__module__": module, "__loader__": loader, "content": [], "file": "1.npy"}
+            yield "inspect_skops", json.dumps({**node, "content": {"func": "f", "obj": node}}).encode()
+            layer = {"class_name": name, "module": module, "config": {"name": loader, "vocabulary": "/a/b"}}
+            yield "inspect_keras", json.dumps({"class_name": "Model", "config": {"layers": [layer]}, "backend": "x"}).encode()
+    for kind, data in [(b"\xc4", b"\x01a"), (b"\xc7\x04\x01", b"\x93\x90\xa1a"), (b"\xd9", b"\x01a"), (b"\xdc", b"\0\x01\x01"), (b"\xcb", bytes(8))]:
+        for start in [b"\x81\xa1a", b"\x92\x01", b""]:
+            yield "inspect_flax", start + kind + data
+
+
 def seeds():
     """Pairs of target and bytes."""
+    yield from parsers()
+    yield from tensors()
     for data in models():
         yield "inspect_pickle", data
+    for target, data in formats():
+        yield target, data
     for name, data in [*files(), *samples()]:
+        for target in BY_NAME.get(name.rpartition(".")[2], []):
+            yield target, data
         yield "inspect_file", name[-31:].encode() + b"\n" + data
         yield "inspect_pickle", data
     for bundle in sorted(TESTDATA.glob("oms/*/bundle.sig")):
@@ -95,6 +236,9 @@ def seeds():
             payload = base64.b64decode(document["dsseEnvelope"]["payload"])
         except (ValueError, KeyError, TypeError, RecursionError):
             continue
+        # What a signed document can be besides a bundle.
+        yield "bundle", json.dumps(document["dsseEnvelope"]).encode()
+        yield "bundle", payload
         yield "statement", payload
         yield "attestation", payload
         yield "json", payload
@@ -143,6 +287,9 @@ def seeds():
             yield "value", json.dumps(predicate).encode()
     for text in ("/a/*/name", "/a~1b/~0/0", "pkg:oci/m@sha256%3Aab?repository_url=r.example/x/m&tag=1", "[1e400, -0.0]"):
         yield "value", text.encode()
+    for algorithm in ("sha256", "dirHash", "manifest-sha256", "blob:sha256", "dir:oms/v1.0;shards;1000;blake3", "md5"):
+        yield "value", f"{algorithm}:{'ab' * 32}".encode()
+    yield "value", json.dumps(croissant()).encode()
     for document in feeds():
         yield "feed", json.dumps(document).encode()
     for policy in sorted(TESTDATA.glob("policy/*/*.toml")):
@@ -253,6 +400,20 @@ def predicates():
         ours = ours | {"externalParameters": {"baseModel": "x:y", "method": "m"}, "resolvedDependencies": [base]}
         yield "https://slsa.dev/provenance/v1", {"buildDefinition": ours, "runDetails": run}
     yield "https://example.com/any/v1", {"a": [1.0, {"b": None}]}
+
+
+def croissant():
+    """A description of a dataset with a file of each kind."""
+    files = [
+        {"@id": "zip", "sha256": "ab" * 32, "contentUrl": "https://h.example/resolve/main/a.zip"},
+        {"@id": "csv", "containedIn": {"@id": "zip"}, "contentUrl": "in/a.csv"},
+        {"@id": "set", "@type": "cr:FileSet", "containedIn": [{"@id": "loop"}]},
+        {"@id": "loop", "containedIn": "set"},
+        {"@id": "base64", "sha256": base64.b64encode(bytes(32)).decode(), "contentUrl": "./b.csv"},
+        {"name": "weak", "md5": "ab" * 16, "contentUrl": "../c.csv"},
+        {"@id": "word", "sha256": "sha256"},
+    ]
+    return {"conformsTo": "http://mlcommons.org/croissant/1.1", "isLiveDataset": True, "distribution": files}
 
 
 def feeds():

@@ -3,9 +3,9 @@
 
 usage: policy_examples.py MODELSEAL [-v]
 
-Each example is judged as it stands, in which fields that this version cannot decide ([undecided] in the file) deny with
-error.unsupported, and without those fields, in which form it allows one model and denies others. Placeholders of keys and
-digests, and dates that pass, are replaced. Needs openssl.
+Each example allows one model and denies others. Where it has fields that this version cannot decide ([undecided] in the file), it
+is judged without them, and as it stands, where they deny with error.unsupported. Placeholders of keys and digests, and dates that
+pass, are replaced. Needs openssl.
 
 Where an example asks for identities, it is run twice: with a key in place of each identity and without what needs a trusted
 time; and with the identities themselves, whose certificates, log entries and timestamps come from the programs
@@ -34,6 +34,9 @@ from policy_world import (
     rfc3339,
     run,
 )
+
+# A dictionary.
+PICKLE = b"\x80\x04}\x94."
 
 
 def main():
@@ -73,7 +76,15 @@ def publisher_key(w):
     w.replace["manifest", 2] = manifest(model)
     ref = "hf://huggingface.co/example/embedder"
     w.case("the publisher's model", model, ref, [signature], "allow")
-    w.case("as it stands", model, ref, [signature], "deny", "error.unsupported", whole=True)
+    twin = w.model("embedder-twin")
+    (twin / "pytorch_model.bin").write_bytes(PICKLE)
+    w.replace["manifest", 2] = manifest(twin)
+    w.case("with a pickle", twin, ref, [w.sign(twin, "publisher")], "deny", "content.format-not-allowed")
+    custom = w.model("embedder-custom")
+    (custom / "config.json").write_text('{"auto_map": {"AutoModel": "modeling_toy.Toy"}}')
+    w.replace["manifest", 2] = manifest(custom)
+    w.case("with code", custom, ref, [w.sign(custom, "publisher")], "deny", "content.remote-code")
+    w.replace["manifest", 2] = manifest(model)
     other = w.model("other", weights=b"other weights")
     w.case("another model of the publisher", other, ref, [w.sign(other, "publisher")], "deny", "bind.digest-not-listed")
     w.key("mallory")
@@ -146,14 +157,15 @@ def organisation(w):
         "integrity.digest-mismatch",
         enforce_after=later,
     )
+    twin = w.model("ranker-twin")
+    (twin / "pytorch_model.bin").write_bytes(PICKLE)
     w.case(
-        "as it stands, though it only warns",
-        model,
+        "with a pickle, though it only warns",
+        twin,
         ref,
-        [signature, release],
+        [w.sign(twin, "release-workflow")],
         "deny",
-        "error.unsupported",
-        whole=True,
+        "content.format-denied",
         enforce_after=later,
     )
     if w.sigstore:
@@ -183,7 +195,10 @@ def vendor(w):
     model = w.model("chat")
     signature = w.sign_with_certificate(model, "signing", "vendor-root")
     w.case("the vendor's model", model, ref, [signature], "allow")
-    w.case("as it stands", model, ref, [signature], "deny", "error.unsupported", whole=True)
+    program = w.model("chat-program")
+    (program / "run.sh").write_text("#!/bin/sh\nexit 0\n")
+    with_program = w.sign_with_certificate(program, "signing", "vendor-root")
+    w.case("with a script", program, ref, [with_program], "deny", "content.format-not-allowed")
     sales = w.sign_with_certificate(model, "sales", "vendor-root")
     w.case("another department's certificate", model, ref, [sales], "deny", "identity.subject-mismatch")
     forged = w.sign_with_certificate(model, "forged", "other-root")
@@ -422,7 +437,9 @@ def air_gapped(w):
     feed()
     good = summary()
     w.case("imported", model, ref, [good], "allow")
-    w.case("as it stands", model, ref, [good], "deny", "error.unsupported", whole=True)
+    twin = w.model("twin")
+    (twin / "model.pkl").write_bytes(PICKLE)
+    w.case("with a pickle", twin, ref, [summary(of=twin)], "deny", "content.format-denied")
     w.case("a level is missing", model, ref, [summary(levels=["SLSA_BUILD_LEVEL_3"])], "deny", "vsa.level-missing")
     w.case("did not pass", model, ref, [summary(result="FAILED")], "deny", "vsa.not-passed")
     w.case(

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import struct
 import subprocess
 import sys
 import urllib.request
@@ -21,6 +22,13 @@ DOUBLE = pathlib.Path(modelseal).parent / "modelseal-sigstore-double"
 SIGN = pathlib.Path(modelseal).parent / "modelseal-sigstore-conformance"
 verbose = "-v" in sys.argv
 counts = {"passed": 0, "failed": 0, "skipped": 0}
+
+
+def safetensors(data):
+    """A file with one tensor of these bytes."""
+    header = json.dumps({"weights": {"dtype": "U8", "shape": [len(data)], "data_offsets": [0, len(data)]}}).encode()
+    header += b" " * (-len(header) % 8)
+    return struct.pack("<Q", len(header)) + header + data
 
 
 class World:
@@ -60,7 +68,7 @@ class World:
     def model(self, name, weights=b"weights", extra=None):
         model = self.place / "models" / name
         model.mkdir(parents=True)
-        (model / "model.safetensors").write_bytes(weights)
+        (model / "model.safetensors").write_bytes(safetensors(weights))
         (model / "config.json").write_text('{"model_type": "toy"}\n')
         if extra:
             (model / "extra.bin").write_bytes(extra)

@@ -1,8 +1,10 @@
 //! Attestations, exact JSON and deny feeds.
 
 use modelseal_core::{
+    artifact::ArtifactId,
     attestation::{Subject, read_attestation},
     cover::{Target, read_digest_method},
+    croissant::{Croissant, Pin},
     deny_feed::DenyFeed,
     digest::{Algorithm, Digest},
     dsse::IN_TOTO_PAYLOAD_TYPE,
@@ -12,12 +14,11 @@ use modelseal_core::{
     },
     manifest::{Manifest, Resource, Serialization},
     path::ModelPath,
-    predicate::{Predicate, svr_v0_2::Svr, vsa_v1::Vsa},
+    predicate::{Predicate, descriptor::DigestSet, svr_v0_2::Svr, vsa_v1::Vsa},
     purl::Purl,
     rollback::RollbackState,
 };
-use modelseal_verify::provenance::producer::commits;
-use modelseal_verify::statement_check::check;
+use modelseal_verify::{provenance::producer::commits, statement_check::check};
 
 /// What reads keeps its predicate exactly, what we write of it reads back as the same, and its subjects cover no model that
 /// they do not name. What is wrong with a statement has a place in it, and none is accepted that cannot be read.
@@ -54,11 +55,47 @@ pub fn attestation(data: &[u8]) {
     covers(&read.subjects);
 }
 
+/// What identifies an artifact has one spelling, which reads back as itself.
+fn artifacts(text: &str) {
+    match ArtifactId::parse(text) {
+        Ok(ids) => {
+            assert!(!ids.is_empty());
+            for id in ids {
+                assert_eq!(ArtifactId::parse(&id.to_string()), Ok(vec![id]));
+            }
+        }
+        Err(e) => assert!(!e.to_string().is_empty()),
+    }
+    if let Ok(digests) = DigestSet::parse(text) {
+        assert!(digests.has_accepted() && ArtifactId::parse(text).is_ok());
+    }
+}
+
+/// What a description pins has a SHA-256, or is part of something else in it.
+fn croissant(data: &[u8]) {
+    let described = match Croissant::parse(data) {
+        Ok(described) => described,
+        Err(e) => return assert!(!e.to_string().is_empty()),
+    };
+    let pinned = described.pinned();
+    assert_eq!(pinned.len(), described.files.len());
+    for (file, pinned) in described.files.iter().zip(pinned) {
+        assert!(!file.pin.to_string().is_empty());
+        match &file.pin {
+            Pin::Sha256(hex) => assert!(pinned && Digest::from_hex(Algorithm::Sha256, hex).is_ok()),
+            Pin::Inside(_) => {}
+            _ => assert!(!pinned),
+        }
+    }
+}
+
 /// The same JSON as `serde_json` sees, and every pointer into it gives something or says that there is nothing.
 pub fn value(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let pointer = Pointer::parse(&text);
     drop(Purl::parse(&text).map(|purl| purl.reference()));
+    artifacts(&text);
+    croissant(data);
     // `serde_json` gives this member name a meaning of its own when it builds a `Value`.
     if text.contains("serde_json::private") {
         return;

@@ -12,7 +12,11 @@ mod sigstore;
 
 pub use attestations::{attestation, feed, value};
 pub use documents::{bundle, json, path, statement};
-pub use inspection::{inspect_file, inspect_pickle};
+pub use inspection::{
+    inspect_coreml, inspect_file, inspect_flax, inspect_gguf, inspect_hdf5, inspect_jinja, inspect_json,
+    inspect_keras, inspect_onnx, inspect_paddle, inspect_pickle, inspect_r_data, inspect_safetensors,
+    inspect_seven_zip, inspect_skops, inspect_tensorflow, inspect_tflite, inspect_xml,
+};
 pub use keys::{der, pem};
 pub use manifest::manifest;
 pub use policies::{matching, policy};
@@ -23,13 +27,29 @@ pub use sigstore::{log_entry, sigstore, timestamp, trusted_root};
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 19] = [
+pub const TARGETS: [(&str, Target); 35] = [
     ("attestation", attestation),
     ("bundle", bundle),
     ("der", der),
     ("feed", feed),
+    ("inspect_coreml", inspect_coreml),
     ("inspect_file", inspect_file),
+    ("inspect_flax", inspect_flax),
+    ("inspect_gguf", inspect_gguf),
+    ("inspect_hdf5", inspect_hdf5),
+    ("inspect_jinja", inspect_jinja),
+    ("inspect_json", inspect_json),
+    ("inspect_keras", inspect_keras),
+    ("inspect_onnx", inspect_onnx),
+    ("inspect_paddle", inspect_paddle),
     ("inspect_pickle", inspect_pickle),
+    ("inspect_r_data", inspect_r_data),
+    ("inspect_safetensors", inspect_safetensors),
+    ("inspect_seven_zip", inspect_seven_zip),
+    ("inspect_skops", inspect_skops),
+    ("inspect_tensorflow", inspect_tensorflow),
+    ("inspect_tflite", inspect_tflite),
+    ("inspect_xml", inspect_xml),
     ("json", json),
     ("log_entry", log_entry),
     ("manifest", manifest),

@@ -2,7 +2,7 @@
 
 use super::{
     ChainArgs, EffortArgs, EvidenceArgs, IdentityArgs, InstanceArgs, KeyArgs, MeasureArgs, ModelArgs,
-    NetworkArgs, PasswordArgs, Pkcs11Args, ScopeArgs, SignIdentityArgs, Who,
+    NetworkArgs, PasswordArgs, Pkcs11Args, ScopeArgs, SignIdentityArgs, TrustArgs, Who,
 };
 use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser};
 use modelseal::{
@@ -23,6 +23,9 @@ pub enum AttestCommand {
     /// Attest how a model was made: SLSA provenance v1 of a training, fine-tuning, quantising, merging or converting run
     #[command(arg_required_else_help = true)]
     Provenance(ProvenanceArgs),
+    /// Attest what is in the files: what inspection can claim of them, with its report as evidence
+    #[command(arg_required_else_help = true)]
+    Inspection(InspectionArgs),
     /// Attest anything else about a model: a predicate of any type
     #[command(arg_required_else_help = true)]
     Statement(StatementArgs),
@@ -84,6 +87,31 @@ pub struct BeginArgs {
 
     #[command(flatten)]
     pub inputs: InputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Only what was wholly understood is claimed, and nothing of a model that breaks its formats or is malicious: \
+                  then nothing is signed (exit status 1)."
+)]
+pub struct InspectionArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// Judge by this rule set (TOML) instead of the one that is shipped; one that is signed is verified as policies are
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub trust: TrustArgs,
+
+    /// Write the report (SARIF 2.1.0) to this file; NAME.inspection.sarif in the working directory when nothing is said. The
+    /// statement names it by its digest. Replaces an older report, and no other file
+    #[arg(long, value_name = "FILE", help_heading = WHERE)]
+    pub report: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub statement: AttestArgs,
 }
 
 #[derive(Debug, Args)]
@@ -234,8 +262,8 @@ pub struct AttestArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = WHERE)]
 pub struct DestinationArgs {
-    /// Write the bundle to this file; NAME.provenance.sigstore.json or NAME.attestation.sigstore.json in the working
-    /// directory when nothing else is said
+    /// Write the bundle to this file; NAME.provenance.sigstore.json, NAME.inspection.sigstore.json or
+    /// NAME.attestation.sigstore.json in the working directory when nothing else is said
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 

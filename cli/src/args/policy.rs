@@ -72,7 +72,7 @@ pub struct PolicyArgs {
 }
 
 /// Whose policies are obeyed.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = POLICIES)]
 pub struct TrustArgs {
     /// A bundle that signs a policy, besides those that lie beside it (POLICY.sig, POLICY.sigstore.json, POLICY.*.sig);

@@ -2,6 +2,7 @@
 
 use super::{EffortArgs, InstanceArgs, MeasureArgs, ModelArgs, NetworkArgs, PasswordArgs, ScopeArgs};
 use clap::{Args, Subcommand};
+use modelseal::Required;
 use std::path::PathBuf;
 
 /// A document of digests says how they were computed.
@@ -289,6 +290,15 @@ pub struct SignArgs {
     #[arg(long, alias = "trust_unchanged", requires = "reuse")]
     pub trust_unchanged: bool,
 
+    /// Inspect the files in the same read, and sign only if nothing is found (`clean`), or if no pickle can do more than a
+    /// tier allows (`tier=P0` to `tier=P4`); repeatable
+    #[arg(long, value_name = "WHAT", value_parser = requirement, conflicts_with_all = ["digests", "remember", "reuse"])]
+    pub require: Vec<Required>,
+
+    /// Judge by this rule set (TOML) instead of the one that is shipped; one that is signed is verified as policies are
+    #[arg(long, value_name = "FILE", requires = "require")]
+    pub rules: Option<PathBuf>,
+
     /// Replace a different signature (never a file that is not a signature)
     #[arg(long)]
     pub force: bool,
@@ -303,4 +313,8 @@ pub struct SignArgs {
     pub measure: MeasureArgs,
     #[command(flatten)]
     pub effort: EffortArgs,
+}
+
+fn requirement(text: &str) -> Result<Required, modelseal::UnknownRequirement> {
+    text.parse()
 }

@@ -2,9 +2,10 @@
 
 use crate::{
     args::{
-        AttestArgs, AttestCommand, BeginArgs, Ci, FinishArgs, InputArgs, MethodName, ProvenanceArgs,
-        RecordedBuilderArgs, RunArgs, StatementArgs, Who,
+        AttestArgs, AttestCommand, BeginArgs, Ci, FinishArgs, InputArgs, InspectionArgs, MethodName,
+        ProvenanceArgs, RecordedBuilderArgs, RunArgs, StatementArgs, Who,
     },
+    commands::inspect::rule_set,
     commands::sign::{
         evidence, files_text, open, print_evidence, print_signer, published_key, sign_as_somebody,
     },
@@ -15,7 +16,7 @@ use crate::{
 };
 use modelseal::{
     AttestRequest, Attested, Error, EvidenceServices, PreparedAttestation, Printable, PublicKey, Signer,
-    attest::{CiEnvironment, Input, InputKind, PredicateOf, ProvenanceOf, Run, Surroundings},
+    attest::{CiEnvironment, Input, InputKind, InspectionOf, PredicateOf, ProvenanceOf, Run, Surroundings},
     report::{AttestReport, RunRecord},
 };
 use std::{
@@ -29,6 +30,7 @@ const DOING: &str = "Attesting";
 pub fn run(command: &AttestCommand, output: &Output) -> Result<Exit, Failure> {
     match command {
         AttestCommand::Provenance(args) => provenance(args, output),
+        AttestCommand::Inspection(args) => inspection(args, output),
         AttestCommand::Statement(args) => statement(args, output),
         AttestCommand::Begin(args) => begin(args, output),
         AttestCommand::Finish(args) => finish(args, output),
@@ -47,6 +49,15 @@ fn finish(args: &FinishArgs, output: &Output) -> Result<Exit, Failure> {
     let run = described(&args.run)?;
     let request = about(&args.model.path, &args.statement).provenance(run);
     let request = with_run(request, &args.run)?.finishing(&args.record, args.inputs_may_change);
+    make(request, &args.model.path, &args.statement, output)
+}
+
+fn inspection(args: &InspectionArgs, output: &Output) -> Result<Exit, Failure> {
+    let rules = rule_set(args.rules.as_deref(), &args.trust)?.into_owned();
+    let mut request = about(&args.model.path, &args.statement).inspection().rules(rules);
+    if let Some(report) = &args.report {
+        request = request.report(report);
+    }
     make(request, &args.model.path, &args.statement, output)
 }
 
@@ -72,7 +83,7 @@ fn begin(args: &BeginArgs, output: &Output) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The two kinds of statement, as far as this door tells them apart.
+/// The kinds of statement, as far as this door tells them apart.
 trait Request: Sized {
     fn with_evidence(self, evidence: EvidenceServices) -> Self;
     fn in_public(self) -> Self;
@@ -104,6 +115,7 @@ macro_rules! request {
 
 request!(ProvenanceOf);
 request!(PredicateOf);
+request!(InspectionOf);
 
 fn make(
     mut request: impl Request,
@@ -262,6 +274,18 @@ fn print(out: &mut dyn Write, report: &AttestReport) -> io::Result<()> {
             )?;
         }
         writeln!(out, "level:     SLSA Build L{}: {}", provenance.level, provenance.level_reason)?;
+    }
+    if let Some(inspection) = &report.inspection {
+        writeln!(out, "verdict:   {}", inspection.verdict.name())?;
+        for (index, attribute) in inspection.attributes.iter().enumerate() {
+            writeln!(
+                out,
+                "{} {}",
+                if index == 0 { "claims:   " } else { "          " },
+                Printable(attribute)
+            )?;
+        }
+        writeln!(out, "report:    {}, {}", Printable(&inspection.report), inspection.report_digest)?;
     }
     print_signer(out, &report.signer)?;
     if let Some(evidence) = &report.evidence {

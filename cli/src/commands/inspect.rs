@@ -1,7 +1,7 @@
 //! `modelseal inspect`.
 
 use crate::{
-    args::InspectArgs,
+    args::{InspectArgs, TrustArgs},
     commands::decide::trusting,
     exit::{Exit, Failure},
     output::{Output, inspection},
@@ -18,7 +18,7 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit, Failure> {
     if let Some(rule) = &args.explain {
         return explain(rule.as_deref(), output);
     }
-    let rules = rules(args)?;
+    let rules = rule_set(args.rules.as_deref(), &args.trust)?;
     if let Some(file) = &args.trace {
         return trace(file, &rules, args.trace_lines, output);
     }
@@ -55,9 +55,10 @@ fn exit(inspected: &InspectedModel) -> Exit {
     }
 }
 
-fn rules(args: &InspectArgs) -> Result<Cow<'static, RuleSet>, Failure> {
-    let Some(file) = &args.rules else { return Ok(Cow::Borrowed(RuleSet::built_in())) };
-    Ok(Cow::Owned(trusting(&args.trust).rule_set(file)?))
+/// The rules that are named, or those that are shipped.
+pub fn rule_set(file: Option<&Path>, trust: &TrustArgs) -> Result<Cow<'static, RuleSet>, Failure> {
+    let Some(file) = file else { return Ok(Cow::Borrowed(RuleSet::built_in())) };
+    Ok(Cow::Owned(trusting(trust).rule_set(file)?))
 }
 
 fn explain(rule: Option<&str>, output: &Output) -> Result<Exit, Failure> {

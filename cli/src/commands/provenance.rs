@@ -13,8 +13,7 @@ use crate::{
     services,
 };
 use modelseal::{
-    CertificateIdentity, Error, FoundDocument, Keyless, Printable, ProvenanceRequest, Requirement, Store,
-    Trust, Verifier,
+    CertificateIdentity, Error, Keyless, Printable, ProvenanceRequest, Requirement, Store, Trust, Verifier,
     expect::{BuildLevel, Expectations, Expected, ExpectedBuilder, Pattern, Source, Test},
     report::{
         CheckStatus, DependencyReport, ProvenanceCheck, ProvenanceFacts, ProvenanceReport, RejectedDocument,
@@ -82,23 +81,10 @@ fn with_documents(
     for directory in &args.documents.bundle_dir {
         request = request.bundle_dir(directory);
     }
-    let stores = args.documents.store.iter().map(Store::open);
-    let stores = stores.collect::<Result<Vec<Store>, _>>().map_err(Error::from)?;
-    if stores.is_empty() {
-        return Ok(request);
+    for store in &args.documents.store {
+        request = request.store(Store::open(store).map_err(Error::from)?);
     }
-    Ok(request.look_up(Box::new(move |ids| {
-        let mut found = Vec::new();
-        for store in &stores {
-            let about = store.about(ids).map_err(|error| error.to_string())?;
-            found.extend(about.into_iter().map(|stored| FoundDocument {
-                name: stored.place(),
-                bytes: stored.bytes,
-                by_lines: false,
-            }));
-        }
-        Ok(found)
-    })))
+    Ok(request)
 }
 
 /// Whose signatures count, and the trust material that they are judged against.

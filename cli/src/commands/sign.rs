@@ -7,7 +7,8 @@ pub use keyless::sign as sign_as_somebody;
 pub use signers::{evidence, open, published_key};
 
 use crate::{
-    args::{MethodName, SignArgs, SignMethod, Who},
+    args::{MethodName, SignArgs, SignMethod, TrustArgs, Who},
+    commands::inspect::rule_set,
     exit::{Exit, Failure},
     files,
     output::Output,
@@ -70,6 +71,12 @@ fn request(args: &SignArgs) -> Result<SignRequest, Failure> {
     }
     for path in &args.scope.ignore_paths {
         request = request.ignore(path);
+    }
+    for required in &args.require {
+        request = request.require(*required);
+    }
+    if let Some(rules) = &args.rules {
+        request = request.rules(rule_set(Some(rules), &TrustArgs::default())?.into_owned());
     }
     if let Some(old) = &args.reuse {
         request = request.reuse(old, files::cache()?);

@@ -36,6 +36,7 @@ mod bad_models;
 mod bad_statements;
 #[cfg(target_os = "linux")]
 mod certificates;
+mod inspecting;
 #[cfg(target_os = "linux")]
 mod keys;
 mod lineage;

@@ -1,6 +1,7 @@
 //! Trust policies, end to end.
 
 mod base_models;
+mod content;
 mod deciding;
 mod evidence;
 mod formats;

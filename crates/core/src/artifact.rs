@@ -6,10 +6,9 @@
 
 use crate::{
     attestation::Subject,
-    cover::{PART_OF_DIRECTORY, digest_method, is_single_file},
-    digest::{Algorithm, Digest},
-    manifest::{DEFAULT_SHARD_SIZE, Manifest, Method, Resource, Serialization},
-    path::ModelPath,
+    cover::{PART_OF_DIRECTORY, digest_method, files_of, is_single_file},
+    digest::Algorithm,
+    manifest::{DEFAULT_SHARD_SIZE, Manifest, Method, Serialization},
     predicate::descriptor::{Descriptor, DigestSet, MANIFEST_DIGEST, check_digest},
     text::Printable,
 };
@@ -100,8 +99,7 @@ impl ArtifactId {
     /// The ids of what a descriptor of a dependency or by-product speaks of.
     #[must_use]
     pub fn of_descriptor(descriptor: &Descriptor) -> Vec<Self> {
-        let method = descriptor.annotations.get("digestMethod").and_then(|method| method.as_str());
-        Self::of_digests(&descriptor.digest, method)
+        Self::of_digests(&descriptor.digest, descriptor.digest_method())
     }
 
     /// The ids of what a statement is about. Subjects that are parts of a directory have none of their own; subjects that
@@ -134,7 +132,15 @@ impl ArtifactId {
     /// The id of the directory of exactly these files, when all subjects are plain files, each of another name.
     #[must_use]
     pub fn of_all_files(subjects: &[Subject]) -> Option<Self> {
-        directory_of_files(subjects)
+        let is_plain = |subject: &Subject| {
+            let ids = Self::of_digests(&subject.digest, subject.digest_method.as_deref());
+            !ids.is_empty() && ids.iter().all(|id| matches!(id, Self::Blob { .. }))
+        };
+        if !subjects.iter().all(is_plain) {
+            return None;
+        }
+        let sha256 = files_of(subjects.iter())?.manifest_digest().to_hex();
+        Some(Self::Directory { method: DIR_HASH_METHOD.to_owned(), sha256 })
     }
 
     fn of_digests(digests: &DigestSet, method: Option<&str>) -> Vec<Self> {
@@ -171,36 +177,9 @@ impl ArtifactId {
 fn usual_methods() -> impl Iterator<Item = String> {
     let methods = [Method::Files, Method::Shards(DEFAULT_SHARD_SIZE)];
     methods.into_iter().flat_map(|method| {
-        Algorithm::ALL.map(|algorithm| {
-            digest_method(&Serialization {
-                method,
-                algorithm,
-                allow_symlinks: false,
-                ignore_paths: Vec::new(),
-            })
-        })
+        Algorithm::ALL
+            .map(|algorithm| digest_method(&Serialization { method, algorithm, ..Serialization::default() }))
     })
-}
-
-/// The directory of exactly these files, when that is what they are.
-fn directory_of_files(subjects: &[Subject]) -> Option<ArtifactId> {
-    let resource = |subject: &Subject| {
-        let ids = ArtifactId::of_digests(&subject.digest, subject.digest_method.as_deref());
-        let plain = !ids.is_empty() && ids.iter().all(|id| matches!(id, ArtifactId::Blob { .. }));
-        let path = ModelPath::parse(subject.name.as_deref()?).ok()?;
-        let digest = Digest::from_hex(Algorithm::Sha256, subject.digest.get("sha256")?).ok()?;
-        plain.then_some(Resource { path, range: None, digest })
-    };
-    let resources = subjects.iter().map(resource).collect::<Option<Vec<_>>>()?;
-    let serialization = Serialization {
-        method: Method::Files,
-        algorithm: Algorithm::Sha256,
-        allow_symlinks: false,
-        ignore_paths: Vec::new(),
-    };
-    let manifest = Manifest::sorted(serialization, resources).ok()?;
-    let sha256 = manifest.manifest_digest().to_hex();
-    Some(ArtifactId::Directory { method: DIR_HASH_METHOD.to_owned(), sha256 })
 }
 
 impl fmt::Display for ArtifactId {
@@ -241,6 +220,7 @@ impl std::error::Error for ArtifactIdError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
 
     fn hex(n: u8) -> String {
         format!("{n:02x}").repeat(32)

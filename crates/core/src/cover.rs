@@ -141,8 +141,7 @@ pub fn read_digest_method(method: &str) -> Option<(Method, Algorithm)> {
         _ => return None,
     };
     let algorithm = words.next()?.parse().ok()?;
-    let serialization =
-        Serialization { method: by, algorithm, allow_symlinks: false, ignore_paths: Vec::new() };
+    let serialization = Serialization { method: by, algorithm, ..Serialization::default() };
     (digest_method(&serialization) == method).then_some((by, algorithm))
 }
 
@@ -156,19 +155,50 @@ pub fn has_dir_hash(serialization: &Serialization) -> bool {
 /// directory its root digest and those that cover names, of a single file the digest of its bytes and no method.
 #[must_use]
 pub fn whole(manifest: &Manifest) -> (DigestSet, Option<String>) {
-    let serialization = manifest.serialization();
-    if let ([only], Method::Files) = (manifest.resources(), serialization.method)
-        && is_single_file(manifest)
-    {
-        // A digest of a directory would not be a digest of this file.
-        return (DigestSet::of([(serialization.algorithm.name(), only.digest.to_hex())]), None);
+    // A digest of a directory would not be a digest of a single file.
+    match as_file(manifest).filter(|_| is_single_file(manifest)) {
+        Some(digests) => (digests, None),
+        None => as_directory(manifest),
     }
+}
+
+/// The digests of [`whole`] where the only file of a manifest is the model; `None` where there are several files, or shards.
+#[must_use]
+pub fn as_file(manifest: &Manifest) -> Option<DigestSet> {
+    let [only] = manifest.resources() else { return None };
+    let whole = manifest.serialization().method == Method::Files;
+    whole.then(|| DigestSet::of([(only.digest.algorithm().name(), only.digest.to_hex())]))
+}
+
+/// The digests and the `digestMethod` of [`whole`] where the model is a directory, if only of one file.
+#[must_use]
+pub fn as_directory(manifest: &Manifest) -> (DigestSet, Option<String>) {
+    let serialization = manifest.serialization();
     let names = manifest.manifest_digest().to_hex();
     let mut digests = vec![("sha256", manifest.root_digest().to_hex()), (MANIFEST_DIGEST, names.clone())];
     if has_dir_hash(serialization) {
         digests.push(("dirHash", names));
     }
     (DigestSet::of(digests), Some(digest_method(serialization)))
+}
+
+/// The list of files that a statement about a directory has beside the directory's digest ([`PART_OF_DIRECTORY`]); `None`
+/// where there is none, or one that no directory can have. Whether it is the directory's the list's digest tells, and nothing
+/// tells whether links were followed.
+#[must_use]
+pub fn parts_of_directory(subjects: &[Subject]) -> Option<Manifest> {
+    files_of(subjects.iter().filter(|subject| subject.digest_method.as_deref() == Some(PART_OF_DIRECTORY)))
+}
+
+/// The directory of exactly these files, by their names and SHA-256.
+pub(crate) fn files_of<'a>(subjects: impl Iterator<Item = &'a Subject>) -> Option<Manifest> {
+    let resource = |subject: &Subject| {
+        let path = ModelPath::parse(subject.name.as_deref()?).ok()?;
+        let digest = Digest::from_hex(Algorithm::Sha256, subject.digest.get("sha256")?).ok()?;
+        Some(Resource { path, range: None, digest })
+    };
+    let serialization = Serialization { allow_symlinks: true, ..Serialization::default() };
+    Manifest::sorted(serialization, subjects.map(resource).collect::<Option<_>>()?).ok()
 }
 
 impl<'a> Target<'a> {
@@ -234,30 +264,30 @@ impl<'a> Target<'a> {
     fn as_directory(&self, subject: &Subject) -> Result<Option<FullBy>, NearMiss> {
         let manifest_digest = self.manifest_digest.to_hex();
         let has_dir_hash = has_dir_hash(self.manifest.serialization());
-        if has_dir_hash && subject.digest.get("dirHash") == Some(&manifest_digest) {
-            let other = subject.digest.get(MANIFEST_DIGEST).is_some_and(|hex| hex != manifest_digest);
-            return if other && subject.digest_method.as_deref() == Some(&self.method) {
-                Err(NearMiss::OtherDirectory { subject: name_of(subject) })
-            } else {
-                Ok(Some(FullBy::DirHash))
-            };
+        let same_method = subject.digest_method.as_deref() == Some(&self.method);
+        let other = || Err(NearMiss::OtherDirectory { subject: name_of(subject) });
+        let (dir_hash, digest) = (subject.digest.get("dirHash"), subject.digest.get(MANIFEST_DIGEST));
+        if let (Some(dir_hash), Some(digest)) = (dir_hash, digest)
+            && has_dir_hash
+            && same_method
+            && dir_hash != digest
+        {
+            // By this method they are one digest. Two directories at once are neither.
+            return other();
         }
-        if subject.digest.get(MANIFEST_DIGEST) == Some(&manifest_digest) {
-            // Without the method, a file named like a shard would pass for the shard.
-            let found = subject.digest_method.clone().unwrap_or_else(|| "nothing".to_owned());
-            if found == self.method && has_dir_hash && subject.digest.get("dirHash").is_some() {
-                // It is another directory's, or it would have been found above.
-                return Err(NearMiss::OtherDirectory { subject: name_of(subject) });
-            }
-            if found == self.method {
+        if has_dir_hash && dir_hash == Some(&manifest_digest) {
+            return Ok(Some(FullBy::DirHash));
+        }
+        if digest == Some(&manifest_digest) {
+            if same_method {
                 return Ok(Some(FullBy::ManifestDigest));
             }
+            // Without the method, a file named like a shard would pass for the shard.
+            let found = subject.digest_method.clone().unwrap_or_else(|| "nothing".to_owned());
             return Err(NearMiss::OtherMethod { found, expected: self.method.clone() });
         }
-        let has_name_digest =
-            ["dirHash", MANIFEST_DIGEST].iter().any(|name| subject.digest.get(name).is_some());
-        if has_name_digest {
-            return Err(NearMiss::OtherDirectory { subject: name_of(subject) });
+        if dir_hash.or(digest).is_some() {
+            return other();
         }
         if !self.single_file && subject.digest.get("sha256") == Some(&self.root_digest.to_hex()) {
             return Err(NearMiss::RootDigestOnly { subject: name_of(subject) });

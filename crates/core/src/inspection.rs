@@ -200,6 +200,12 @@ impl FileInspection {
 }
 
 impl Inspection {
+    /// What was found in the file of this name.
+    #[must_use]
+    pub fn file(&self, path: &ModelPath) -> Option<&FileInspection> {
+        self.files.binary_search_by(|file| file.path.cmp(path)).ok().and_then(|at| self.files.get(at))
+    }
+
     /// The worst of its files. A model without files is clean: whether that is a model is for others to say.
     #[must_use]
     pub fn verdict(&self) -> Verdict {

@@ -15,29 +15,87 @@
 //! | `model` | what only shows when all files of a model are seen together: [`join`] |
 //! | `ruleset` | [`RuleSet`]: the rules that are shipped, and what users lay over them |
 //! | `limits` | every bound with its reason; reaching one is a finding, and never clean |
+//! | `memory` | what is held of a file at once, which all readers share |
 //! | `pickle` | the virtual machine, and [`Globals`]: which Python names are allowed |
 //! | `compress` | compressed streams, always bounded, never held whole |
-//! | `zip`, `tar` | archives, read as their loaders read them |
-//! | `npy`, `torch` | NumPy's and PyTorch's files |
+//! | `zip`, `tar`, `sevenz` | archives, read as their loaders read them |
+//! | `hdf5`, `keras` | HDF5 files, and Keras' configurations in them and in its archives |
+//! | `flax`, `rdata`, `torch7` | MessagePack of Flax, R's serialisation, Torch7 |
+//! | `fields` | `Source`: a stream whose fields are taken one after the other |
+//! | `npy`, `torch`, `torchserve`, `skops` | NumPy's and PyTorch's files, TorchServe's archives, skops |
+//! | `json` | JSON of any size, and `json::Kind`: what is written in it |
+//! | `hf`, `tokenizer` | configuration that names code or files; tokenizers |
+//! | `jinja` | chat templates |
+//! | `suspect` | texts that look like code where none belongs |
+//! | `safetensors` | safetensors |
+//! | `gguf` | GGUF, and the mark of what was before it |
+//! | `protobuf` | protocol buffers, walked in place; which of them it is: `onnx`, `tensorflow`, `coreml`, `paddle` |
+//! | `flatbuffer` | flatbuffers, checked before they are followed: `tflite`, `executorch` |
+//! | `xml` | XML without its entities: OpenVINO, PMML |
+//! | `tensorrt` | compiled engines, which nobody can read |
+//! | `operators`, `outside` | operators that frameworks have; names of files that lead out of a model |
 //!
 //! To add a format: a file with a reader that implements `route::Format`, a table of its rules, and a line each in
-//! `route::FORMATS` and `rule::all`; for one that lives in zip archives, `zip::Kind` and `zip::KINDS`.
+//! `route::FORMATS` and `rule::all`; for one that lives in zip archives, `zip::Kind` and `zip::KINDS`; for one that is
+//! written in JSON, `json::Kind` and `json::KINDS`.
 //!
 //! Nothing is imported, executed, written, or looked up elsewhere: the result is a function of the bytes, the rules and
 //! the bounds. What is not understood is unknown, never clean.
 
+mod boost;
 mod bytes;
 mod compress;
+mod coreml;
+mod executorch;
+mod fields;
+mod flatbuffer;
+mod flax;
+mod gguf;
+mod hdf5;
+mod hf;
+mod jinja;
+mod json;
+mod keras;
+mod lfs;
 mod limits;
+mod media;
+mod memory;
 mod model;
+mod native;
 mod npy;
+mod onnx;
+mod operators;
+mod outside;
+mod paddle;
 mod pickle;
+mod protobuf;
+mod rdata;
+mod requirements;
 mod route;
 mod rule;
 mod ruleset;
+mod safetensors;
 mod scan;
+mod sevenz;
+mod skops;
+mod source;
+mod suspect;
 mod tar;
+mod tensorflow;
+mod tensorrt;
+#[cfg(test)]
+mod test;
+#[cfg(test)]
+mod testing;
+mod text;
+mod tflite;
+mod tokenizer;
 mod torch;
+mod torch7;
+mod torchserve;
+mod vocabulary;
+mod xml;
+mod yaml;
 mod zip;
 
 pub use bytes::{Bytes, FileBytes, Input, RangeStream, ReadError, Stream};

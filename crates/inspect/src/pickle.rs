@@ -10,6 +10,7 @@ mod globals;
 mod hidden;
 mod joblib;
 mod memo;
+mod named;
 mod opcode;
 mod operands;
 mod persistent;
@@ -154,7 +155,7 @@ impl<'g, 't> Pickles<'g, 't> {
     }
 
     fn follow(&mut self, stream: &mut dyn Stream, scan: &mut Scan<'_>) -> Result<Inspected, Halt> {
-        let mut reader = Reader::new(stream);
+        let mut reader = Reader::new(stream).telling(&scan.memory);
         let before = scan.guess(false);
         scan.guess(before);
         loop {

@@ -3,10 +3,11 @@
 mod expect;
 
 use crate::{
-    compress, npy,
+    boost, compress, executorch, flax, gguf, hdf5, jinja, json, lfs, media, native, npy, paddle,
     pickle::{self, Globals, Likeness, Loader},
+    protobuf, rdata, requirements, safetensors,
     scan::{Content, Halt, Scan},
-    tar, zip,
+    sevenz, source, tar, tensorflow, tensorrt, text, tflite, torch7, vocabulary, xml, yaml, zip,
 };
 use modelseal_core::inspection::{Capability, FileFormat};
 
@@ -74,8 +75,43 @@ static FORMATS: &[&dyn Format] = &[
     &zip::Zip,
     &compress::Compressed,
     &tar::Tar,
-    // The last: its mark is the weakest.
+    &sevenz::SevenZip,
+    &sevenz::OtherArchive,
+    &safetensors::Safetensors,
+    &gguf::Gguf,
+    &gguf::OldGgml,
+    &hdf5::Hdf5,
+    &tflite::Tflite,
+    &executorch::Executorch,
+    &tensorrt::Engine,
+    &boost::Catboost,
+    &native::Native,
+    &media::Media,
+    &lfs::LfsPointer,
+    &lfs::Git,
+    // These are told by their words.
+    &vocabulary::SentencePiece,
+    &vocabulary::Tiktoken,
+    &boost::XgboostUbj,
+    &boost::Lightgbm,
+    &requirements::Requirements,
+    &jinja::Jinja,
+    &xml::Xml,
+    &yaml::Yaml,
+    &source::Source,
+    &rdata::RData,
+    &torch7::Torch7,
+    &flax::Flax,
+    &json::Json,
+    // These have no mark.
+    &tensorflow::checkpoint::Index,
+    &tensorflow::checkpoint::Data,
+    &paddle::Parameters,
+    &protobuf::Protobuf,
+    // Its mark is the weakest.
     &Pickle,
+    // What is nothing else.
+    &text::Text,
 ];
 
 /// Inspects a file or a member, whatever it is.
@@ -87,13 +123,16 @@ pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileF
     let extension = name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_ascii_lowercase());
     let expected = expect::by_name(&extension);
     if content.head().is_empty() {
-        if expected.is_some() {
+        if expected.is_some_and(expect::Expected::is_no_text) {
             scan.find(&rules::EMPTY_FILE, None, "it has no bytes".to_owned());
         }
         scan.format(FileFormat::Empty);
         return Ok(FileFormat::Empty);
     }
     let tail = content.tail()?;
+    if !scan.search(tail.len() as u64) {
+        return Ok(FileFormat::Unknown);
+    }
     let probe = Probe {
         head: content.head(),
         tail: &tail,
@@ -107,7 +146,7 @@ pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileF
     // Stable: the order of the list decides among equals.
     found.sort_by_key(|(how, _)| std::cmp::Reverse(*how));
     let Some(((how, first), others)) = found.split_first().map(|(first, rest)| (*first, rest)) else {
-        return Ok(unknown(content.head(), &name, &extension, expected, scan));
+        return Ok(unknown(&extension, expected, scan));
     };
     let also: Vec<&dyn Format> =
         others.iter().filter(|(other, _)| *other == how && how == Match::Sure).map(|(_, f)| *f).collect();
@@ -122,6 +161,8 @@ pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileF
     }
     if let Some(expected) = expected
         && !expected.takes(format)
+        // It says itself that the file is missing.
+        && format != FileFormat::LfsPointer
     {
         let rule = if expected.strict { &rules::NOT_AS_NAMED } else { &rules::UNUSUAL_NAME };
         scan.find(rule, None, format!("'.{extension}' promises another format than {format}"));
@@ -129,30 +170,19 @@ pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileF
     Ok(format)
 }
 
-/// Nothing that is known: text where text is harmless, or unknown.
-fn unknown(
-    head: &[u8],
-    name: &str,
-    extension: &str,
-    expected: Option<&expect::Expected>,
-    scan: &mut Scan<'_>,
-) -> FileFormat {
-    let format = if expect::is_plain_text(head, name, extension) {
-        FileFormat::Text
-    } else {
-        match expected {
-            Some(expected) if expected.pickle => {
-                scan.find(&pickle::rules::NOT_A_PICKLE, 0, "there are no opcodes of a pickle".to_owned());
-            }
-            Some(expected) if expected.strict => {
-                scan.find(&rules::NOT_AS_NAMED, 0, format!("'.{extension}' promises another format"));
-            }
-            _ => scan.find(&rules::UNKNOWN_FORMAT, 0, "no known format begins like this".to_owned()),
+/// Nothing that is known.
+fn unknown(extension: &str, expected: Option<&expect::Expected>, scan: &mut Scan<'_>) -> FileFormat {
+    match expected {
+        Some(expected) if expected.pickle => {
+            scan.find(&pickle::rules::NOT_A_PICKLE, 0, "there are no opcodes of a pickle".to_owned());
         }
-        FileFormat::Unknown
-    };
-    scan.format(format);
-    format
+        Some(expected) if expected.strict => {
+            scan.find(&rules::NOT_AS_NAMED, 0, format!("'.{extension}' promises another format"));
+        }
+        _ => scan.find(&rules::UNKNOWN_FORMAT, 0, "no known format begins like this".to_owned()),
+    }
+    scan.format(FileFormat::Unknown);
+    FileFormat::Unknown
 }
 
 /// Raw pickles; those in archives come through the same door.

@@ -39,6 +39,9 @@ pub(crate) mod rules {
         CODE = "TOR008" "packaged-code" Suspicious:
             "The archive holds Python code that loading it runs." =>
             "Look at the code in the archive before loading it.";
+        NATIVE = "TOR009" "compiled-model" Suspicious:
+            "The archive holds machine code, or source that becomes it, which running the model runs." =>
+            "Compile the model yourself from an export without it.";
     }
 }
 
@@ -76,6 +79,8 @@ impl Kind for TorchZip {
             "serialization_id",
             "archive_format",
             "byteorder",
+            "extern_modules",
+            "python_version",
         ];
         let of_torch = |entry: &Entry| marks.contains(&entry.leaf());
         let version = |entry: &Entry| entry.leaf() == "version" && entry.name.matches('/').count() == 1;
@@ -149,13 +154,19 @@ impl TorchZip {
             return check_storages(&storages, &format!("{directory}{at}"), archive, scan);
         }
         if is_storage && entry.method == 0 {
-            scan.contents.members = scan.contents.members.saturating_add(1);
-            let head = archive.raw(entry).read_some(0, limits::HEAD).map_err(Halt::of)?;
-            if let Some(what) = pickle::names_something(&head, scan.globals) {
-                let message = format!("'{}' begins like a pickle that names {what}", entry.name);
-                scan.find_about(&rules::PICKLE_IN_STORAGE, entry.data, &entry.name, message);
-            }
-            return Ok(());
+            return check_storage(archive, entry, scan);
+        }
+        // What `torch.export` has compiled, and raw tensors that its own JSON describes.
+        if directory.contains("data/aotinductor/") || is_native(leaf) {
+            scan.contents.capabilities.insert(Capability::NativeCode);
+            scan.find_about(&rules::NATIVE, entry.data, &entry.name, format!("'{}'", entry.name));
+        }
+        let is_raw = matches!(inner, "weights" | "constants")
+            && ["weight_", "tensor_"].iter().any(|prefix| {
+                leaf.strip_prefix(prefix).is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+            });
+        if is_raw && entry.method == 0 {
+            return check_storage(archive, entry, scan);
         }
         // A line each, which says a version or an order of bytes.
         let marks = [
@@ -184,6 +195,23 @@ impl TorchZip {
         }
         archive.inspect_member(entry, scan)
     }
+}
+
+/// The data of a tensor, of which only the beginning is looked at.
+fn check_storage(archive: &Archive<'_>, entry: &Entry, scan: &mut Scan<'_>) -> Result<(), Halt> {
+    scan.contents.members = scan.contents.members.saturating_add(1);
+    let head = archive.raw(entry).read_some(0, limits::HEAD).map_err(Halt::of)?;
+    if let Some(what) = pickle::names_something(&head, scan.globals) {
+        let message = format!("'{}' begins like a pickle that names {what}", entry.name);
+        scan.find_about(&rules::PICKLE_IN_STORAGE, entry.data, &entry.name, message);
+    }
+    Ok(())
+}
+
+/// Whether a member is named like machine code, or what becomes it.
+fn is_native(leaf: &str) -> bool {
+    let end = leaf.rsplit_once('.').map_or("", |(_, end)| end);
+    ["so", "dll", "dylib", "pyd", "cubin", "ptx", "cpp", "cu", "o"].contains(&end)
 }
 
 /// TorchScript code of one member that is read.
@@ -223,6 +251,15 @@ fn operators_of(code: &[u8]) -> Vec<String> {
             found.push(format!("{space}::{name}").chars().take(128).collect());
         }
     }
+    // Classes of a library; those of quantisation are PyTorch's own.
+    const CLASSES: [&str; 4] = ["quantized", "sparse", "xnnpack", "rnn"];
+    for (at, prefix) in code.match_indices("torch.classes.") {
+        let rest = &code[at + prefix.len()..];
+        let name = &rest[..rest.find(|c: char| !is_name(c) && c != '.').unwrap_or(rest.len())];
+        if !CLASSES.iter().any(|space| name.split('.').next() == Some(space)) {
+            found.push(format!("classes::{name}").chars().take(128).collect());
+        }
+    }
     found
 }
 
@@ -253,3 +290,6 @@ fn check_storages(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

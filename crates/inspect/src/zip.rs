@@ -3,13 +3,15 @@
 
 mod directory;
 mod member;
+#[cfg(test)]
+pub(crate) mod stored;
 
 use crate::{
     bytes::Input,
-    limits, npy,
+    keras, limits, npy,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
-    torch,
+    skops, torch, torchserve,
 };
 pub(crate) use directory::{Directory, Entry};
 use modelseal_core::inspection::{Capability, FileFormat};
@@ -84,7 +86,8 @@ pub(crate) trait Kind: Sync {
 }
 
 /// All of them; the first that claims an archive gets it.
-static KINDS: &[&dyn Kind] = &[&torch::TorchZip, &npy::Npz];
+static KINDS: &[&dyn Kind] =
+    &[&keras::KerasZip, &skops::Skops, &torchserve::TorchServe, &torch::TorchZip, &npy::Npz];
 
 /// The door from `route`.
 pub(crate) struct Zip;
@@ -96,6 +99,10 @@ impl Format for Zip {
             || probe.head.starts_with(b"PK\x07\x08PK\x03\x04");
         if begins {
             return Some(Match::Sure);
+        }
+        // What TensorFlow Lite puts behind its models, its reader looks at.
+        if probe.head.get(4..8) == Some(b"TFL3") {
+            return None;
         }
         // Python takes an archive also when something follows it, as padding does in a tar archive that ends with one.
         let end = directory::find_end(probe.tail).next()?;
@@ -117,6 +124,25 @@ impl Format for Zip {
             }
         }
     }
+}
+
+/// Inspects an archive that the format of `input` allows behind itself.
+pub(crate) fn appended(input: Input<'_>, scan: &mut Scan<'_>) -> Result<(), Halt> {
+    let start = input.len().saturating_sub(limits::TAIL as u64);
+    let tail = input.read_some(start, limits::TAIL).map_err(Halt::of)?;
+    if directory::find_end(&tail).next().is_none() {
+        return Ok(());
+    }
+    scan.contents.capabilities.insert(Capability::Archive);
+    let directory = Directory::read(input, scan)?;
+    let archive = Archive { input, directory };
+    if let Some(kind) = KINDS.iter().find(|kind| kind.claims(&archive.directory)) {
+        let format = kind.inspect(&archive, scan)?;
+        scan.format(format);
+        scan.find(&crate::route::rules::TWO_FORMATS, None, format!("an archive that is read as {format}"));
+        return Ok(());
+    }
+    archive.inspect_members(scan, |_| true)
 }
 
 impl Archive<'_> {
@@ -172,7 +198,8 @@ impl Archive<'_> {
         scan: &mut Scan<'_>,
     ) -> Result<(), Halt> {
         if has_member {
-            for entry in directory::local_entries(part, start, scan)? {
+            let (entries, _memory) = directory::local_entries(part, start, scan)?;
+            for entry in entries {
                 self.inspect_member(&entry, scan)?;
             }
             return Ok(());

@@ -53,8 +53,8 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes(data in proptest::collection::vec(any::<u8>(), 0..300), name in 0_usize..6) {
-        look(["a.pkl", "a.pt", "a.npy", "a.zip", "a.tar", "a"][name], &data);
+    fn any_bytes(data in proptest::collection::vec(any::<u8>(), 0..300), name in 0_usize..14) {
+        look(["a.pkl", "a.pt", "a.npy", "a.zip", "a.tar", "a", "a.py", "a.yaml", "a.ubj", "a.cbm", "a.txt", "a.svg", "a.pyc", "requirements.txt"][name], &data);
     }
 }
 

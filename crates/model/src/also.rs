@@ -3,12 +3,13 @@
 use crate::{
     engine::Engine,
     error::MeasureError,
-    measure::{Measured, Options, measure},
+    measure::{Measured, Options, measure_walked},
     multi::MultiKernel,
     plan::Plan,
     progress::Progress,
+    read::ReadAt,
     source::Source,
-    walk::walk,
+    walk::{FoundFile, Walked, walk},
 };
 use modelseal_core::{
     digest::{Algorithm, Digest},
@@ -16,7 +17,7 @@ use modelseal_core::{
     observed::Observed,
     text::Printable,
 };
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, fs::File, str::FromStr};
 
 /// A digest of a whole file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,22 +55,38 @@ pub fn measure_also(
     also: &[FileHash],
     progress: &dyn Progress,
 ) -> Result<(Measured, Vec<Also>), MeasureError> {
+    check_also(options, also)?;
+    let walked = walk(source, options.rules(), progress)?;
+    also_of(source, walked, options, also, progress, |_, file| file)
+}
+
+/// Further digests are of whole files.
+pub(crate) fn check_also(options: &Options, also: &[FileHash]) -> Result<(), MeasureError> {
+    let whole = also.is_empty() || options.serialization.method == Method::Files;
+    if whole { Ok(()) } else { Err(MeasureError::AlsoNeedsWholeFiles) }
+}
+
+/// [`measure_also`] of what was walked, with files read as `wrap` gives them.
+pub(crate) fn also_of<R: ReadAt>(
+    source: &Source,
+    walked: Walked,
+    options: &Options,
+    also: &[FileHash],
+    progress: &dyn Progress,
+    wrap: impl Fn(&FoundFile, File) -> R + Sync,
+) -> Result<(Measured, Vec<Also>), MeasureError> {
     if also.is_empty() {
-        return Ok((measure(source, options, progress)?, Vec::new()));
+        return Ok((measure_walked(source, walked, options, progress, wrap)?, Vec::new()));
     }
     let Options { serialization, threads, memory, .. } = options;
-    if serialization.method != Method::Files {
-        return Err(MeasureError::AlsoNeedsWholeFiles);
-    }
     let main = FileHash::Oms(serialization.algorithm);
     let hashes: BTreeSet<FileHash> = also.iter().copied().chain([main]).collect();
-    let walked = walk(source, options.rules(), progress)?;
     let plan = Plan::new(&walked.files, serialization.method)?;
     let (files, bytes) = (walked.files.len(), plan.bytes);
     progress.plan(files, bytes);
     let engine =
         Engine { source, walked: &walked, plan: &plan, threads: *threads, memory: *memory, progress };
-    let mut found = engine.run(&MultiKernel { hashes: hashes.clone() }, |_, file| file)?;
+    let mut found = engine.run(&MultiKernel { hashes: hashes.clone() }, wrap)?;
     let path = |job: usize| &walked.files[plan.jobs[job].file as usize].path;
     found.sort_unstable_by(|(a, _), (b, _)| path(*a).cmp(path(*b)));
     let column = |at: usize| found.iter().filter_map(move |(job, digests)| Some((*job, *digests.get(at)?)));

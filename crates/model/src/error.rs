@@ -1,5 +1,6 @@
 //! [`MeasureError`]: why a model could not be measured.
 
+use crate::prints::Differs;
 use modelseal_core::{limits, manifest::ManifestError, path::PathError, text::Printable};
 use std::{
     fmt, io,
@@ -176,6 +177,9 @@ impl MeasureError {
         // What `O_NOFOLLOW` and `O_DIRECTORY` say when a link or a file took the place of what was listed.
         if crate::fs::is_replaced(&error) {
             return Self::Changed { path, change: Change::Replaced };
+        }
+        if Differs::is_cause_of(&error) {
+            return Self::Changed { path, change: Change::Modified };
         }
         Self::Io { doing, path, error }
     }

@@ -18,6 +18,8 @@
 //! | `listing` | [`Listing`]: the files themselves, for whoever reads them for another purpose than hashing |
 //! | `measure` | [`measure`] and [`survey`], which join these |
 //! | `also` | [`measure_also`]: further digests of each file from the same read |
+//! | `look` | [`measure_looking`]: looking into the files first, such that what was seen is what was hashed |
+//! | `prints` | what ties the two together |
 //! | `part` | [`measure_part`]: a share of the resources, for several machines |
 //! | `reuse` | [`measure_except`]: only the files that somebody does not know already |
 //! | `explain` | what a file that should not be there probably is: [`explain`] |
@@ -36,11 +38,13 @@ mod faults;
 mod fs;
 mod kernel;
 mod listing;
+mod look;
 mod measure;
 mod multi;
 mod note;
 mod part;
 mod plan;
+mod prints;
 mod progress;
 mod read;
 mod reuse;
@@ -55,6 +59,7 @@ pub use explain::{
     Explanation, LFS_POINTER_BYTES, LfsPointer, explain, is_huggingface_leftover, is_lfs_pointer,
 };
 pub use listing::{Listing, Opening};
+pub use look::{FileView, Looked, measure_looking};
 pub use measure::{DEFAULT_MEMORY, Measured, Options, Survey, measure, survey};
 pub use note::Note;
 pub use part::{MAX_PARTS, MeasuredPart, Part, PartError, Planned, measure_part};

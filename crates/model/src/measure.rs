@@ -129,7 +129,17 @@ pub(crate) fn measure_through<R: ReadAt>(
     progress: &dyn Progress,
     wrap: impl Fn(&FoundFile, File) -> R + Sync,
 ) -> Result<Measured, MeasureError> {
-    let walked = walk(source, options.rules(), progress)?;
+    measure_walked(source, walk(source, options.rules(), progress)?, options, progress, wrap)
+}
+
+/// The same of what was walked.
+pub(crate) fn measure_walked<R: ReadAt>(
+    source: &Source,
+    walked: Walked,
+    options: &Options,
+    progress: &dyn Progress,
+    wrap: impl Fn(&FoundFile, File) -> R + Sync,
+) -> Result<Measured, MeasureError> {
     let plan = Plan::new(&walked.files, options.serialization.method)?;
     let (files, bytes) = (walked.files.len(), plan.bytes);
     progress.plan(files, bytes);

@@ -12,7 +12,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use modelseal_core::{artifact::ArtifactId, limits::MAX_AFFECTED};
-use modelseal_verify::{signer::Signer, verifier::Verifier};
+use modelseal_verify::verifier::Verifier;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     num::NonZeroUsize,
@@ -165,7 +165,7 @@ impl Search<'_> {
         for verifier in self.verifiers {
             match verifier.verify(&bundle.bundle, self.now) {
                 Ok(verified) => {
-                    signer = Some(signer_text(verified.signer()));
+                    signer = Some(verified.signer().to_string());
                     break;
                 }
                 Err(e) => refusals.push(e.to_string()),
@@ -348,10 +348,6 @@ impl Search<'_> {
             notes,
         })
     }
-}
-
-fn signer_text(signer: &Signer) -> String {
-    signer.to_string()
 }
 
 impl AffectedReport {

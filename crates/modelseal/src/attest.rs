@@ -17,6 +17,7 @@ mod error;
 mod git;
 mod input;
 mod inputs;
+mod inspection;
 mod prepared;
 mod run;
 mod run_file;
@@ -26,17 +27,18 @@ mod secret;
 pub use ci::{CI_VARIABLES, CiEnvironment, CiSystem};
 pub use error::AttestError;
 pub use input::{Input, InputKind, InputPin};
+pub use inspection::InspectionOf;
 pub use modelseal_core::predicate::{build_type::BuildType, field::parse_time};
 pub use prepared::{Attested, PreparedAttestation};
 pub use run::{Byproduct, LOCAL_BUILDER, Run, Surroundings};
 
 use crate::{
     clock,
-    digest::{DigestRequest, Effort, digest},
+    digest::{DigestRequest, Effort, MeasuredModel, digest},
     error::Error,
     output::Output,
     report::{RecordedDependency, RecordedProvenance, RunRecord},
-    signing::{EvidenceServices, check_material},
+    signing::{EvidenceServices, Unsigned, check_material},
 };
 use destination::Destinations;
 use inputs::{Found, Reader};
@@ -49,6 +51,7 @@ use modelseal_core::{
     predicate::{Predicate, build_type::Unresolved, slsa_provenance},
     text::Printable,
 };
+use modelseal_inspect::RuleSet;
 use modelseal_model::Progress;
 use modelseal_verify::public_key::PublicKey;
 use run::Plan;
@@ -188,8 +191,8 @@ impl<What> AttestRequest<What> {
         self
     }
 
-    /// Writes the bundle to a file of its own. Without any destination, that is `NAME.provenance.sigstore.json` or
-    /// `NAME.attestation.sigstore.json` in the working directory, where NAME is the model's.
+    /// Writes the bundle to a file of its own. Without any destination, that is `NAME.provenance.sigstore.json`,
+    /// `NAME.inspection.sigstore.json` or `NAME.attestation.sigstore.json` in the working directory, where NAME is the model's.
     pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
         self.settings.destinations.output = Some(Output { path: path.into(), force: false });
         self
@@ -249,6 +252,12 @@ impl AttestRequest<()> {
     /// Attests how the model was made.
     pub fn provenance(self, run: Run) -> AttestRequest<ProvenanceOf> {
         let what = ProvenanceOf { run, surroundings: Surroundings::default(), record: None };
+        AttestRequest { what, settings: self.settings }
+    }
+
+    /// Attests what is in the files: what inspection can claim of them, with its report as evidence.
+    pub fn inspection(self) -> AttestRequest<InspectionOf> {
+        let what = InspectionOf { rules: RuleSet::built_in().clone(), report: None };
         AttestRequest { what, settings: self.settings }
     }
 
@@ -335,7 +344,7 @@ impl AttestRequest<ProvenanceOf> {
     /// Reads, measures, signs and writes.
     ///
     /// # Errors
-    /// [`Error`]; nothing was written then.
+    /// [`Error`]; see [`PreparedAttestation::sign`] for what was written then.
     pub fn run(self, signer: &dyn Signer, progress: &dyn Progress) -> Result<Attested, Error> {
         self.settings.check_signer(signer)?;
         self.prepare(progress)?.sign(signer)
@@ -387,7 +396,7 @@ impl AttestRequest<PredicateOf> {
     /// Checks, measures, signs and writes.
     ///
     /// # Errors
-    /// [`Error`]; nothing was written then.
+    /// [`Error`]; see [`PreparedAttestation::sign`] for what was written then.
     pub fn run(self, signer: &dyn Signer, progress: &dyn Progress) -> Result<Attested, Error> {
         self.settings.check_signer(signer)?;
         self.prepare(progress)?.sign(signer)
@@ -435,10 +444,21 @@ impl Settings {
         predicate_type: &str,
         predicate: &Value,
         provenance: Option<RecordedProvenance>,
-        mut notes: Vec<String>,
+        notes: Vec<String>,
         progress: &dyn Progress,
     ) -> Result<PreparedAttestation, Error> {
         let model = self.measure.run(progress)?;
+        self.say_of(model, predicate_type, predicate, provenance, notes)
+    }
+
+    fn say_of(
+        self,
+        model: MeasuredModel,
+        predicate_type: &str,
+        predicate: &Value,
+        provenance: Option<RecordedProvenance>,
+        mut notes: Vec<String>,
+    ) -> Result<PreparedAttestation, Error> {
         let statement = Statement::about_model(&model.observed, model.name(), predicate_type, predicate)
             .map_err(|e| Error::SelfCheck(e.to_string()))?;
         let size = statement.as_bytes().len() as u64;
@@ -449,15 +469,15 @@ impl Settings {
             return Err(Error::Attest(AttestError::PredicateFile(why)));
         }
         notes.splice(..0, model.notes().iter().cloned());
+        let now = self.now();
         Ok(PreparedAttestation {
             model,
-            statement,
+            unsigned: Unsigned { statement, now, evidence: self.evidence },
             predicate_type: predicate_type.to_owned(),
             provenance,
+            inspection: None,
             notes,
             destinations: self.destinations,
-            now: self.now.unwrap_or_else(clock::now),
-            evidence: self.evidence,
         })
     }
 }

@@ -24,12 +24,11 @@ use std::{
 };
 
 /// Where evidence about base models is.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct BaseModelPlaces {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BaseModelPlaces<'a> {
     /// Copies, under the name and perhaps the version that provenance gives them.
-    pub(crate) copies: Vec<(Requested, PathBuf)>,
-    /// A folder of bundles.
-    pub(crate) store: Option<PathBuf>,
+    pub(crate) copies: &'a [(Requested, PathBuf)],
+    pub(crate) store: Option<&'a Store>,
 }
 
 /// A base model that a decision asked for.
@@ -43,7 +42,7 @@ pub(crate) struct KnownBaseModel {
 
 /// What is known of base models, and what else was asked for.
 pub(crate) struct Bases<'a> {
-    pub(crate) places: &'a BaseModelPlaces,
+    pub(crate) places: BaseModelPlaces<'a>,
     pub(crate) policies: &'a Policies,
     pub(crate) keyless: &'a dyn KeylessVerifier,
     pub(crate) effort: &'a Effort,
@@ -71,7 +70,7 @@ impl BaseModels for Bases<'_> {
 
 impl<'a> Bases<'a> {
     pub(crate) fn new(
-        places: &'a BaseModelPlaces,
+        places: BaseModelPlaces<'a>,
         policies: &'a Policies,
         keyless: &'a dyn KeylessVerifier,
         effort: &'a Effort,
@@ -121,7 +120,9 @@ impl<'a> Bases<'a> {
         let version = dependency.uri.as_deref().and_then(|uri| Reference::parse(uri).ok()?.version);
         let ids = ArtifactId::of_descriptor(&dependency);
         let mut evidence = feeds.clone();
-        self.add_stored(&mut evidence, &ids)?;
+        if let Some(store) = self.places.store {
+            add_stored(store, &mut evidence, &ids)?;
+        }
         let of_version = |asked: &Requested| asked.version.is_none() || asked.version == version;
         let copies = self.places.copies.iter();
         let copies: Vec<&Path> = copies
@@ -149,11 +150,6 @@ impl<'a> Bases<'a> {
             None => request,
         };
         Ok(KnownBaseModel { request, dependency, evidence, facts })
-    }
-
-    fn add_stored(&self, evidence: &mut Evidence, ids: &[ArtifactId]) -> Result<(), Error> {
-        let Some(store) = &self.places.store else { return Ok(()) };
-        add_stored(store, evidence, ids)
     }
 
     /// Measures a copy as its signers did, and in the way by which it is pinned.
@@ -199,8 +195,8 @@ impl KnownBaseModel {
 }
 
 /// Adds what a store has about these artifacts.
-pub(crate) fn add_stored(store: &Path, evidence: &mut Evidence, ids: &[ArtifactId]) -> Result<(), Error> {
-    for found in Store::open(store)?.about(ids)? {
+pub(crate) fn add_stored(store: &Store, evidence: &mut Evidence, ids: &[ArtifactId]) -> Result<(), Error> {
+    for found in store.about(ids)? {
         evidence.add(&found.place(), None, &found.bytes);
     }
     Ok(())
@@ -208,6 +204,5 @@ pub(crate) fn add_stored(store: &Path, evidence: &mut Evidence, ids: &[ArtifactI
 
 fn named(reference: &Reference, dependency: &Descriptor) -> Named {
     let digests = dependency.digest.iter().map(|(name, hex)| (name.to_owned(), hex.to_owned())).collect();
-    let method = dependency.annotations.get("digestMethod").and_then(|method| method.as_str());
-    (reference.to_string(), digests, method.unwrap_or_default().to_owned())
+    (reference.to_string(), digests, dependency.digest_method().unwrap_or_default().to_owned())
 }

@@ -11,6 +11,7 @@ use crate::{
     output::Document,
     policies::{Policies, PolicyError, keyless_verifier},
     report::VerifyReport,
+    store::Store,
     summary_out::check_outside,
 };
 use jiff::Timestamp;
@@ -47,7 +48,8 @@ pub fn decide(path: impl Into<PathBuf>) -> DecideRequest<()> {
             requested: None,
             places: Places::default(),
             now: None,
-            bases: BaseModelPlaces::default(),
+            copies: Vec::new(),
+            store: None,
             high_water: false,
             complete: false,
             effort: Effort::default(),
@@ -72,7 +74,10 @@ struct Settings {
     model: PathBuf,
     requested: Option<Requested>,
     places: Places,
-    bases: BaseModelPlaces,
+    /// Copies of base models, under their names.
+    copies: Vec<(Requested, PathBuf)>,
+    /// A folder of bundles.
+    store: Option<PathBuf>,
     now: Option<Timestamp>,
     high_water: bool,
     complete: bool,
@@ -120,9 +125,7 @@ impl<P> DecideRequest<P> {
     /// # Errors
     /// [`Error::Policy`] when it is no reference, or not in canonical form.
     pub fn named(mut self, name: &str) -> Result<Self, Error> {
-        let requested = Reference::parse(name)
-            .map_err(|error| PolicyError::Reference { given: name.to_owned(), error })?;
-        self.settings.requested = Some(requested);
+        self.settings.requested = Some(requested(name)?);
         Ok(self)
     }
 
@@ -144,16 +147,14 @@ impl<P> DecideRequest<P> {
     /// # Errors
     /// [`Error::Policy`] when it is no reference.
     pub fn base_model(mut self, name: &str, path: impl Into<PathBuf>) -> Result<Self, Error> {
-        let requested = Reference::parse(name)
-            .map_err(|error| PolicyError::Reference { given: name.to_owned(), error })?;
-        self.settings.bases.copies.push((requested, path.into()));
+        self.settings.copies.push((requested(name)?, path.into()));
         Ok(self)
     }
 
     /// Looks in a store, a folder of bundles, for evidence about the model and about those that it was made from, by their
     /// digests.
     pub fn store(mut self, path: impl Into<PathBuf>) -> Self {
-        self.settings.bases.store = Some(path.into());
+        self.settings.store = Some(path.into());
         self
     }
 
@@ -214,12 +215,14 @@ impl DecideRequest<&Policies> {
         let keyless = keyless_verifier(self.policies, now);
         let inside = std::mem::take(&mut collected.inside);
         let mut work = Work::new(&self.settings.effort, &inside, self.policies);
-        let mut facts = self.collect(&mut collected.evidence, &[], &*keyless, now)?;
-        let (places, effort) = (&self.settings.bases, &self.settings.effort);
+        let store = self.settings.store.as_ref().map(Store::open).transpose()?;
+        let mut facts = self.collect(&mut collected.evidence, store.as_ref(), &[], &*keyless, now)?;
+        let places = BaseModelPlaces { copies: &self.settings.copies, store: store.as_ref() };
+        let effort = &self.settings.effort;
         let mut bases = Bases::new(places, self.policies, &*keyless, effort, progress, now);
         // A denial that needs no bytes stays one, and reading the model would change nothing.
         let early = bases.decide(&request, &collected.evidence, &facts)?;
-        let unknown = places.store.is_some() && facts.artifacts().is_empty();
+        let unknown = store.is_some() && facts.artifacts().is_empty();
         if early.verdict() != Verdict::Deny || self.settings.complete || unknown {
             for serialization in facts.to_measure() {
                 facts = work.measure(facts, &source, serialization, progress);
@@ -228,7 +231,8 @@ impl DecideRequest<&Policies> {
         if unknown {
             // Nobody has signed what lies here, as far as can be seen from here: what the store has is found by the bytes.
             let before = collected.evidence.digests().count();
-            let found = self.collect(&mut collected.evidence, &facts.artifacts(), &*keyless, now)?;
+            let more = facts.artifacts();
+            let found = self.collect(&mut collected.evidence, store.as_ref(), &more, &*keyless, now)?;
             if collected.evidence.digests().count() > before {
                 facts = found;
                 work.start_again();
@@ -255,13 +259,14 @@ impl DecideRequest<&Policies> {
     fn collect(
         &self,
         evidence: &mut Evidence,
+        store: Option<&Store>,
         more: &[ArtifactId],
         keyless: &dyn KeylessVerifier,
         now: Timestamp,
     ) -> Result<Facts, Error> {
         let set = self.policies.set();
         let facts = facts::collect(set, evidence, keyless, now);
-        let Some(store) = &self.settings.bases.store else { return Ok(facts) };
+        let Some(store) = store else { return Ok(facts) };
         let mut ids = facts.artifacts();
         ids.extend_from_slice(more);
         let before = evidence.digests().count();
@@ -474,6 +479,11 @@ impl std::error::Error for Denial {}
 pub fn check_facts_output(model: &Path, path: &Path) -> Result<(), Error> {
     check_outside(model, path)?;
     Document::new(path.to_owned(), FACTS_SCHEMA).check()
+}
+
+/// The reference and perhaps the version that somebody asks for.
+fn requested(name: &str) -> Result<Requested, PolicyError> {
+    Reference::parse(name).map_err(|error| PolicyError::Reference { given: name.to_owned(), error })
 }
 
 /// The canonical reference of a path: absolute, with links resolved.

@@ -1,20 +1,25 @@
 //! `digest`: what a model is, without signing it.
 
 use crate::{
-    disk, error::Error, evidence_files, output::Document, parts::PartRequest, report::DigestReport, scope,
+    disk, error::Error, evidence_files, inspect::measure_inspecting, output::Document, parts::PartRequest,
+    report::DigestReport, scope,
 };
 use modelseal_core::{
     bundle::looks_like_bundle,
-    digest::Algorithm,
+    digest::{Algorithm, Digest},
+    inspection::Inspection,
     limits::MAX_BUNDLE_BYTES,
-    manifest::{Manifest, Method, Serialization},
+    manifest::{Manifest, Method, Resource, Serialization},
     observed::Observed,
     path::ModelPath,
 };
+use modelseal_inspect::RuleSet;
 use modelseal_model::{Also, DEFAULT_MEMORY, FileHash, Note, Options, Part, Progress, Source, measure_also};
 use std::{
+    collections::BTreeMap,
     num::{NonZeroU64, NonZeroUsize},
     path::PathBuf,
+    sync::Arc,
 };
 
 /// Measures the model at `path`, a directory or a single file.
@@ -45,6 +50,8 @@ pub struct DigestRequest {
     effort: Effort,
     pub(crate) also: Vec<FileHash>,
     output: Option<PathBuf>,
+    /// The rules by which the files are inspected besides.
+    pub(crate) rules: Option<Arc<RuleSet>>,
 }
 
 /// A model that is open, and how it is to be measured.
@@ -83,6 +90,7 @@ pub struct MeasuredModel {
     pub(crate) name: String,
     pub(crate) bytes: u64,
     pub(crate) also: Vec<Also>,
+    pub(crate) inspection: Option<Observed<Inspection>>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -111,6 +119,26 @@ impl MeasuredModel {
         &self.also
     }
 
+    /// What is in its files, by the rules that were given with [`DigestRequest::inspect`]: of the bytes that were hashed.
+    #[must_use]
+    pub fn inspection(&self) -> Option<&Inspection> {
+        self.inspection.as_ref().map(Observed::get)
+    }
+
+    /// The SHA-256 digests of its files, as far as they were measured.
+    pub(crate) fn sha256(&self) -> BTreeMap<ModelPath, Digest> {
+        const SHA256: FileHash = FileHash::Oms(Algorithm::Sha256);
+        let resources = self.manifest().resources();
+        let paths = resources.iter().map(|resource| resource.path.clone());
+        if let Some(also) = self.also.iter().find(|also| also.hash == SHA256) {
+            return paths.zip(also.digests.iter().copied()).collect();
+        }
+        let whole = |resource: &&Resource| {
+            resource.range.is_none() && resource.digest.algorithm() == Algorithm::Sha256
+        };
+        resources.iter().filter(whole).map(|resource| (resource.path.clone(), resource.digest)).collect()
+    }
+
     /// What the user should know: ignore paths without effect, links that lead outside.
     #[must_use]
     pub fn notes(&self) -> &[String] {
@@ -132,6 +160,7 @@ impl Default for DigestRequest {
             effort: Effort::default(),
             also: Vec::new(),
             output: None,
+            rules: None,
         }
     }
 }
@@ -180,6 +209,14 @@ impl DigestRequest {
         self
     }
 
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    pub(crate) fn method(&self) -> Method {
+        self.method
+    }
+
     /// Takes what another measurement takes.
     pub(crate) fn effort(self, effort: Effort) -> Self {
         Self { effort, ..self }
@@ -209,6 +246,12 @@ impl DigestRequest {
         self
     }
 
+    /// Inspects the files in the same read, by these rules: what is found is found in the bytes that are hashed.
+    pub fn inspect(mut self, rules: RuleSet) -> Self {
+        self.rules = Some(Arc::new(rules));
+        self
+    }
+
     /// Writes the document there, besides: [`DigestReport`] of the whole model, [`PartReport`](crate::report::PartReport)
     /// of a part. Replaces a document of the same kind and no other file, and must lie outside the model.
     pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
@@ -229,7 +272,17 @@ impl DigestRequest {
     pub fn run(&self, progress: &dyn Progress) -> Result<MeasuredModel, Error> {
         let output = self.document(DigestReport::SCHEMA)?;
         let subject = self.subject()?;
-        let (measured, also) = measure_also(&subject.source, &subject.options, &self.also, progress)?;
+        let Subject { source, options, .. } = &subject;
+        let (measured, also, inspection) = match &self.rules {
+            None => {
+                let (measured, also) = measure_also(source, options, &self.also, progress)?;
+                (measured, also, None)
+            }
+            Some(rules) => {
+                let read = measure_inspecting(source, options, &self.also, rules, progress)?;
+                (read.measured, read.also, Some(read.inspection))
+            }
+        };
         let mut notes = subject.notes(&measured.notes);
         notes.extend(self.counted_signature(&measured.manifest));
         let model = MeasuredModel {
@@ -237,6 +290,7 @@ impl DigestRequest {
             name: subject.name,
             bytes: measured.bytes,
             also,
+            inspection,
             notes,
         };
         if let Some(output) = output {

@@ -120,7 +120,7 @@ pub(crate) fn vouched_for(model: &Path, digests: &Path, signature: &Path) -> Res
     }
     notes.extend(written.notes);
     let observed = Observed::vouched_for_by_operator(written.manifest);
-    Ok(MeasuredModel { observed, name, bytes: written.bytes, also: Vec::new(), notes })
+    Ok(MeasuredModel { observed, name, bytes: written.bytes, also: Vec::new(), inspection: None, notes })
 }
 
 /// Reads a file at most a byte past the bound, which then refuses it.

@@ -5,6 +5,7 @@ use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
 };
+use tempfile::NamedTempFile;
 
 /// Most names that are looked at in a directory of evidence or revocation lists.
 const MAX_NAMES: usize = 2_000_000;
@@ -121,19 +122,36 @@ pub(crate) fn publish(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace_with(path, bytes, permissions)
 }
 
+/// What temporary files begin and end with. No reader looks at such a name.
+pub(crate) const TEMPORARY: (&str, &str) = (".modelseal-", ".tmp");
+
+/// A file that everybody may read, as far as the umask lets them, to be renamed within its directory.
+pub(crate) fn temporary_file(directory: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY.0).suffix(TEMPORARY.1);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(directory)
+}
+
+/// Makes a rename survive a crash. Not every system lets a directory be synchronised.
+pub(crate) fn sync(directory: &Path) {
+    if let Ok(directory) = File::open(directory) {
+        let _ = directory.sync_all();
+    }
+}
+
 fn replace_with(path: &Path, bytes: &[u8], permissions: Option<fs::Permissions>) -> io::Result<()> {
     let directory = parent(path);
-    let mut file = tempfile::Builder::new().prefix(".modelseal-").suffix(".tmp").tempfile_in(&directory)?;
+    let (prefix, suffix) = TEMPORARY;
+    let mut file = tempfile::Builder::new().prefix(prefix).suffix(suffix).tempfile_in(&directory)?;
     if let Some(permissions) = permissions {
         file.as_file().set_permissions(permissions)?;
     }
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|e| e.error)?;
-    if let Ok(directory) = File::open(directory) {
-        // Makes the rename survive a crash. Not every system lets a directory be synchronised.
-        let _ = directory.sync_all();
-    }
+    sync(&directory);
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 
 use crate::{
     attest::AttestError, codes, digests::DocumentError, parts::MergeError, policies::PolicyError,
-    store::StoreError, trust::TrustError,
+    sign::Unmet, store::StoreError, trust::TrustError,
 };
 use modelseal_attest::{
     private_key::SignError,
@@ -75,6 +75,10 @@ pub enum Error {
     Store(StoreError),
     /// A run or a statement cannot be attested.
     Attest(AttestError),
+    /// The model is not what was required of it before it is signed.
+    Unmet(Unmet),
+    /// Something is required of the files, and not all of them would be read.
+    Unread,
 }
 
 /// What stands between a new signature, or a document, and its file.
@@ -121,6 +125,7 @@ impl Error {
             Self::Policy(e) => e.kind(),
             Self::Store(e) => e.kind(),
             Self::Attest(e) => e.kind(),
+            Self::Unmet(_) => Kind::Denied,
             Self::Output { reason: OutputError::Io(_), .. }
             | Self::Document { reason: OutputError::Io(_), .. }
             | Self::Sign(_)
@@ -134,6 +139,7 @@ impl Error {
             | Self::Digests { .. }
             | Self::Reuse { .. }
             | Self::Merge(_)
+            | Self::Unread
             | Self::Token(_)
             | Self::Mismatch(_)
             | Self::Certificate(_) => Kind::Usage,
@@ -148,6 +154,8 @@ impl Error {
             Self::Policy(e) => e.code(),
             Self::Store(e) => e.code(),
             Self::Attest(e) => e.code(),
+            Self::Unmet(e) => e.code(),
+            Self::Unread => "usage.flags",
             Self::Output { reason: OutputError::Io(_), .. }
             | Self::Document { reason: OutputError::Io(_), .. } => "error.io",
             Self::Output { .. } | Self::Document { .. } => "usage.output",
@@ -172,6 +180,11 @@ impl fmt::Display for Error {
             Self::Policy(e) => e.fmt(f),
             Self::Store(e) => e.fmt(f),
             Self::Attest(e) => e.fmt(f),
+            Self::Unmet(e) => modelseal_core::text::Printable(&e.to_string()).fmt(f),
+            Self::Unread => f.write_str(
+                "what is required of a model is judged by reading all of it, so --require goes neither with --digests nor \
+                 with --remember or --reuse",
+            ),
             Self::IgnorePath { given, reason } => write!(f, "cannot ignore '{}': {reason}", given.display()),
             Self::Output { path, reason } => {
                 let path = path.display();

@@ -16,7 +16,7 @@ use modelseal_core::{
 };
 use modelseal_verify::facts::{Evidence, MAX_BUNDLE_BYTES, MAX_DOCUMENTS, MAX_LINES};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -51,24 +51,12 @@ pub(crate) struct FoundFeed {
 
 /// Reads all evidence about the model at `model`.
 pub(crate) fn collect(model: &Path, places: &Places, policies: &Policies) -> Result<Collected, PolicyError> {
-    let mut reader = Reader {
-        model,
-        collected: Collected { evidence: Evidence::new(), inside: Vec::new(), feeds: Vec::new() },
-        left: MAX_EVIDENCE_BYTES,
-        files: 0,
-    };
-    // The order in which files were named must not matter, not even to the bounds.
-    let mut named = places.bundles.clone();
-    named.sort_unstable();
-    named.dedup();
-    for path in &named {
+    let mut reader = Reader::new(model);
+    for path in each_once(&places.bundles) {
         reader.bundle(path);
     }
-    let mut folders = places.folders.clone();
-    folders.sort_unstable();
-    folders.dedup();
-    for folder in &folders {
-        reader.folder(folder, |name| [".sig", ".json", ".jsonl"].iter().any(|end| name.ends_with(end)), true);
+    for folder in each_once(&places.folders) {
+        reader.folder(folder, may_be_evidence, true);
     }
     let beside = if model.is_dir() { model.to_path_buf() } else { disk::parent(model) };
     reader.folder(&beside, is_evidence, false);
@@ -88,11 +76,8 @@ pub(crate) fn collect(model: &Path, places: &Places, policies: &Policies) -> Res
 pub(crate) fn inside(model: &Path) -> Vec<ModelPath> {
     let is_bundle = |name: &String| {
         let path = model.join(name);
-        let plain = path.symlink_metadata().is_ok_and(|found| found.is_file());
-        plain
-            && disk::read(&path, MAX_BUNDLE_BYTES as u64).is_ok_and(|bytes| {
-                if name.ends_with(".jsonl") { is_bundles(&bytes) } else { Bundle::parse(&bytes).is_ok() }
-            })
+        is_plain_file(&path)
+            && disk::read(&path, MAX_BUNDLE_BYTES as u64).is_ok_and(|bytes| counts(&path, &bytes))
     };
     let names = disk::names(model, is_evidence).unwrap_or_default();
     names.into_iter().filter(is_bundle).filter_map(|name| ModelPath::parse(&name).ok()).collect()
@@ -100,12 +85,7 @@ pub(crate) fn inside(model: &Path) -> Vec<ModelPath> {
 
 /// The deny feeds that policies name, with what signs them.
 pub(crate) fn feeds(policies: &Policies) -> Result<Evidence, PolicyError> {
-    let mut reader = Reader {
-        model: Path::new(""),
-        collected: Collected { evidence: Evidence::new(), inside: Vec::new(), feeds: Vec::new() },
-        left: MAX_EVIDENCE_BYTES,
-        files: 0,
-    };
+    let mut reader = Reader::new(Path::new(""));
     reader.feeds(policies)?;
     Ok(reader.collected.evidence)
 }
@@ -135,11 +115,8 @@ pub(crate) fn beside(model: &Path) -> Beside {
             }
         };
         left = left.saturating_sub(bytes.len() as u64);
-        let by_lines = name.ends_with(".jsonl");
-        // As for a decision: what is no bundle, or a link, is a file of the model like any other.
-        let counts = if by_lines { is_bundles(&bytes) } else { Bundle::parse(&bytes).is_ok() };
-        if counts
-            && path.symlink_metadata().is_ok_and(|found| found.is_file())
+        let by_lines = has_lines(&path);
+        if counts(&path, &bytes)
             && let scope::Place::Inside(path) = scope::place(model, &path)
         {
             beside.inside.push(path);
@@ -166,6 +143,32 @@ pub(crate) fn is_evidence(name: &str) -> bool {
     name == "model.sig" || name.ends_with(".sigstore.json") || name.ends_with(".intoto.jsonl")
 }
 
+/// The names under which evidence lies in a folder that somebody named for it.
+pub(crate) fn may_be_evidence(name: &str) -> bool {
+    [".sig", ".json", ".jsonl"].iter().any(|end| name.ends_with(end))
+}
+
+/// Whether each line of a file of this name is a document.
+pub(crate) fn has_lines(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "jsonl")
+}
+
+/// Whether a path is a regular file, and no link to one.
+pub(crate) fn is_plain_file(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_file())
+}
+
+/// What was named, in order: the order in which it was named must not matter, not even to the bounds.
+pub(crate) fn each_once(paths: &[PathBuf]) -> BTreeSet<&Path> {
+    paths.iter().map(PathBuf::as_path).collect()
+}
+
+/// Whether what lies in a model counts as evidence about it. What is no bundle, or a link, is a file of the model like any
+/// other, and has to be signed.
+fn counts(path: &Path, bytes: &[u8]) -> bool {
+    is_plain_file(path) && if has_lines(path) { is_bundles(bytes) } else { Bundle::parse(bytes).is_ok() }
+}
+
 /// Whether each line is a bundle, and there is one: a single bundle must not excuse whatever else is in the file.
 fn is_bundles(bytes: &[u8]) -> bool {
     let mut lines = bytes.split(|b| *b == b'\n').take(MAX_LINES + 1).enumerate();
@@ -184,7 +187,12 @@ struct Reader<'a> {
     files: usize,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(model: &'a Path) -> Self {
+        let collected = Collected { evidence: Evidence::new(), inside: Vec::new(), feeds: Vec::new() };
+        Self { model, collected, left: MAX_EVIDENCE_BYTES, files: 0 }
+    }
+
     fn folder(&mut self, folder: &Path, wanted: impl Fn(&str) -> bool, asked_for: bool) {
         match disk::names(folder, wanted) {
             Ok(names) => names.iter().for_each(|name| self.bundle(&folder.join(name))),
@@ -202,13 +210,9 @@ impl Reader<'_> {
             Ok(bytes) => bytes,
             Err(why) => return self.collected.evidence.unreadable(&name, why),
         };
-        let by_lines = path.extension().is_some_and(|extension| extension == "jsonl");
-        // What is no bundle is no evidence, and whatever else lies in the model has to be signed.
-        let counts = if by_lines { is_bundles(&bytes) } else { Bundle::parse(&bytes).is_ok() };
-        // Nor is a link evidence of the model's own.
-        let counts = counts && path.symlink_metadata().is_ok_and(|found| found.is_file());
+        let by_lines = has_lines(path);
         let inside = match scope::place(self.model, path) {
-            scope::Place::Inside(path) if counts => Some(path),
+            scope::Place::Inside(inside) if counts(path, &bytes) => Some(inside),
             _ => None,
         };
         self.collected.inside.extend(inside.clone());
@@ -263,6 +267,7 @@ impl Reader<'_> {
         }
         Ok(())
     }
+
     /// Refuses a feed that an accepted one has replaced.
     fn check_current(
         &mut self,

@@ -1,6 +1,11 @@
 //! `inspect`: what is in a model's files, and whether they can run code. Nothing is executed, imported or written.
 
+mod claims;
 mod files;
+mod joint;
+
+pub(crate) use claims::{Claims, claims};
+pub(crate) use joint::measure_inspecting;
 
 use crate::{
     digest::DigestRequest,

@@ -62,7 +62,8 @@ pub fn keyless<S: Sayable>(
 ) -> Result<KeylessRequest<S>, Error> {
     said.check_before_publishing()?;
     known_to(&trust.root, &services)?;
-    let keyless = PreparedKeyless::new(said.statement().clone(), services, client).map_err(Error::Service)?;
+    let keyless =
+        PreparedKeyless::new(said.unsigned().statement.clone(), services, client).map_err(Error::Service)?;
     Ok(KeylessRequest { said, keyless, trust })
 }
 
@@ -87,7 +88,9 @@ impl<S: Sayable> KeylessSigning<S> {
     /// Gets the certificate, signs, logs, verifies the bundle, and writes it.
     ///
     /// # Errors
-    /// [`Error`]; nothing was written then.
+    /// [`Error`]; nothing was written then, but for attestations what [`PreparedAttestation::sign`] says.
+    ///
+    /// [`PreparedAttestation::sign`]: crate::attest::PreparedAttestation::sign
     pub fn sign(self) -> Result<S::Written, Error> {
         let Self { said, identified, trust } = self;
         let announced = identified.identity().clone();

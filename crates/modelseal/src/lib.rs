@@ -1,5 +1,5 @@
-//! Sign and verify machine-learning models (OpenSSF Model Signing v1.0). The front room: every door (command line,
-//! bindings) goes through these three.
+//! Sign and verify machine-learning models (OpenSSF Model Signing v1.0), record how they were made, and decide whether they
+//! may be used. The front room: every door (command line, bindings) goes through here, and most need no more than these three.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -149,11 +149,9 @@ pub use policies::{
     Policies, PoliciesRequest, PolicyError, TRUST_FILE, diff_policies, format_policy, lint_policies,
     policies, sign_policy, test_policies,
 };
-pub use provenance::{
-    FoundDocument, LookUp, ProvenanceRefusal, ProvenanceRequest, VerifiedProvenance, verify_provenance,
-};
+pub use provenance::{ProvenanceRefusal, ProvenanceRequest, VerifiedProvenance, verify_provenance};
 pub use show::{ShowError, ShowTrust, bundle_method, show};
-pub use sign::{Prepared, SignRequest, SignedFile, sign};
+pub use sign::{Prepared, Required, SignRequest, SignedFile, UnknownRequirement, Unmet, sign};
 pub use signing::{EvidenceServices, Sayable};
 pub use statement_check::{check_statement, check_statement_file};
 pub use store::{

@@ -1,12 +1,13 @@
 //! Measuring a model as its signers did, for a decision: under their parameters, and with what deny lists ask for besides.
 
-use crate::{codes, digest::Effort, policies::Policies, report::ModelReport};
+use crate::{codes, digest::Effort, inspect::measure_inspecting, policies::Policies, report::ModelReport};
 use modelseal_core::{
     digest::{Algorithm, Digest},
     manifest::{Manifest, Method, Serialization},
     observed::Observed,
     path::ModelPath,
 };
+use modelseal_inspect::RuleSet;
 use modelseal_model::{FileHash, MeasureError, Options, Progress, Source, measure, measure_also};
 use modelseal_verify::{
     decision::Code,
@@ -21,6 +22,8 @@ pub(crate) struct Work<'a> {
     pub(crate) inside: &'a [ModelPath],
     /// Whether deny lists name files by SHA-256, which is then computed whatever hash the model was signed under.
     pub(crate) file_digests: bool,
+    /// Whether policies ask what is in the files.
+    pub(crate) inspects: bool,
     /// What was measured.
     pub(crate) measured: Vec<Observed<Manifest>>,
     /// The model, once it was measured.
@@ -35,7 +38,9 @@ impl<'a> Work<'a> {
             let document = policy.document();
             !document.denylist.is_empty() || document.deny.iter().any(|deny| !deny.file_digests.is_empty())
         });
-        Self { effort, inside, file_digests, measured: Vec::new(), report: None, notes: Vec::new() }
+        let inspects = policies.set().policies().any(|policy| policy.document().needs_inspection());
+        let (measured, report, notes) = (Vec::new(), None, Vec::new());
+        Self { effort, inside, file_digests, inspects, measured, report, notes }
     }
 
     /// Forgets what was measured, because under other parameters it has to be measured anew.
@@ -81,27 +86,28 @@ impl<'a> Work<'a> {
         const SHA256: FileHash = FileHash::Oms(Algorithm::Sha256);
         let Serialization { method, algorithm, .. } = options.serialization;
         let whole = method == Method::Files;
-        let (measured, digests) = match (self.file_digests, whole, algorithm) {
-            (false, ..) | (true, true, Algorithm::Sha256) => (measure(source, options, progress)?, None),
-            (true, true, _) => {
-                let (measured, also) = measure_also(source, options, &[SHA256], progress)?;
-                let digests = also.into_iter().find(|also| also.hash == SHA256).map(|also| also.digests);
-                let paths = measured.manifest.get().resources().iter().map(|r| r.path.clone());
-                let digests = digests.map(|digests| paths.zip(digests).collect());
-                (measured, digests)
-            }
-            (true, false, _) => {
-                let measured = measure(source, options, progress)?;
-                let whole = Serialization {
-                    method: Method::Files,
-                    algorithm: Algorithm::Sha256,
-                    ..options.serialization.clone()
-                };
-                let files = measure(source, &Options { serialization: whole, ..options.clone() }, progress)?;
-                let files = files.manifest.get().resources();
-                let digests = files.iter().map(|file| (file.path.clone(), file.digest)).collect();
-                (measured, Some(digests))
-            }
+        let wanted: &[FileHash] =
+            if self.file_digests && whole && algorithm != Algorithm::Sha256 { &[SHA256] } else { &[] };
+        let (measured, also, inspection) = if self.inspects {
+            let read = measure_inspecting(source, options, wanted, RuleSet::built_in(), progress)?;
+            (read.measured, read.also, Some(read.inspection))
+        } else {
+            let (measured, also) = measure_also(source, options, wanted, progress)?;
+            (measured, also, None)
+        };
+        let digests: Option<Vec<(ModelPath, Digest)>> = if self.file_digests && !whole {
+            let whole = Serialization {
+                method: Method::Files,
+                algorithm: Algorithm::Sha256,
+                ..options.serialization.clone()
+            };
+            let files = measure(source, &Options { serialization: whole, ..options.clone() }, progress)?;
+            let files = files.manifest.get().resources();
+            Some(files.iter().map(|file| (file.path.clone(), file.digest)).collect())
+        } else {
+            let paths = measured.manifest.get().resources().iter().map(|r| r.path.clone());
+            let of_sha256 = also.into_iter().find(|also| also.hash == SHA256);
+            of_sha256.map(|also| paths.zip(also.digests).collect())
         };
         let name = source.model_name()?;
         self.report.get_or_insert_with(|| ModelReport::new(&name, measured.manifest.get(), measured.bytes));
@@ -115,6 +121,10 @@ impl<'a> Work<'a> {
         self.measured.push(measured.manifest.clone());
         let measurement =
             Measurement::new(measured.manifest, measured.bytes).leaving_out(self.inside.to_vec());
+        let measurement = match inspection {
+            Some(inspection) => measurement.inspected(inspection),
+            None => measurement,
+        };
         Ok(match digests {
             // These digests were computed a few lines above, by this process.
             Some(digests) => {

@@ -3,6 +3,7 @@
 
 use crate::{
     digests::MAX_DOCUMENT_BYTES,
+    disk,
     error::{Error, OutputError},
     scope,
 };
@@ -36,10 +37,10 @@ pub(crate) struct Document {
 /// Replaces a file by a temporary one beside it, with the permissions of any new file.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
     let directory = directory(path)?;
-    let mut file = temporary_file(&directory).map_err(reason)?;
+    let mut file = disk::temporary_file(&directory).map_err(reason)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(reason)?;
     file.persist(path).map_err(|e| reason(e.error))?;
-    sync_directory(&directory);
+    disk::sync(&directory);
     Ok(())
 }
 
@@ -66,7 +67,7 @@ impl Output {
             if matches!(self.present()?, Present::Bundle(_)) && !self.force {
                 return Err(OutputError::OtherBundle);
             }
-            temporary_file(&self.directory()?).map(drop).map_err(reason)
+            disk::temporary_file(&self.directory()?).map(drop).map_err(reason)
         };
         may_be_written().map_err(|reason| self.error(reason))
     }
@@ -91,14 +92,14 @@ impl Output {
             return Err(OutputError::OtherBundle);
         }
         let directory = self.directory()?;
-        let mut file = temporary_file(&directory).map_err(reason)?;
+        let mut file = disk::temporary_file(&directory).map_err(reason)?;
         file.write_all(&json).and_then(|()| file.as_file().sync_all()).map_err(reason)?;
         match present {
             // What appeared meanwhile was checked by nobody.
             Present::Nothing => file.persist_noclobber(&self.path).map_err(|e| OutputError::Io(e.error))?,
             Present::Bundle(_) => file.persist(&self.path).map_err(|e| OutputError::Io(e.error))?,
         };
-        sync_directory(&directory);
+        disk::sync(&directory);
         Ok(())
     }
 
@@ -141,14 +142,14 @@ impl Document {
     fn try_write(&self, document: &impl Serialize) -> Result<(), OutputError> {
         self.may_be_written()?;
         let directory = directory(&self.path)?;
-        let mut file = temporary_file(&directory).map_err(reason)?;
+        let mut file = disk::temporary_file(&directory).map_err(reason)?;
         let mut buffered = BufWriter::new(&mut file);
         serde_json::to_writer_pretty(&mut buffered, document).map_err(|e| reason(e.into()))?;
         buffered.write_all(b"\n").and_then(|()| buffered.flush()).map_err(reason)?;
         drop(buffered);
         file.as_file().sync_all().map_err(reason)?;
         file.persist(&self.path).map_err(|e| reason(e.error))?;
-        sync_directory(&directory);
+        disk::sync(&directory);
         Ok(())
     }
 
@@ -207,18 +208,11 @@ fn existing(path: &Path, limit: u64) -> Result<Existing, OutputError> {
 
 /// The directory that a file of this path goes into.
 fn directory(path: &Path) -> Result<PathBuf, OutputError> {
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
     if path.file_name().is_none() {
         return Err(OutputError::IsDirectory);
     }
-    if parent.is_dir() {
-        Ok(parent.to_path_buf())
-    } else {
-        Err(OutputError::NoDirectory(parent.to_path_buf()))
-    }
+    let parent = disk::parent(path);
+    if parent.is_dir() { Ok(parent) } else { Err(OutputError::NoDirectory(parent)) }
 }
 
 /// Whether the old bundle is the same statement by the same signer: a signature made twice is no loss.
@@ -235,23 +229,4 @@ fn reason(e: std::io::Error) -> OutputError {
         Some((reason, _)) => std::io::Error::new(e.kind(), reason),
         None => e,
     })
-}
-
-fn temporary_file(directory: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".modelseal-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // Signatures are public; the umask has the last word.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(directory)
-}
-
-/// Makes the rename survive a crash. Not every system lets a directory be synchronised.
-fn sync_directory(directory: &Path) {
-    if let Ok(directory) = fs::File::open(directory) {
-        let _ = directory.sync_all();
-    }
 }

@@ -104,8 +104,14 @@ pub(crate) fn measure_changed(
         Some(_) => Observed::vouched_for_by_operator(measured.manifest),
         None => Observed::measured_by_this_process(measured.manifest),
     };
-    let model =
-        MeasuredModel { observed, name: subject.name, bytes: measured.bytes, also: Vec::new(), notes };
+    let model = MeasuredModel {
+        observed,
+        name: subject.name,
+        bytes: measured.bytes,
+        also: Vec::new(),
+        inspection: None,
+        notes,
+    };
     Ok((model, Remembered { file, identities }))
 }
 

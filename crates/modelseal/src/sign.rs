@@ -1,5 +1,9 @@
 //! `sign`: measure, say, sign, check, write.
 
+mod require;
+
+pub use require::{Required, UnknownRequirement, Unmet};
+
 use crate::{
     clock,
     digest::{DigestRequest, MeasuredModel, digest},
@@ -8,7 +12,7 @@ use crate::{
     output::Output,
     report::{Digests, ModelReport, SignReport},
     reuse::{Cache, Remembered, measure_changed},
-    signing::{EvidenceServices, Made, Sayable, check_material, key_of, sign_with},
+    signing::{EvidenceServices, Made, Sayable, Unsigned, check_material, key_of, sign_with},
 };
 use jiff::Timestamp;
 use modelseal_attest::{signer::Signer, statement::Statement};
@@ -17,6 +21,7 @@ use modelseal_core::{
     digest::Algorithm,
     predicate::{Reading, read_signed_model},
 };
+use modelseal_inspect::RuleSet;
 use modelseal_model::Progress;
 use modelseal_verify::public_key::PublicKey;
 use std::{
@@ -43,6 +48,8 @@ pub fn sign(path: impl Into<PathBuf>) -> SignRequest {
         cache: None,
         evidence: None,
         publishes: false,
+        required: Vec::new(),
+        rules: None,
     }
 }
 
@@ -57,18 +64,18 @@ pub struct SignRequest {
     cache: Option<Cache>,
     evidence: Option<EvidenceServices>,
     publishes: bool,
+    required: Vec<Required>,
+    rules: Option<RuleSet>,
 }
 
 /// A model that was measured and the statement about it, before any key is used.
 #[derive(Debug)]
 #[must_use]
 pub struct Prepared {
-    pub(crate) model: MeasuredModel,
-    pub(crate) statement: Statement,
-    pub(crate) remembered: Option<Remembered>,
-    pub(crate) output: Output,
-    pub(crate) now: Timestamp,
-    evidence: Option<EvidenceServices>,
+    model: MeasuredModel,
+    unsigned: Unsigned,
+    remembered: Option<Remembered>,
+    output: Output,
 }
 
 /// A signature that was written.
@@ -149,6 +156,20 @@ impl SignRequest {
         self
     }
 
+    /// Inspects the files in the same read, and signs only a model that is what is required; repeatable. Goes neither with
+    /// [`digests`](Self::digests) nor with [`remember`](Self::remember) or [`reuse`](Self::reuse), which do not read all of it
+    /// for inspection.
+    pub fn require(mut self, requirement: Required) -> Self {
+        self.required.push(requirement);
+        self
+    }
+
+    /// The rules by which what is required is judged; those that are shipped unless set.
+    pub fn rules(mut self, rules: RuleSet) -> Self {
+        self.rules = Some(rules);
+        self
+    }
+
     /// Where the signature goes; `model.sig` in the working directory unless set.
     pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
         self.output.path = path.into();
@@ -195,6 +216,13 @@ impl SignRequest {
             self.output.check_before_publishing()?;
         }
         self.measure.signature = Some(self.output.path.clone());
+        if !self.required.is_empty() {
+            if self.digests.is_some() || self.cache.is_some() {
+                return Err(Error::Unread);
+            }
+            let rules = self.rules.take().unwrap_or_else(|| RuleSet::built_in().clone());
+            self.measure = self.measure.inspect(rules);
+        }
         let path = &self.measure.model;
         let (model, remembered) = match (&self.digests, &self.cache) {
             (Some(file), _) => (vouched_for(path, file, &self.output.path)?, None),
@@ -205,10 +233,14 @@ impl SignRequest {
             }
             (None, None) => (self.measure.run(progress)?, None),
         };
+        if let Some(inspection) = model.inspection() {
+            self.required.iter().try_for_each(|required| required.check(inspection)).map_err(Error::Unmet)?;
+        }
         let statement = Statement::of_model(&model.observed, model.name())
             .map_err(|e| Error::SelfCheck(e.to_string()))?;
         let now = self.now.unwrap_or_else(clock::now);
-        Ok(Prepared { model, statement, remembered, output: self.output, now, evidence: self.evidence })
+        let unsigned = Unsigned { statement, now, evidence: self.evidence };
+        Ok(Prepared { model, unsigned, remembered, output: self.output })
     }
 
     /// Measures, signs and writes.
@@ -237,7 +269,7 @@ impl Prepared {
     /// The exact bytes that would be signed.
     #[must_use]
     pub fn statement(&self) -> &[u8] {
-        self.statement.as_bytes()
+        self.unsigned.statement.as_bytes()
     }
 
     /// Signs, checks the signature as a verifier would, and writes it.
@@ -252,16 +284,8 @@ impl Prepared {
 impl Sayable for Prepared {
     type Written = SignedFile;
 
-    fn statement(&self) -> &Statement {
-        &self.statement
-    }
-
-    fn now(&self) -> Timestamp {
-        self.now
-    }
-
-    fn evidence(&self) -> Option<&EvidenceServices> {
-        self.evidence.as_ref()
+    fn unsigned(&self) -> &Unsigned {
+        &self.unsigned
     }
 
     fn check_before_publishing(&self) -> Result<(), Error> {
@@ -275,11 +299,11 @@ impl Sayable for Prepared {
     }
 
     fn write(self, bundle: &Bundle, made: Made) -> Result<SignedFile, Error> {
-        let Self { model, statement, remembered, output, .. } = self;
+        let Self { model, unsigned, remembered, output } = self;
         output.write(bundle)?;
         let manifest = model.manifest();
         let mut notes = model.notes().to_vec();
-        if let Some(Err(e)) = remembered.map(|remembered| remembered.write(statement.as_bytes())) {
+        if let Some(Err(e)) = remembered.map(|remembered| remembered.write(unsigned.statement.as_bytes())) {
             notes.push(format!("the signature is good, but nothing could be remembered: {e}"));
         }
         notes.extend(made.notes);

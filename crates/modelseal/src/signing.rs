@@ -26,11 +26,7 @@ pub trait Sayable: Sized {
     type Written;
 
     #[doc(hidden)]
-    fn statement(&self) -> &Statement;
-    #[doc(hidden)]
-    fn now(&self) -> Timestamp;
-    #[doc(hidden)]
-    fn evidence(&self) -> Option<&EvidenceServices>;
+    fn unsigned(&self) -> &Unsigned;
     #[doc(hidden)]
     fn check_before_publishing(&self) -> Result<(), Error>;
     /// Whether the payload of the new bundle, as its readers understand it, says what was measured.
@@ -38,6 +34,14 @@ pub trait Sayable: Sized {
     fn check_said(&self, payload_type: &str, payload: &[u8]) -> Result<(), String>;
     #[doc(hidden)]
     fn write(self, bundle: &Bundle, made: Made) -> Result<Self::Written, Error>;
+}
+
+/// What is signed, when, and with which evidence.
+#[derive(Debug)]
+pub struct Unsigned {
+    pub(crate) statement: Statement,
+    pub(crate) now: Timestamp,
+    pub(crate) evidence: Option<EvidenceServices>,
 }
 
 /// Who adds evidence of when a signature was made, to signatures that do without.
@@ -62,14 +66,15 @@ pub struct Made {
 
 /// Signs, checks the signature as a verifier would, and writes it.
 pub(crate) fn sign_with<S: Sayable>(said: S, signer: &dyn Signer) -> Result<S::Written, Error> {
-    let by = check_material(signer, said.now())?;
-    let mut bundle = said.statement().clone().sign(signer).map_err(Error::Sign)?;
+    let Unsigned { statement, now, evidence } = said.unsigned();
+    let by = check_material(signer, *now)?;
+    let mut bundle = statement.clone().sign(signer).map_err(Error::Sign)?;
     let mut made = Made { signer: by, evidence: None, trusted_root: None, notes: Vec::new() };
-    if let Some(evidence) = said.evidence() {
+    if let Some(evidence) = evidence {
         let key = signer.public_key_spki_der();
         bundle = adding::log_and_timestamp(bundle, &key, &evidence.services, &evidence.client)
             .map_err(Error::Service)?;
-        made.evidence = evidence.verify(&bundle, signer, said.now())?;
+        made.evidence = evidence.verify(&bundle, signer, *now)?;
         made.trusted_root = evidence.trust.as_ref().map(|trust| trust.report.clone());
         if evidence.trust.is_none() {
             made.notes.push(

@@ -34,7 +34,7 @@ use index::{Index, IndexError};
 use layout::MAX_DOCUMENT_BYTES;
 use modelseal_core::{bundle::Bundle, digest::Digest, limits::MAX_STORE_DOCUMENTS};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     io,
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -257,8 +257,8 @@ impl Store {
         let mut problems = state.problems.clone();
         if let Some(index) = &state.index {
             let folders = index.folders(usize::MAX)?;
-            let path =
-                |id: i64| folders.iter().find(|folder| folder.id == id).map_or("", |folder| &folder.path);
+            let paths: HashMap<i64, &str> =
+                folders.iter().map(|folder| (folder.id, folder.path.as_str())).collect();
             for row in index.problems(MAX_STORE_DOCUMENTS)? {
                 let (kind, message) = row.problem.unwrap_or_default();
                 let name = match (row.name, row.sha256) {
@@ -266,7 +266,8 @@ impl Store {
                     (None, Some(sha256)) => layout::bundle_name(&sha256),
                     (None, None) => String::new(),
                 };
-                let path = layout::path_of(self.path(), path(row.folder), &name);
+                let folder = paths.get(&row.folder).copied().unwrap_or_default();
+                let path = layout::path_of(self.path(), folder, &name);
                 problems.insert(Problem { path, kind: ProblemKind::of(kind), message });
             }
             for folder in &folders {
@@ -301,7 +302,7 @@ impl Store {
                 Err(IndexError::Io(e)) if e.kind() == io::ErrorKind::NotFound => Index::empty()?,
                 Err(e) => {
                     self.may_replace_index()?;
-                    state.notes.push(format!("the index of the store is built anew: {e}"));
+                    state.note_anew(&e);
                     anew = true;
                     Index::empty()?
                 }
@@ -313,7 +314,7 @@ impl Store {
             Ok(changes) => changes,
             Err(scan::ScanError::Index(e)) => {
                 // Its checksum is right and what it says is wrong: somebody made it so.
-                state.notes.push(format!("the index of the store is built anew: {e}"));
+                state.note_anew(&e);
                 anew = true;
                 index = Index::empty()?;
                 update(&mut index).map_err(|e| StoreError::of_scan(e, self.path()))?
@@ -340,6 +341,12 @@ impl Store {
             return Ok(());
         }
         Err(StoreError::NotAnIndex(self.index_path.clone()))
+    }
+}
+
+impl State {
+    fn note_anew(&mut self, why: &IndexError) {
+        self.notes.push(format!("the index of the store is built anew: {why}"));
     }
 }
 

@@ -283,6 +283,28 @@ fn a_file_that_is_not_what_its_name_says_is_reported_and_never_used() {
 }
 
 #[test]
+fn what_the_index_only_glanced_at_is_judged_when_it_is_used() {
+    let (signer, _) = key();
+    let world = World::new();
+    let store = world.store();
+    // Nothing that it is found by is wrong; the strict reader still wants a builder that is a URI.
+    let malformed = provenance("tuned", &[support::base("foundation")])
+        .replace("https://builder.example.com/gpu", "no URI");
+    let stored = store.put(&sign(&signer, &malformed)).unwrap();
+    store.put(&step(&signer, "tuned", "other")).unwrap();
+    assert_eq!((store.refresh().unwrap().bundles, store.problems().unwrap()), (2, vec![]));
+    assert_eq!(store.about(&model("tuned")).unwrap().len(), 1);
+    assert_eq!(store.used_by(&model("foundation")[0]).unwrap().len(), 0);
+    let problems = store.problems().unwrap();
+    assert!(
+        matches!(&problems[..], [p] if p.kind == ProblemKind::Malformed && p.path == stored.path),
+        "{problems:?}"
+    );
+    let read: Vec<Problem> = store.bundles().unwrap().filter_map(Result::err).collect();
+    assert_eq!(read, problems);
+}
+
+#[test]
 fn an_index_that_is_damaged_anywhere_is_built_anew() {
     let (signer, _) = key();
     let world = World::new();

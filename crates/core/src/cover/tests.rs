@@ -69,6 +69,21 @@ fn digests_that_cover_names_cover_the_model() {
 }
 
 #[test]
+fn digests_of_two_directories_at_once_cover_neither() {
+    let model = files(vec![file("a", 1), file("b/c", 2)]);
+    let (digest, other) = (model.manifest_digest().to_hex(), hex(9));
+    for (dir_hash, manifest_digest) in [(&digest, &other), (&other, &digest), (&other, &other)] {
+        let both = [("dirHash", &**dir_hash), (MANIFEST_DIGEST, &**manifest_digest)];
+        let found = cover(&model, &[subject("m", &both, Some("oms/v1.0;files;sha256"))]);
+        assert_eq!(found, Cover::None(vec![NearMiss::OtherDirectory { subject: "m".into() }]), "{both:?}");
+    }
+    // By another method the two are no contradiction: this one is the shards of something.
+    let both = [("dirHash", &*digest), (MANIFEST_DIGEST, &*other)];
+    let found = cover(&model, &[subject("m", &both, Some("oms/v1.0;shards;1000;sha256"))]);
+    assert_eq!(found, Cover::Full(FullBy::DirHash));
+}
+
+#[test]
 fn the_root_digest_alone_never_vouches() {
     let model = files(vec![file("a", 1), file("b", 2)]);
     let root = model.root_digest().to_hex();

@@ -86,6 +86,10 @@ pub struct Contents {
 }
 
 impl PickleTier {
+    /// All, least first.
+    pub const ALL: [Self; 6] =
+        [Self::None, Self::Data, Self::WeightsOnly, Self::Framework, Self::Unknown, Self::Dangerous];
+
     /// Its name in documents: `P0` to `P5`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -101,6 +105,23 @@ impl PickleTier {
 }
 
 impl Capability {
+    /// All there are.
+    pub const ALL: [Self; 13] = [
+        Self::Pickle,
+        Self::PickleObjects,
+        Self::PythonCode,
+        Self::TorchScript,
+        Self::NativeCode,
+        Self::RemoteCode,
+        Self::NativeState,
+        Self::CustomOperators,
+        Self::Graph,
+        Self::Template,
+        Self::ExternalFiles,
+        Self::Archive,
+        Self::Encrypted,
+    ];
+
     /// Its name in documents.
     #[must_use]
     pub const fn name(self) -> &'static str {

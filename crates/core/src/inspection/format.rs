@@ -136,6 +136,8 @@ formats! {
     Pe = "pe" in "executable",
     /// A program or library for macOS.
     MachO = "mach-o" in "executable",
+    /// A library of object files.
+    StaticLibrary = "static-library" in "executable",
     /// Java classes.
     JavaClass = "java-class" in "executable",
     /// WebAssembly.
@@ -174,6 +176,14 @@ formats! {
     Zstd = "zstd" in "archive",
     /// A picture.
     Image = "image" in "image",
+    /// A sound or a film.
+    Media = "media" in "",
+    /// A font.
+    Font = "font" in "",
+    /// A PDF document.
+    Pdf = "pdf" in "",
+    /// A file of Git's own.
+    Git = "git" in "",
     /// A symbolic link.
     Symlink = "symlink" in "",
 }

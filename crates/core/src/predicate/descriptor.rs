@@ -154,6 +154,12 @@ impl Descriptor {
         self.digest.has_accepted() || self.content.is_some()
     }
 
+    /// How a digest of a directory was computed, as [`crate::cover::digest_method`] writes it.
+    #[must_use]
+    pub fn digest_method(&self) -> Option<&str> {
+        self.annotations.get("digestMethod").and_then(Value::as_str)
+    }
+
     /// The descriptor as JSON.
     #[must_use]
     pub fn to_value(&self) -> Value {

@@ -106,6 +106,15 @@ impl Predicate {
             _ => field::Field::root(predicate).members().map(|_| Self::Other)?,
         })
     }
+
+    /// How the subjects were built, if that is what it says.
+    #[must_use]
+    pub fn provenance(&self) -> Option<&slsa_provenance::Provenance> {
+        match self {
+            Self::Provenance(provenance) => Some(provenance),
+            _ => None,
+        }
+    }
 }
 
 /// Why a signed payload is no model signature.

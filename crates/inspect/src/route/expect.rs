@@ -32,7 +32,9 @@ static EXPECTED: &[Expected] = &[
             TorchExport,
             TorchPackage,
             Gguf,
+            Ggml,
             Safetensors,
+            TensorflowGraph,
             Unknown,
         ],
         strict: false,
@@ -46,6 +48,69 @@ static EXPECTED: &[Expected] = &[
     Expected { extensions: &["keras"], formats: &[Keras], strict: true, pickle: false },
     Expected { extensions: &["h5", "hdf5"], formats: &[Hdf5, KerasHdf5], strict: true, pickle: false },
     Expected { extensions: &["tflite"], formats: &[Tflite], strict: true, pickle: false },
+    Expected {
+        extensions: &["pb"],
+        formats: &[TensorflowGraph, KerasMetadata, Onnx, Coreml, Paddle, Tokenizer, Unknown],
+        strict: false,
+        pickle: false,
+    },
+    Expected { extensions: &["mlmodel"], formats: &[Coreml], strict: true, pickle: false },
+    Expected { extensions: &["pdmodel"], formats: &[Paddle], strict: true, pickle: false },
+    Expected { extensions: &["pmml"], formats: &[Pmml], strict: true, pickle: false },
+    Expected { extensions: &["pte"], formats: &[Executorch], strict: true, pickle: false },
+    Expected { extensions: &["engine", "trt"], formats: &[TensorrtEngine], strict: false, pickle: false },
+    Expected { extensions: &["ubj"], formats: &[XgboostUbj], strict: true, pickle: false },
+    Expected { extensions: &["cbm"], formats: &[Catboost], strict: true, pickle: false },
+    // What XGBoost wrote before it wrote JSON has no mark.
+    Expected {
+        extensions: &["bst", "xgb"],
+        formats: &[XgboostJson, XgboostUbj, Unknown],
+        strict: false,
+        pickle: false,
+    },
+    Expected { extensions: &["lgb", "lgbm"], formats: &[Lightgbm], strict: false, pickle: false },
+    Expected { extensions: &["py", "pyw", "pyi"], formats: &[Python], strict: false, pickle: false },
+    Expected { extensions: &["ipynb"], formats: &[Notebook], strict: true, pickle: false },
+    Expected { extensions: &["yaml", "yml"], formats: &[Yaml], strict: false, pickle: false },
+    Expected { extensions: &["pyc", "pyo"], formats: &[PythonBytecode], strict: false, pickle: false },
+    Expected { extensions: &["exe", "dll", "pyd"], formats: &[Pe], strict: false, pickle: false },
+    Expected { extensions: &["so", "o"], formats: &[Elf, MachO], strict: false, pickle: false },
+    Expected { extensions: &["dylib"], formats: &[MachO], strict: false, pickle: false },
+    Expected { extensions: &["a"], formats: &[StaticLibrary, Elf], strict: false, pickle: false },
+    Expected { extensions: &["class"], formats: &[JavaClass], strict: false, pickle: false },
+    Expected { extensions: &["wasm"], formats: &[Wasm], strict: false, pickle: false },
+    Expected {
+        extensions: &["png", "jpg", "jpeg", "gif", "webp", "bmp", "tiff", "tif", "ico", "avif", "svg"],
+        formats: &[Image],
+        strict: false,
+        pickle: false,
+    },
+    Expected { extensions: &["pdf"], formats: &[Pdf], strict: false, pickle: false },
+    Expected { extensions: &["ttf", "otf", "woff", "woff2"], formats: &[Font], strict: false, pickle: false },
+    Expected {
+        extensions: &["wav", "mp3", "ogg", "flac", "mp4", "webm", "mov", "m4a"],
+        formats: &[Media],
+        strict: false,
+        pickle: false,
+    },
+    Expected {
+        extensions: &["txt", "md", "rst", "csv", "tsv"],
+        // Older pickles and models are text, too: what they hold is judged, whatever they are called.
+        formats: &[Text, Requirements, Lightgbm, Tokenizer, LfsPointer, Script],
+        strict: false,
+        pickle: false,
+    },
+    Expected { extensions: &["skops"], formats: &[Skops], strict: true, pickle: false },
+    Expected { extensions: &["mar"], formats: &[TorchServe], strict: false, pickle: false },
+    Expected { extensions: &["nemo"], formats: &[Nemo, Gzip], strict: false, pickle: false },
+    Expected { extensions: &["t7"], formats: &[Torch7], strict: false, pickle: false },
+    Expected { extensions: &["msgpack"], formats: &[Flax], strict: false, pickle: false },
+    Expected {
+        extensions: &["rds", "rda", "rdata"],
+        formats: &[RData, Gzip, Bzip2, Xz],
+        strict: false,
+        pickle: false,
+    },
     Expected { extensions: &["7z"], formats: &[SevenZip], strict: false, pickle: false },
     Expected { extensions: &["gz", "tgz"], formats: &[Gzip], strict: false, pickle: false },
     Expected { extensions: &["bz2"], formats: &[Bzip2], strict: false, pickle: false },
@@ -66,25 +131,12 @@ pub(super) fn by_name(extension: &str) -> Option<&'static Expected> {
 }
 
 impl Expected {
+    /// Whether nothing of this name may be empty, as a text may.
+    pub(super) fn is_no_text(&self) -> bool {
+        !self.formats.iter().any(|format| matches!(format, Text | Python | Yaml))
+    }
+
     pub(super) fn takes(&self, format: FileFormat) -> bool {
         self.formats.contains(&format)
     }
-}
-
-/// Whether it is text of a file that only people read.
-pub(super) fn is_plain_text(head: &[u8], name: &str, extension: &str) -> bool {
-    const PLAIN: [&str; 8] = ["txt", "md", "rst", "license", "gitattributes", "gitignore", "csv", "tsv"];
-    const NAMES: [&str; 8] =
-        ["README", "LICENSE", "LICENCE", "NOTICE", "COPYING", "CHANGELOG", "AUTHORS", "USE_POLICY"];
-    let known =
-        PLAIN.contains(&extension) || (extension.is_empty() && NAMES.contains(&name)) || name == extension;
-    let text = match std::str::from_utf8(head) {
-        Ok(text) => text,
-        // Cut within a character.
-        Err(error) if error.error_len().is_none() => {
-            std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
-        }
-        Err(_) => return false,
-    };
-    known && !text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{c}'))
 }

@@ -107,7 +107,7 @@ impl<'a> Opener<'a> {
         Ok(needed)
     }
 
-    fn changed(&self, file: usize, change: Change) -> MeasureError {
+    pub(crate) fn changed(&self, file: usize, change: Change) -> MeasureError {
         MeasureError::Changed { path: self.shown(file), change }
     }
 

@@ -30,18 +30,15 @@ pub(super) struct Checked {
     pub(super) notes: Vec<String>,
 }
 
-/// Reads a description and hashes the files beside it: one of other bytes than it says, and one that leads elsewhere, is
+/// Hashes the files beside the description at `path`: one of other bytes than it says, and one that leads elsewhere, is
 /// an error.
 pub(super) fn check(
     input: &Input,
     path: &Path,
-    document: &[u8],
+    described: &Croissant,
     effort: Effort,
     progress: &dyn Progress,
 ) -> Result<Checked, Error> {
-    let refuse = |why: String| Error::Attest(AttestError::Input { input: input.label(), why });
-    let described = Croissant::parse(document)
-        .map_err(|e| refuse(format!("the description '{}': {e}", path.display())))?;
     let folder = disk::parent(path);
     let pinned = described.pinned();
     let mut checked = Checked {
@@ -189,7 +186,8 @@ mod tests {
     }
 
     fn run(path: &Path) -> Result<Checked, Error> {
-        check(&input(path), path, &fs::read(path).unwrap(), Effort::default(), &())
+        let described = Croissant::parse(&fs::read(path).unwrap()).unwrap();
+        check(&input(path), path, &described, Effort::default(), &())
     }
 
     /// What others published: `MODELSEAL_SAMPLES` names the folder.

@@ -2,6 +2,7 @@
 
 use crate::error::Kind;
 use modelseal_core::{
+    inspection::Verdict,
     predicate::{build_type::Unresolved, error::PredicateError},
     text::Printable,
 };
@@ -56,6 +57,13 @@ pub enum AttestError {
     },
     /// The predicate cannot be read, or must not be signed by this command.
     PredicateFile(String),
+    /// Nothing can be claimed of the model's files.
+    NothingToClaim {
+        /// The verdict on the model.
+        verdict: Verdict,
+        /// Why.
+        why: String,
+    },
     /// The record of a run cannot be read or understood.
     Record {
         /// The file.
@@ -86,7 +94,9 @@ impl AttestError {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::InputDiffers { .. } | Self::BaseSignature { .. } => Kind::Denied,
+            Self::InputDiffers { .. } | Self::BaseSignature { .. } | Self::NothingToClaim { .. } => {
+                Kind::Denied
+            }
             Self::Write { .. } => Kind::Undecided,
             _ => Kind::Usage,
         }
@@ -101,6 +111,8 @@ impl AttestError {
             Self::InputDiffers { .. } => "integrity.input-mismatch",
             Self::BaseSignature { code, .. } => code,
             Self::Unresolved(_) => "usage.unresolved",
+            Self::NothingToClaim { verdict, .. } if *verdict > Verdict::Suspicious => "content.verdict",
+            Self::NothingToClaim { .. } => "content.format-unknown",
             Self::Predicate { .. } | Self::PredicateFile(_) => "usage.predicate",
             Self::Record { .. } | Self::Event(_) => "usage.file",
             Self::Destination { .. } => "usage.output",
@@ -136,6 +148,11 @@ impl fmt::Display for AttestError {
             Self::Predicate { predicate_type, error } => {
                 write!(f, "the predicate is no '{}': {error}", Printable(predicate_type))
             }
+            Self::NothingToClaim { why, .. } => write!(
+                f,
+                "nothing can be claimed of this model: {}; see what modelseal inspect says of it",
+                Printable(why)
+            ),
             Self::Record { path, why } => write!(f, "cannot use the record '{}': {why}", path.display()),
             Self::Destination { path, why } | Self::Write { path, why } => {
                 write!(f, "cannot write '{}': {why}", path.display())

@@ -8,11 +8,18 @@ use super::{
     run::Byproduct,
     secret,
 };
-use crate::{codes, digest::Effort, digest::digest, disk, error::Error};
+use crate::{
+    codes,
+    digest::{Effort, digest},
+    disk,
+    error::Error,
+    policies::sha256,
+};
 use jiff::Timestamp;
 use modelseal_core::{
     bundle::{Bundle, looks_like_bundle},
     cover::whole,
+    croissant::{Croissant, CroissantError},
     json::value::Value,
     limits::{MAX_BUNDLE_BYTES, MAX_CROISSANT_BYTES},
     manifest::Manifest,
@@ -26,7 +33,6 @@ use modelseal_core::{
 };
 use modelseal_model::Progress;
 use modelseal_verify::{public_key::PublicKey, verifier::Verifier};
-use sha2::{Digest as _, Sha256};
 use std::path::Path;
 
 /// Differences that are listed one by one.
@@ -104,7 +110,7 @@ impl Reader<'_> {
                 .map_err(|e| refuse(format!("'{}' is no signature bundle: {e}", path.display())))?;
             let (manifest, note) = self.signed(input, path, &bundle)?;
             let dependencies = vec![of_manifest(named(input), &manifest), signature_of(input, &bytes)];
-            let files = vec![(file_name(path), sha256_text(&bytes))];
+            let files = vec![(file_name(path), sha256(&bytes).to_string())];
             return Ok(Found { dependencies, files, notes: vec![note] });
         }
         let (manifest, notes) = self.measure(path)?;
@@ -170,19 +176,21 @@ impl Reader<'_> {
             return self.measured(input, path);
         }
         let bytes = disk::read(path, MAX_CROISSANT_BYTES).map_err(&refuse)?;
-        if !called_so && !modelseal_core::croissant::Croissant::is(&bytes) {
-            let mut found = self.measured(input, path)?;
-            // What switches the comparison off must not do so in silence.
-            if let Err(why) = Value::parse(&bytes, MAX_CROISSANT_BYTES) {
+        let described = match Croissant::parse(&bytes) {
+            Ok(described) => described,
+            Err(CroissantError::NotCroissant) if !called_so => return self.measured(input, path),
+            Err(CroissantError::Json(why)) if !called_so => {
+                let mut found = self.measured(input, path)?;
+                // What switches the comparison off must not do so in silence.
                 found.notes.push(format!(
                     "'{}' was recorded as a plain file, and files that it may describe were not compared: {why}",
                     path.display()
                 ));
+                return Ok(found);
             }
-            return Ok(found);
-        }
-        let mut checked = croissant::check(input, path, &bytes, self.effort, self.progress)?;
-        let sha256 = Sha256::digest(&bytes);
+            Err(e) => return Err(refuse(format!("the description '{}': {e}", path.display()))),
+        };
+        let mut checked = croissant::check(input, path, &described, self.effort, self.progress)?;
         let text = |text: String| Value::from(text);
         let annotations = [
             ("croissantFiles", checked.files.to_string()),
@@ -190,12 +198,12 @@ impl Reader<'_> {
             ("croissantCompared", checked.compared.len().to_string()),
         ];
         let descriptor = Descriptor {
-            digest: DigestSet::of([("sha256", hex(&sha256))]),
+            digest: DigestSet::of([("sha256", sha256(&bytes).to_hex())]),
             media_type: Some("application/ld+json".to_owned()),
             annotations: annotations.into_iter().map(|(name, count)| (name.into(), text(count))).collect(),
             ..named(input)
         };
-        let mut files = vec![(name, sha256_text(&bytes))];
+        let mut files = vec![(name, sha256(&bytes).to_string())];
         files.append(&mut checked.compared);
         Ok(Found { dependencies: vec![descriptor], files, notes: checked.notes })
     }
@@ -275,7 +283,7 @@ fn signature_of(input: &Input, bytes: &[u8]) -> Descriptor {
     let base = input.uri.as_deref().map(|uri| ("baseModel".into(), Value::from(uri)));
     Descriptor {
         name: Some(BASE_MODEL_SIGNATURE.to_owned()),
-        digest: DigestSet::of([("sha256", hex(&Sha256::digest(bytes)))]),
+        digest: DigestSet::of([("sha256", sha256(bytes).to_hex())]),
         media_type: Some(modelseal_core::bundle::MEDIA_TYPE.to_owned()),
         annotations: base.into_iter().collect(),
         ..Descriptor::default()
@@ -304,12 +312,4 @@ fn files_of(manifest: &Manifest) -> Vec<(String, String)> {
 
 fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn sha256_text(bytes: &[u8]) -> String {
-    format!("sha256:{}", hex(&Sha256::digest(bytes)))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -1,14 +1,13 @@
 //! [`PreparedAttestation`]: a statement on its way to a signature, and what becomes of it.
 
-use super::destination::Destinations;
+use super::{destination::Destinations, inspection::Evidence};
 use crate::{
     digest::MeasuredModel,
     error::Error,
     report::{AttestReport, Digests, ModelReport, RecordedProvenance},
-    signing::{EvidenceServices, Made, Sayable, sign_with},
+    signing::{Made, Sayable, Unsigned, sign_with},
 };
-use jiff::Timestamp;
-use modelseal_attest::{signer::Signer, statement::Statement};
+use modelseal_attest::signer::Signer;
 use modelseal_core::{
     attestation::{Attestation, read_attestation},
     bundle::Bundle,
@@ -21,13 +20,12 @@ use std::path::PathBuf;
 #[must_use]
 pub struct PreparedAttestation {
     pub(super) model: MeasuredModel,
-    pub(super) statement: Statement,
+    pub(super) unsigned: Unsigned,
     pub(super) predicate_type: String,
     pub(super) provenance: Option<RecordedProvenance>,
+    pub(super) inspection: Option<Evidence>,
     pub(super) notes: Vec<String>,
     pub(super) destinations: Destinations,
-    pub(super) now: Timestamp,
-    pub(super) evidence: Option<EvidenceServices>,
 }
 
 /// An attestation that was written.
@@ -44,7 +42,7 @@ impl PreparedAttestation {
     /// The exact bytes that would be signed.
     #[must_use]
     pub fn statement(&self) -> &[u8] {
-        self.statement.as_bytes()
+        self.unsigned.statement.as_bytes()
     }
 
     /// What the user should know.
@@ -56,7 +54,8 @@ impl PreparedAttestation {
     /// Signs, checks the attestation as a verifier would, and writes it.
     ///
     /// # Errors
-    /// [`Error`]; nothing was written then.
+    /// [`Error`]. Of several destinations, what comes before the one that cannot be written stays: first the file of its own,
+    /// then the file of several, then the store.
     pub fn sign(self, signer: &dyn Signer) -> Result<Attested, Error> {
         sign_with(self, signer)
     }
@@ -65,16 +64,8 @@ impl PreparedAttestation {
 impl Sayable for PreparedAttestation {
     type Written = Attested;
 
-    fn statement(&self) -> &Statement {
-        &self.statement
-    }
-
-    fn now(&self) -> Timestamp {
-        self.now
-    }
-
-    fn evidence(&self) -> Option<&EvidenceServices> {
-        self.evidence.as_ref()
+    fn unsigned(&self) -> &Unsigned {
+        &self.unsigned
     }
 
     fn check_before_publishing(&self) -> Result<(), Error> {
@@ -89,11 +80,15 @@ impl Sayable for PreparedAttestation {
         if !matches!(cover, Cover::Full(_)) {
             return Err(format!("it is about {cover}"));
         }
-        let same = predicate_type == self.predicate_type && payload == self.statement.as_bytes();
+        let same = predicate_type == self.predicate_type && payload == self.statement();
         if same { Ok(()) } else { Err("it says something else".into()) }
     }
 
     fn write(self, bundle: &Bundle, made: Made) -> Result<Attested, Error> {
+        // The statement names the report, so the report is there first.
+        if let Some(evidence) = &self.inspection {
+            evidence.write()?;
+        }
         let written = self.destinations.write(bundle)?;
         let manifest = self.model.manifest();
         let mut notes = self.notes;
@@ -109,6 +104,7 @@ impl Sayable for PreparedAttestation {
             digests: Digests::of(manifest),
             serialization: manifest.serialization().into(),
             provenance: self.provenance,
+            inspection: self.inspection.map(|evidence| evidence.said),
             notes,
         };
         Ok(Attested { written, report })

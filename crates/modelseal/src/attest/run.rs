@@ -161,32 +161,7 @@ impl Run {
             internal.insert(format!("{system}_inputs").into(), Value::Object(chosen));
         }
         values.extend(self.values.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())));
-        if let Some(name) = values.keys().chain(internal.keys()).find(|name| secret::is_named_so(name)) {
-            return wrong(format!(
-                "'{}' is called what secrets are called, and a statement is public for ever; leave it out",
-                Printable(name)
-            ));
-        }
-        if self.invocation_id.as_deref().is_some_and(secret::has_user_info) {
-            return wrong("the run's id has a user or password in it; leave them out".into());
-        }
-        let texts = self.builder_version.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-        let texts = texts.chain(self.invocation_id.iter().map(|text| ("the run's id", text.as_str())));
-        let texts = texts.chain(self.byproducts.iter().map(|b| ("a by-product's name", b.name.as_str())));
-        if let Some((name, _)) = texts.into_iter().find(|(_, text)| secret::looks_so(text)) {
-            return wrong(format!(
-                "the value of '{}' looks like a secret, and a statement is public for ever; leave it out",
-                Printable(name)
-            ));
-        }
-        for (name, value) in values.iter().chain(&internal) {
-            if value.as_str().is_some_and(secret::looks_so) {
-                return wrong(format!(
-                    "the value of '{}' looks like a secret, and a statement is public for ever; leave it out",
-                    Printable(name)
-                ));
-            }
-        }
+        self.refuse_secrets(&values, &internal)?;
 
         let mut inputs = Vec::with_capacity(self.inputs.len() + 1);
         for input in self.inputs {
@@ -244,6 +219,32 @@ impl Run {
             AttestError::Parameter(format!("the run cannot be recorded as '{}': {e}", build_type.name()))
         })?;
         Ok(Plan { build_type, inputs, byproducts: self.byproducts, provenance, notes })
+    }
+
+    /// Refuses what is called what secrets are called, or looks like one, in the parameters and in what was said besides.
+    fn refuse_secrets(&self, values: &Members, internal: &Members) -> Result<(), AttestError> {
+        let refuse = |why: String| Err(AttestError::Parameter(why));
+        if let Some(name) = values.keys().chain(internal.keys()).find(|name| secret::is_named_so(name)) {
+            return refuse(format!(
+                "'{}' is called what secrets are called, and a statement is public for ever; leave it out",
+                Printable(name)
+            ));
+        }
+        if self.invocation_id.as_deref().is_some_and(secret::has_user_info) {
+            return refuse("the run's id has a user or password in it; leave them out".into());
+        }
+        let versions = self.builder_version.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        let run_id = self.invocation_id.iter().map(|text| ("the run's id", text.as_str()));
+        let left = self.byproducts.iter().map(|left| ("a by-product's name", left.name.as_str()));
+        let members =
+            values.iter().chain(internal).filter_map(|(name, value)| Some((&**name, value.as_str()?)));
+        match versions.chain(run_id).chain(left).chain(members).find(|(_, text)| secret::looks_so(text)) {
+            None => Ok(()),
+            Some((name, _)) => refuse(format!(
+                "the value of '{}' looks like a secret, and a statement is public for ever; leave it out",
+                Printable(name)
+            )),
+        }
     }
 }
 
@@ -371,10 +372,93 @@ impl Externals {
         )))
     }
 }
+
 /// Whether a name is for what modelseal, or a CI system that it asked, says of the run.
 fn is_reserved(name: &str) -> bool {
     let systems = CiSystem::ALL.map(CiSystem::name);
     systems.iter().chain(&["modelseal"]).any(|system| {
         name.strip_prefix(system).is_some_and(|rest| rest.is_empty() || rest.starts_with(['_', '-', '.']))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run of which nothing is wrong but what `change` does to it.
+    fn plan(change: impl FnOnce(&mut Run)) -> Result<Plan, AttestError> {
+        let mut run = Run { build_type: Some(BuildType::Training), ..Run::default() };
+        change(&mut run);
+        run.plan(&Surroundings::default())
+    }
+
+    fn internal(name: &str) -> Result<Plan, AttestError> {
+        plan(|run| run.internal.push((name.into(), "8".into())))
+    }
+
+    #[test]
+    fn names_of_what_modelseal_and_ci_systems_say_are_theirs() {
+        for name in [
+            "modelseal_version",
+            "modelseal",
+            "modelseal.x",
+            "github_event_name",
+            "github_inputs",
+            "gitlab-runner",
+            "tekton",
+            "buildkite_source",
+            "jenkins.node_name",
+        ] {
+            let why = internal(name).unwrap_err().to_string();
+            assert!(why.contains(&format!("'{name}' among")) && why.contains("name it otherwise"), "{why}");
+        }
+        for name in ["hosts", "githubby", "modelsealed", "my_github_runner", "jenkinsfile"] {
+            let parameters = internal(name).unwrap().provenance.internal_parameters;
+            let names: Vec<&str> = parameters.keys().map(|name| &**name).collect();
+            let mut expected = [name, "modelseal_version"];
+            expected.sort_unstable();
+            assert_eq!(names, expected);
+        }
+    }
+
+    #[test]
+    fn secrets_are_refused_wherever_somebody_says_them() {
+        const SECRET: &str = "ghp_0123456789abcdefghij";
+        let byproduct = |name: &str| Byproduct {
+            name: name.into(),
+            path: PathBuf::from("log"),
+            uri: None,
+            media_type: None,
+        };
+        type Change<'a> = &'a dyn Fn(&mut Run);
+        let changes: [(Change<'_>, &str); 13] = [
+            (&|run| run.values.push(("hf_token".into(), "x".into())), "'hf_token' is called what secrets"),
+            (&|run| run.internal.push(("db_password".into(), "x".into())), "'db_password' is called what"),
+            (&|run| run.values.push(("note".into(), SECRET.into())), "the value of 'note' looks like"),
+            (&|run| run.internal.push(("host".into(), SECRET.into())), "the value of 'host' looks like"),
+            (&|run| drop(run.builder_version.insert("x".into(), SECRET.into())), "the value of 'x' looks"),
+            (&|run| run.invocation_id = Some(SECRET.into()), "the value of 'the run's id' looks like"),
+            (&|run| run.invocation_id = Some("https://u:p@host/1".into()), "the run's id has a user"),
+            (&|run| run.byproducts.push(byproduct(SECRET)), "the value of 'a by-product's name' looks"),
+            (&|run| run.builder_id = Some("https://u:p@host".into()), "no URI without user and password"),
+            (&|run| run.entry_point = Some(SECRET.into()), "an entry point looks like a secret"),
+            (&|run| run.config = Some(SECRET.into()), "a configuration file looks like a secret"),
+            (&|run| run.method = Some(SECRET.into()), "a method looks like a secret"),
+            (&|run| run.format = Some(SECRET.into()), "a format looks like a secret"),
+        ];
+        for (change, part) in changes {
+            let error = plan(change).unwrap_err();
+            let why = error.to_string();
+            assert!(matches!(error, AttestError::Parameter(_)) && why.contains(part), "{part}: {why}");
+            assert!(!why.contains(SECRET) && !why.contains("u:p@") || part.contains("no URI"), "{why}");
+        }
+        plan(|run| {
+            run.values.push(("max_tokens".into(), "512".into()));
+            run.internal.push(("hosts".into(), "8".into()));
+            run.builder_version.insert("trainer".into(), "3".into());
+            run.invocation_id = Some("https://host/runs/1".into());
+            run.byproducts.push(byproduct("log"));
+        })
+        .unwrap();
+    }
 }

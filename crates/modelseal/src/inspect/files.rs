@@ -15,7 +15,7 @@ use std::{
 };
 
 /// Memory that inspecting one file takes at most, beside twice its largest pickle.
-const SHARE: u64 = 64 << 20;
+pub(super) const SHARE: u64 = 64 << 20;
 
 /// Files up to this size are inspected side by side whatever is in them; of larger ones, twice the rest is counted.
 const SMALL: u64 = 16 << 20;
@@ -133,7 +133,7 @@ impl Work<'_> {
 
     fn file(&self, file: usize, opening: &mut Opening<'_>) -> Result<Observed<FileInspection>, MeasureError> {
         let (path, size) = self.files[file];
-        let _memory = self.memory.enter(SHARE.saturating_add(size.saturating_sub(SMALL).saturating_mul(2)));
+        let _memory = self.memory.enter_for(size);
         let open = opening.open(file)?;
         let failed = |error| MeasureError::Io { doing: "read", path: self.shown(path), error };
         let bytes = Watched { bytes: FileBytes::new(open).map_err(failed)?, progress: self.progress };
@@ -169,20 +169,25 @@ impl Bytes for Watched<'_> {
 }
 
 /// Lets through as much as there is memory for; what needs more than all of it goes alone.
-struct Gate {
+pub(super) struct Gate {
     most: u64,
     taken: Mutex<u64>,
     freed: Condvar,
 }
 
-struct Entered<'g> {
+pub(super) struct Entered<'g> {
     gate: &'g Gate,
     taken: u64,
 }
 
 impl Gate {
-    fn new(most: u64) -> Self {
+    pub(super) fn new(most: u64) -> Self {
         Self { most, taken: Mutex::new(0), freed: Condvar::new() }
+    }
+
+    /// Waits until there is memory for a file of this size.
+    pub(super) fn enter_for(&self, size: u64) -> Entered<'_> {
+        self.enter(SHARE.saturating_add(size.saturating_sub(SMALL).saturating_mul(2)))
     }
 
     fn enter(&self, wanted: u64) -> Entered<'_> {

@@ -11,6 +11,7 @@ use crate::{
 };
 use modelseal_core::{
     artifact::ArtifactId,
+    cover::read_digest_method,
     digest::Algorithm,
     limits::MAX_DECLARATION_BYTES,
     manifest::{Manifest, Method, Serialization},
@@ -18,10 +19,7 @@ use modelseal_core::{
     path::ModelPath,
 };
 use modelseal_model::{Options, Progress, Source, measure};
-use std::{
-    num::NonZeroU64,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// Ways of measuring one copy: each reads every byte of it.
 const MAX_MEASUREMENTS: usize = 8;
@@ -124,16 +122,8 @@ fn plain(method: Method, algorithm: Algorithm) -> Serialization {
 
 /// How an id was computed, where a model can be measured that way.
 fn parameters(id: &ArtifactId) -> Option<(Method, Algorithm)> {
-    let method = match id {
-        ArtifactId::Blob { algorithm, .. } => return Some((Method::Files, algorithm.parse().ok()?)),
-        ArtifactId::Directory { method, .. } => method,
-    };
-    let parts: Vec<&str> = method.strip_prefix("oms/v1.0;")?.split(';').collect();
-    match *parts {
-        ["files", algorithm] => Some((Method::Files, algorithm.parse().ok()?)),
-        ["shards", size, algorithm] => {
-            Some((Method::Shards(size.parse::<NonZeroU64>().ok()?), algorithm.parse().ok()?))
-        }
-        _ => None,
+    match id {
+        ArtifactId::Blob { algorithm, .. } => Some((Method::Files, algorithm.parse().ok()?)),
+        ArtifactId::Directory { method, .. } => read_digest_method(method),
     }
 }

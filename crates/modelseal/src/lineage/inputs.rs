@@ -70,7 +70,6 @@ impl Input {
 
 fn of_dependency(dependency: &Descriptor) -> Input {
     let ids = ArtifactId::of_descriptor(dependency);
-    let method = dependency.annotations.get("digestMethod").and_then(|method| method.as_str());
     let why = match () {
         () if !ids.is_empty() => None,
         () if dependency.content.is_some() => None,
@@ -82,7 +81,7 @@ fn of_dependency(dependency: &Descriptor) -> Input {
         kind: kind_of(dependency),
         uri: dependency.uri.clone(),
         digests: dependency.digest.clone(),
-        method: method.map(str::to_owned),
+        method: dependency.digest_method().map(str::to_owned),
         ids,
         why: why.map(str::to_owned),
     }

@@ -15,7 +15,7 @@ use modelseal_core::{
     cover::{Target, whole},
     manifest::Serialization,
     predicate::{
-        Predicate, Reading, SignedModel, StatementError,
+        Reading, SignedModel, StatementError,
         build_type::BuildType,
         descriptor::{Descriptor, DigestSet, MANIFEST_DIGEST},
         read_signed_model,
@@ -281,10 +281,7 @@ impl About {
 
     pub(super) fn provenance(&self) -> Option<&Provenance> {
         match self {
-            Self::Attestation(about) => match &about.predicate {
-                Predicate::Provenance(provenance) => Some(provenance),
-                _ => None,
-            },
+            Self::Attestation(about) => about.predicate.provenance(),
             Self::Model(_) => None,
         }
     }

@@ -1,6 +1,11 @@
 //! Signed documents as they lie on disk, one in a file or one a line. Whatever cannot be read is reported and never helps.
 
-use crate::{disk, report::RejectedDocument, scope};
+use crate::{
+    disk,
+    evidence_files::{has_lines, is_evidence, is_plain_file, may_be_evidence},
+    report::RejectedDocument,
+    scope,
+};
 use modelseal_core::{
     bundle::{SignedDocument, SignedDocumentError},
     limits::{MAX_ATTESTATION_BYTES, MAX_ATTESTATION_LINES},
@@ -40,11 +45,10 @@ impl Documents {
         }
         let bytes = disk::read(path, MAX_ATTESTATION_BYTES.min(MAX_BYTES - self.bytes))?;
         self.bytes += bytes.len() as u64;
-        let by_lines = path.extension().is_some_and(|extension| extension == "jsonl");
-        let whole = self.add(&path.display().to_string(), &bytes, by_lines);
+        let whole = self.add(&path.display().to_string(), &bytes, has_lines(path));
         // A link, or a file that also holds something else, is a part of the model like any other.
         if whole
-            && path.symlink_metadata().is_ok_and(|found| found.is_file())
+            && is_plain_file(path)
             && let scope::Place::Inside(path) = scope::place(model, path)
         {
             self.inside.push(path);
@@ -54,8 +58,7 @@ impl Documents {
 
     /// Reads the documents in a directory.
     pub(super) fn folder(&mut self, model: &Path, folder: &Path) -> Result<(), String> {
-        let wanted = |name: &str| [".sig", ".json", ".jsonl"].iter().any(|end| name.ends_with(end));
-        for name in disk::names(folder, wanted).map_err(|e| e.to_string())? {
+        for name in disk::names(folder, may_be_evidence).map_err(|e| e.to_string())? {
             let path = folder.join(name);
             if let Err(why) = self.file(model, &path) {
                 self.reject(
@@ -71,16 +74,12 @@ impl Documents {
 
     /// Leaves out of the model what `sign` and `attest` put into it, where it is nothing but signed documents.
     pub(super) fn beside(&mut self, model: &Path) {
-        let evidence = |name: &str| {
-            name == "model.sig" || name.ends_with(".sigstore.json") || name.ends_with(".intoto.jsonl")
-        };
-        for name in disk::names(model, evidence).unwrap_or_default() {
+        for name in disk::names(model, is_evidence).unwrap_or_default() {
             let path = model.join(&name);
-            let is_file = path.symlink_metadata().is_ok_and(|found| found.is_file());
             let Ok(bytes) = disk::read(&path, MAX_ATTESTATION_BYTES) else { continue };
             let mut aside = Self::default();
-            if is_file
-                && aside.add(&name, &bytes, name.ends_with(".jsonl"))
+            if is_plain_file(&path)
+                && aside.add(&name, &bytes, has_lines(&path))
                 && let Ok(path) = ModelPath::parse(&name)
             {
                 self.inside.push(path);

@@ -1,6 +1,9 @@
 //! The documents of `attest`.
 
-use super::{Digests, EvidenceReport, ModelReport, SerializationReport, SignerReport, TrustedRootReport};
+use super::{
+    Digests, EvidenceReport, InspectionVerdict, ModelReport, SerializationReport, SignerReport,
+    TrustedRootReport,
+};
 use modelseal_core::predicate::descriptor::Descriptor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,8 +35,31 @@ pub struct AttestReport {
     /// What the provenance says. Absent for other statements.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provenance: Option<RecordedProvenance>,
+    /// What is claimed of the files. Absent for other statements.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inspection: Option<AttestedInspection>,
     /// What the user should know besides.
     pub notes: Vec<String>,
+}
+
+/// What is claimed of the files of a model.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct AttestedInspection {
+    /// The verdict on the model.
+    pub verdict: InspectionVerdict,
+    /// The claims, as the statement has them.
+    pub attributes: Vec<String>,
+    /// What is not claimed, each with the reason.
+    pub withheld: Vec<String>,
+    /// Whose rules it was judged by: `modelseal` for those that are shipped.
+    pub rules: String,
+    /// `sha256:<hex>` over all that decides what is found.
+    pub rules_digest: String,
+    /// Where the report was written.
+    pub report: String,
+    /// `sha256:<hex>` of the report, by which the statement names it.
+    pub report_digest: String,
 }
 
 /// What provenance says.

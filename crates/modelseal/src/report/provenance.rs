@@ -1,8 +1,13 @@
 //! The document that `verify provenance` prints.
 
 use super::{Digests, EvidenceReport, ModelReport, SignerReport, TrustedRootReport, Verdict};
-use modelseal_core::{cover::Cover, json::value::Value as Json, predicate::descriptor::Descriptor};
-use modelseal_verify::provenance::{self, Compared, Judgement, Outcome};
+use modelseal_core::{
+    attestation::Attestation, cover::Cover, json::value::Value as Json, predicate::descriptor::Descriptor,
+};
+use modelseal_verify::{
+    provenance::{self, Compared, Judgement, Outcome},
+    verified::Verified,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -264,6 +269,50 @@ impl ProvenanceReport {
     }
 }
 
+impl ProvenanceFacts {
+    /// What was found of a signed provenance.
+    pub(crate) fn of(document: &str, signed: &Verified<Attestation>, judged: &Judgement) -> Self {
+        let attestation = signed.get();
+        let provenance = attestation.predicate.provenance();
+        let signer = signed.signer();
+        let mut checks = vec![ProvenanceCheck {
+            id: "signature".into(),
+            status: CheckStatus::Pass,
+            code: None,
+            message: format!("signed by {signer}"),
+            expected: None,
+            actual: None,
+            fix: None,
+        }];
+        checks.extend(judged.checks.iter().map(ProvenanceCheck::from));
+        Self {
+            document: document.to_owned(),
+            passed: judged.passed(),
+            signer: signer.into(),
+            evidence: EvidenceReport::of(signed.evidence()),
+            predicate_type: attestation.predicate_type.clone(),
+            producer: judged.producer.id().into(),
+            producer_name: judged.producer.to_string(),
+            build_type: judged.build_type.clone(),
+            builder_id: judged.builder_id.clone(),
+            level: LevelReport {
+                granted: judged.level.level.number().into(),
+                because: judged.level.because.clone(),
+            },
+            cover: judged.cover.as_ref().map(Into::into),
+            source: source(judged),
+            parameters: parameters(judged),
+            dependencies: provenance
+                .map(|p| p.resolved_dependencies.iter().map(Into::into).collect())
+                .unwrap_or_default(),
+            invocation_id: provenance.and_then(|p| p.invocation_id.clone()),
+            started_on: provenance.and_then(|p| p.started_on).map(|time| time.to_string()),
+            finished_on: provenance.and_then(|p| p.finished_on).map(|time| time.to_string()),
+            checks,
+        }
+    }
+}
+
 impl From<&Cover> for CoverReport {
     fn from(cover: &Cover) -> Self {
         let (extent, uncovered) = match cover {
@@ -311,7 +360,7 @@ fn given(value: &Value) -> Option<Value> {
 }
 
 /// The parameters of a judged provenance.
-pub(crate) fn parameters(judged: &Judgement) -> Vec<ParameterReport> {
+fn parameters(judged: &Judgement) -> Vec<ParameterReport> {
     let report = |parameter: &provenance::Parameter| ParameterReport {
         pointer: parameter.pointer.clone(),
         value: parameter.value.clone(),
@@ -327,7 +376,7 @@ pub(crate) fn parameters(judged: &Judgement) -> Vec<ParameterReport> {
 }
 
 /// The source of a judged provenance.
-pub(crate) fn source(judged: &Judgement) -> Option<SourceReport> {
+fn source(judged: &Judgement) -> Option<SourceReport> {
     judged.source.as_ref().map(|source| SourceReport {
         repository: source.repository.clone(),
         reference: source.reference.clone(),

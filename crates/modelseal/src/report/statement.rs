@@ -4,7 +4,6 @@ use crate::error::Kind;
 use modelseal_core::{
     attestation::{Attestation, Subject},
     predicate::{
-        Predicate,
         build_type::BuildType,
         descriptor::{Descriptor, DigestSet},
         slsa_provenance::Provenance,
@@ -211,10 +210,7 @@ impl StatementCheckReport {
 impl CheckedStatement {
     pub(crate) fn of(file: &str, attestation: Option<&Attestation>, problems: Vec<Problem>) -> Self {
         let problems: Vec<StatementProblem> = problems.into_iter().map(StatementProblem::from).collect();
-        let provenance = attestation.and_then(|attestation| match &attestation.predicate {
-            Predicate::Provenance(provenance) => Some(StatedProvenance::of(provenance)),
-            _ => None,
-        });
+        let provenance = attestation.and_then(|attestation| attestation.predicate.provenance());
         let mut checked = Self {
             file: file.to_owned(),
             verdict: StatementVerdict::Accepted,
@@ -228,7 +224,7 @@ impl CheckedStatement {
                 .flat_map(|attestation| &attestation.subjects)
                 .map(CheckedSubject::of)
                 .collect(),
-            provenance,
+            provenance: provenance.map(StatedProvenance::of),
         };
         checked.verdict = match checked.kind() {
             None => StatementVerdict::Accepted,

@@ -4,7 +4,7 @@ use super::{
     Claims, Problem, ProblemKind, Resource, State, Store, StoreError, StoredBundle,
     index::{Index, IndexError, Key, Place},
     layout::{self, MAX_DOCUMENT_BYTES},
-    stored,
+    problem, stored,
 };
 use modelseal_core::{
     artifact::ArtifactId,
@@ -109,7 +109,7 @@ impl Store {
         let places = match find(&state) {
             Ok(places) => places,
             Err(e) => {
-                state.notes.push(format!("the index of the store is built anew: {e}"));
+                state.note_anew(&e);
                 state.index = Some(Index::empty()?);
                 state.fresh = false;
                 self.bring_up_to_date(&mut state)?;
@@ -177,9 +177,7 @@ impl Store {
                     *file = Some((path.clone(), bytes));
                     None
                 }
-                Ok(_) if place.name.is_none() => {
-                    Some("its bytes are not those that its name promises".to_owned())
-                }
+                Ok(_) if place.name.is_none() => Some(problem::OTHER_CONTENT.to_owned()),
                 Ok(_) => Some("it was changed while it was looked at".to_owned()),
                 Err(e) => Some(e.to_string()),
             };

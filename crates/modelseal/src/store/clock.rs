@@ -1,6 +1,6 @@
 //! Whether a time is old enough to tell a change.
 
-use super::{files::Stamp, put};
+use super::files::Stamp;
 use std::{
     path::Path,
     sync::OnceLock,
@@ -40,8 +40,8 @@ impl<'a> Clock<'a> {
     /// What a new file in the store is dated, where one can be made. The earlier of both clocks remembers less.
     fn theirs(&self) -> SystemTime {
         *self.theirs.get_or_init(|| {
-            let touched =
-                put::temporary_file(self.store).and_then(|file| file.as_file().metadata()?.modified());
+            let touched = crate::disk::temporary_file(self.store)
+                .and_then(|file| file.as_file().metadata()?.modified());
             touched.map_or(self.ours, |theirs| self.ours.min(theirs + self.ahead))
         })
     }

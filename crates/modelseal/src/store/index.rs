@@ -213,7 +213,7 @@ impl Index {
     /// Replaces the file at `path`: the old index or the new one, never half of one.
     pub(super) fn save(&mut self, path: &Path) -> io::Result<()> {
         let image = self.database.serialize(MAIN_DB).map_err(io::Error::other)?;
-        let mut file = super::put::temporary_file(&crate::disk::parent(path))?;
+        let mut file = crate::disk::temporary_file(&crate::disk::parent(path))?;
         file.write_all(&image)?;
         file.write_all(MARK)?;
         file.write_all(blake3::hash(&image).as_bytes())?;

@@ -122,6 +122,11 @@ pub(super) fn one_line(bundle: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(line)
 }
 
+/// The path inside the store of a folder in a folder.
+pub(super) fn inside(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
 /// A path for people, from a folder's path inside the store.
 pub(super) fn path_of(store: &Path, folder: &str, name: &str) -> std::path::PathBuf {
     if folder.is_empty() { store.join(name) } else { store.join(folder).join(name) }

@@ -2,7 +2,7 @@
 
 use super::{index::IndexError, scan::ScanError};
 use crate::{error::Kind, report::StoreProblem};
-use modelseal_core::{bundle::BundleError, text::Printable};
+use modelseal_core::{bundle::BundleError, limits::MAX_STORE_DEPTH, text::Printable};
 use std::{
     fmt, io,
     path::{Path, PathBuf},
@@ -16,6 +16,17 @@ pub(super) const READ: &str = "read";
 
 /// What is tried when bundles are exported.
 pub(super) const WRITE: &str = "write to";
+
+/// What is wrong with a file under the name of other content.
+pub(super) const OTHER_CONTENT: &str = "its bytes are not those that its name promises";
+
+/// What is wrong with whatever is neither file nor folder.
+pub(super) const NOT_FOLLOWED: &str = "it is a link or a special file, which are not followed";
+
+/// What is wrong with a folder that is not looked into.
+pub(super) fn too_deep() -> String {
+    format!("it lies more than {MAX_STORE_DEPTH} folders deep")
+}
 
 /// Something in a store that answers do not rest on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,16 +1,13 @@
 //! Adding a bundle: whole or not at all, under the name of its content, whoever else does the same at the same time.
 
 use super::layout::{bundle_name, folder_name};
+use crate::disk;
 use std::{
     fs, io,
     io::Write,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
-use tempfile::NamedTempFile;
-
-const PREFIX: &str = ".modelseal-";
-const SUFFIX: &str = ".tmp";
 
 /// A temporary file of this age belongs to a writer that is gone: writing takes seconds.
 const ABANDONED: Duration = Duration::from_secs(3600);
@@ -23,7 +20,7 @@ pub(super) fn put(store: &Path, sha256: &[u8; 32], bytes: &[u8]) -> io::Result<(
     let mut new = false;
     if !has(&path, bytes)? {
         remove_abandoned(&folder);
-        let mut file = temporary_file(&folder)?;
+        let mut file = disk::temporary_file(&folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         new = match file.persist_noclobber(&path) {
@@ -41,20 +38,11 @@ pub(super) fn put(store: &Path, sha256: &[u8; 32], bytes: &[u8]) -> io::Result<(
         };
     }
     // Also for a bundle of somebody else, whose writer may not have come this far.
-    sync(&folder);
+    disk::sync(&folder);
     if made {
-        sync(store);
+        disk::sync(store);
     }
     Ok((path, new))
-}
-
-/// A file that everybody may read, as far as the umask lets them, under a name that no reader looks at.
-pub(super) fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX).suffix(SUFFIX);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
 }
 
 /// Makes the folder where there is none. Gives whether it did.
@@ -79,7 +67,7 @@ fn make_folder(folder: &Path) -> io::Result<bool> {
 fn has(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_file() && found.len() == bytes.len() as u64 => {
-            Ok(crate::disk::read_past(path, found.len())? == bytes)
+            Ok(disk::read_past(path, found.len())? == bytes)
         }
         Ok(_) => Ok(false),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -89,7 +77,8 @@ fn has(path: &Path, bytes: &[u8]) -> io::Result<bool> {
 
 /// Removes what writers left behind that did not come to their end. That it cannot be removed is no matter.
 fn remove_abandoned(folder: &Path) {
-    let names = crate::disk::names(folder, |name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+    let (prefix, suffix) = disk::TEMPORARY;
+    let names = disk::names(folder, |name| name.starts_with(prefix) && name.ends_with(suffix));
     for name in names.unwrap_or_default() {
         let path = folder.join(name);
         let age = fs::symlink_metadata(&path)
@@ -99,12 +88,5 @@ fn remove_abandoned(folder: &Path) {
         if age.is_some_and(|age| age > ABANDONED) {
             let _ = fs::remove_file(path);
         }
-    }
-}
-
-/// Makes a rename survive a crash. Not every system lets a directory be synchronised.
-fn sync(folder: &Path) {
-    if let Ok(folder) = fs::File::open(folder) {
-        let _ = folder.sync_all();
     }
 }

@@ -9,7 +9,7 @@ use super::{
     files::{Folder, Kind, Stamp, is_plain},
     index::{DocumentRow, FolderRow, Index, IndexError, Key, StatementRow, Writer},
     layout::{self, MAX_DOCUMENT_BYTES, Unusable},
-    problem::ProblemKind,
+    problem::{self, ProblemKind},
 };
 use modelseal_core::limits::{MAX_STORE_DEPTH, MAX_STORE_DOCUMENTS, MAX_STORE_FOLDERS};
 use std::{
@@ -265,7 +265,7 @@ impl Plan {
                 continue;
             }
             if entry.kind == Kind::Folder {
-                inside.push(if path.is_empty() { name } else { format!("{path}/{name}") });
+                inside.push(layout::inside(path, &name));
                 continue;
             }
             // A link to a folder could be one to bundles.
@@ -444,11 +444,11 @@ impl Reader<'_> {
     fn read(&mut self, file: &File) -> Option<Outcome> {
         if let Found::Other | Found::TooDeep = file.found {
             let why = match file.found {
-                Found::TooDeep => format!("it lies more than {MAX_STORE_DEPTH} folders deep"),
-                _ => "it is a link or a special file, which are not followed".to_owned(),
+                Found::TooDeep => problem::too_deep(),
+                _ => problem::NOT_FOLLOWED.to_owned(),
             };
             let stamp = self.folder(file).and_then(|folder| folder.stamp_at(&file.name)).ok()?;
-            return Some(problem(file, stamp, None, ProblemKind::NotRead, why));
+            return Some(unusable(file, stamp, None, ProblemKind::NotRead, why));
         }
         let read = self.folder(file).and_then(|folder| folder.read(&file.name, MAX_DOCUMENT_BYTES));
         match read {
@@ -456,7 +456,7 @@ impl Reader<'_> {
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
             Err(e) => {
                 let stamp = self.folder(file).and_then(|folder| folder.stamp_at(&file.name));
-                Some(problem(file, stamp.unwrap_or_default(), None, ProblemKind::NotRead, e.to_string()))
+                Some(unusable(file, stamp.unwrap_or_default(), None, ProblemKind::NotRead, e.to_string()))
             }
         }
     }
@@ -474,7 +474,7 @@ impl Reader<'_> {
     }
 }
 
-fn problem(file: &File, stamp: Stamp, sha256: Option<[u8; 32]>, kind: ProblemKind, why: String) -> Outcome {
+fn unusable(file: &File, stamp: Stamp, sha256: Option<[u8; 32]>, kind: ProblemKind, why: String) -> Outcome {
     let row = DocumentRow {
         id: 0,
         folder: 0,
@@ -491,8 +491,8 @@ fn outcome(file: &File, bytes: &[u8], stamp: Stamp) -> Outcome {
     let sha256 = layout::sha256(bytes);
     let promised = layout::promised(&file.path, &file.name);
     if promised.is_some_and(|promised| promised != sha256) {
-        let why = "its bytes are not those that its name promises".to_owned();
-        return problem(file, stamp, None, ProblemKind::NotRead, why);
+        let why = problem::OTHER_CONTENT.to_owned();
+        return unusable(file, stamp, None, ProblemKind::NotRead, why);
     }
     let (mut statements, mut complaints) = (Vec::new(), Vec::new());
     for (line, part) in layout::parts(&file.name, bytes) {

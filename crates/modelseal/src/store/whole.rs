@@ -4,7 +4,7 @@ use super::{
     Problem, ProblemKind, Store, StoreError, StoredBundle,
     files::Kind,
     layout::{self, MAX_DOCUMENT_BYTES},
-    problem, put, stored,
+    problem, stored,
 };
 use modelseal_core::limits::{MAX_STORE_DEPTH, MAX_STORE_DOCUMENTS};
 use std::{
@@ -36,7 +36,7 @@ impl Store {
         if path.symlink_metadata().is_ok() {
             return Err(failed(io::ErrorKind::AlreadyExists.into()));
         }
-        let mut file = put::temporary_file(&crate::disk::parent(path)).map_err(failed)?;
+        let mut file = crate::disk::temporary_file(&crate::disk::parent(path)).map_err(failed)?;
         let mut buffered = io::BufWriter::new(&mut file);
         let lines = self.export(&mut buffered)?;
         buffered.flush().map_err(failed)?;
@@ -74,8 +74,7 @@ impl Store {
             Err(e) => return vec![Err(problem(ProblemKind::NotRead, e.to_string()))],
         };
         if layout::promised(folder, name).is_some_and(|promised| promised != layout::sha256(&bytes)) {
-            let why = "its bytes are not those that its name promises".to_owned();
-            return vec![Err(problem(ProblemKind::NotRead, why))];
+            return vec![Err(problem(ProblemKind::NotRead, problem::OTHER_CONTENT.to_owned()))];
         }
         layout::parts(name, &bytes)
             .map(|(line, part)| {
@@ -111,22 +110,15 @@ impl Store {
                 match entry.kind {
                     _ if name.starts_with('.') => {}
                     Kind::Folder if depth == MAX_STORE_DEPTH => {
-                        problems.push(problem(
-                            &name,
-                            format!("it lies more than {MAX_STORE_DEPTH} folders deep"),
-                        ));
+                        problems.push(problem(&name, problem::too_deep()));
                     }
                     Kind::Folder => {
-                        queue
-                            .push((if path.is_empty() { name } else { format!("{path}/{name}") }, depth + 1));
+                        queue.push((layout::inside(&path, &name), depth + 1));
                     }
                     Kind::File if layout::may_hold_bundles(&name) => files.push((path.clone(), name)),
                     Kind::File => {}
                     Kind::Other => {
-                        problems.push(problem(
-                            &name,
-                            "it is a link or a special file, which are not followed".into(),
-                        ));
+                        problems.push(problem(&name, problem::NOT_FOLLOWED.to_owned()));
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! The `attestation` blocks: a predicate of an exact type, by enough different people, with fields as tested.
 
 use super::{
-    check::{Found, earliest},
+    check::{Fault, Found, earliest},
     code::Code,
     context::{Block, Candidate, Context},
     excuse,
@@ -47,7 +47,7 @@ pub(super) fn check(
 
 struct Judged<'a> {
     said: Said<'a>,
-    faults: Vec<(Code, String, Value, Value)>,
+    faults: Vec<Fault>,
     until: Option<Timestamp>,
 }
 
@@ -70,17 +70,20 @@ fn absent(id: String, wanted: &Wanted, people: &[String], none: NoneFound) -> Fo
 
 fn judge<'a>(context: &Context<'_>, wanted: &Wanted, said: Said<'a>) -> Judged<'a> {
     let mut faults = Vec::new();
+    let mut fault = |code, message, expected, actual| {
+        faults.push(Fault { code, message, expected, actual });
+    };
     let mut until = said.by.valid_until;
     if let Some(age) = wanted.max_age {
         let expected = json!({ "max-age": age.to_string() });
         match said.by.earliest().map(|at| (at, at.checked_add(age.duration()))) {
             None => {
                 let message = "nobody vouches for when the attestation was made".to_owned();
-                faults.push((Code::AttestationStale, message, expected, Value::Null));
+                fault(Code::AttestationStale, message, expected, Value::Null);
             }
             Some((at, Ok(end))) if context.now > end => {
                 let message = format!("the attestation was made at {at}; max-age is {age}");
-                faults.push((Code::AttestationStale, message, expected, json!(at.to_string())));
+                fault(Code::AttestationStale, message, expected, json!(at.to_string()));
             }
             Some((_, end)) => until = earliest(until, end.ok()),
         }
@@ -94,7 +97,7 @@ fn judge<'a>(context: &Context<'_>, wanted: &Wanted, said: Said<'a>) -> Judged<'
         };
         let message = format!("{}: {failure}, expected {test}", Printable(pointer.as_str()));
         let expected = json!({ "field": pointer.as_str(), "test": test.to_string() });
-        faults.push((code, message, expected, json!(failure.to_string())));
+        fault(code, message, expected, json!(failure.to_string()));
     }
     Judged { said, faults, until }
 }
@@ -121,7 +124,7 @@ fn any(
     }
     let mut all: Vec<&Judged<'_>> = judged.iter().collect();
     all.sort_by_cached_key(|judged| {
-        let codes = judged.faults.iter().map(|(code, ..)| *code);
+        let codes = judged.faults.iter().map(|fault| fault.code);
         let document = judged.said.by.document.clone();
         (excuse::unexcused(context, candidate, codes), judged.faults.len(), document)
     });
@@ -151,12 +154,7 @@ fn maker<'a>(judged: &Judged<'a>) -> (&'a str, &'a SignerIdentity) {
 }
 
 fn faults<'c>(id: &'c str, judged: &'c Judged<'_>) -> impl Iterator<Item = Found> + 'c {
-    judged.faults.iter().map(move |(code, message, expected, actual)| {
-        Found::fail(id, *code, message.clone())
-            .expected(expected.clone())
-            .actual(actual.clone())
-            .evidence([judged.said.by.document.clone()])
-    })
+    judged.faults.iter().map(move |fault| Found::fault(id, fault.clone(), &judged.said.by.document))
 }
 
 fn select(wanted: &Wanted, id: &str, expected: Value, judged: &NonEmpty<Judged<'_>>) -> Vec<Found> {

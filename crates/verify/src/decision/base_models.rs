@@ -158,8 +158,7 @@ fn one(
         return fail(Code::ErrorLimitExceeded, why);
     }
     let own = digests.iter().map(|(name, hex)| ((*name).to_owned(), (*hex).to_owned())).collect();
-    let method = dependency.annotations.get("digestMethod").and_then(|method| method.as_str());
-    let named: Named = (reference, own, method.unwrap_or_default().to_owned());
+    let named: Named = (reference, own, dependency.digest_method().unwrap_or_default().to_owned());
     let count = {
         let mut different = bases.different.borrow_mut();
         different.insert(named.clone());

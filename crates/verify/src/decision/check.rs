@@ -106,6 +106,15 @@ pub(super) enum Outcome {
     },
 }
 
+/// What is wrong with one piece of evidence.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault {
+    pub(crate) code: Code,
+    pub(crate) message: String,
+    pub(crate) expected: Value,
+    pub(crate) actual: Value,
+}
+
 /// The blocker of what cannot be asked before the model is measured.
 pub(super) const MEASUREMENT: &str = "measurement";
 
@@ -136,6 +145,12 @@ impl Found {
             _ => Outcome::Fail(code, message),
         };
         Self::new(id, outcome)
+    }
+
+    /// What is wrong with `document`.
+    pub(super) fn fault(id: impl Into<String>, fault: Fault, document: &str) -> Self {
+        let found = Self::fail(id, fault.code, fault.message).evidence([document]);
+        found.expected(fault.expected).actual(fault.actual)
     }
 
     pub(super) fn skip(id: impl Into<String>, blocked_by: impl Into<String>, otherwise: Code) -> Self {

@@ -103,6 +103,8 @@ codes! {
     ContentFormatMismatch "content.format-mismatch" "a file's bytes are of another format than its name says" "do not use the model until its publisher explains" "'model.safetensors' is pickle";
     ContentFormatUnknown "content.format-unknown" "a file's format could not be told" "remove the file, or allow it by digest" "'blob.dat' is of no known format";
     ContentRemoteCode "content.remote-code" "loading the model would run code that comes with it" "use a model without custom code" "config.json has auto_map";
+    ContentPickleTier "content.pickle-tier" "a pickle can do more when it is loaded than the policy allows" "convert the file to safetensors, or have it made without what the message names" "'model.pt' holds a pickle of tier P5, allowed is P2: names os.system";
+    ContentVerdict "content.verdict" "inspection says worse of a file than the policy allows" "see what modelseal inspect says of the model, and have the file mended or removed" "'model.pt' is malicious, allowed is clean: PKL001, names os.system";
     ContentTooManyFiles "content.too-many-files" "the model has more files than max-files" "use a smaller model, or raise max-files" "10,001 files, max-files is 10000";
     ContentTooLarge "content.too-large" "the model has more bytes than max-bytes" "use a smaller model, or raise max-bytes" "20 GB, max-bytes is 10000000000";
 

@@ -1,9 +1,10 @@
-//! The `content` block. What the files are inside is not looked at by this version: those fields deny.
+//! The `content` block. What the files are inside is judged in [`formats`].
 
 use super::{
     check::Found,
     code::Code,
     context::{Block, Candidate, Context},
+    formats,
     integrity::shown,
 };
 use crate::policy::{document::Content, words::Permission};
@@ -22,15 +23,7 @@ pub(super) fn check(
     if context.pin.is_some() {
         return of_pinned(context, block, wanted, candidate);
     }
-    if !wanted.allow_formats.is_empty() {
-        found.push(Found::unsupported(id("allow-formats"), "content.allow-formats").never_relaxed());
-    }
-    if !wanted.deny_formats.is_empty() {
-        found.push(Found::unsupported(id("deny-formats"), "content.deny-formats").never_relaxed());
-    }
-    if wanted.remote_code == Some(Permission::Deny) {
-        found.push(Found::unsupported(id("remote-code"), "content.remote-code = \"deny\"").never_relaxed());
-    }
+    found.extend(formats::check(context, block, wanted, candidate));
     let Some(manifest) = context.manifest(candidate) else {
         found.push(Found::unmeasured(id("files")));
         return found;
@@ -62,7 +55,7 @@ pub(super) fn check(
     found
 }
 
-/// Of a base model whose bytes are not here only what somebody signed about its files can be asked; the rest fails.
+/// Of a base model whose bytes are not here only what a list of its files says can be asked; the rest fails.
 fn of_pinned(
     context: &Context<'_>,
     block: &Block<'_>,
@@ -76,13 +69,7 @@ fn of_pinned(
             .fix("give a copy of the base model with --base REFERENCE=PATH")
     };
     let mut found = Vec::new();
-    for (asked, what) in [
-        (!wanted.allow_formats.is_empty(), "allow-formats"),
-        (!wanted.deny_formats.is_empty(), "deny-formats"),
-        (wanted.remote_code == Some(Permission::Deny), "remote-code"),
-    ] {
-        found.extend(asked.then(|| absent(what).never_relaxed()));
-    }
+    found.extend(formats::asked(wanted).into_iter().map(|(what, _)| absent(what).never_relaxed()));
     let signed = context.best_manifest(candidate, false).map(|fact| &fact.model.manifest);
     if wanted.unsigned_files == Some(Permission::Deny) {
         found.push(unsigned(context, id("unsigned-files"), candidate));

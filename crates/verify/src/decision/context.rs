@@ -32,7 +32,8 @@ pub(super) struct Context<'a> {
     pub(super) now: Timestamp,
     /// Where facts about base models come from; `None` where they are judged one by one.
     pub(super) bases: Option<&'a Bases<'a>>,
-    /// What the model is by the word of those who made another one from it, where its bytes are not here.
+    /// What stands for measurements: the digests by which the model is known to those who made another one from it, or to
+    /// whoever asks about a hop.
     pub(super) pin: Option<Pin<'a>>,
     /// The rule that speaks of the model, once it is selected.
     pub(super) rule: Option<&'a Rule>,
@@ -57,7 +58,7 @@ pub(super) enum Candidate {
     Signed { digest: String, manifests: Vec<usize> },
     /// What was measured, with no signature over a list of files: index of the measurement.
     Measured { digest: String, measured: usize },
-    /// What other models were made from, with no signature over a list of files.
+    /// What is pinned, with no signature over a list of files.
     Pinned { digest: Option<String> },
     /// Nothing at all.
     Nothing,
@@ -126,8 +127,8 @@ impl Context<'_> {
         }
     }
 
-    /// A signed list of the files of the artifact that the model is pinned as. Whose signature it is does not matter: no
-    /// other list has the pinned digest.
+    /// A list of the files of the artifact that the model is pinned as. Whose it is does not matter: no other list has the
+    /// pinned digest.
     fn pinned_manifest(&self) -> Option<&ManifestFact> {
         let pin = self.pin?;
         self.data.manifests.iter().find(|fact| pin.is_signed_as(&fact.model.manifest))

@@ -1,10 +1,9 @@
-//! One artifact of a model's ancestry under policies: it is known by the digest that a verified statement about its
-//! descendant pins, and its bytes need not be here.
+//! One artifact of a model's ancestry under policies: it is known by its digests, and its bytes need not be here.
 //!
-//! The artifact has to be what [`decide`](super::decide) would allow, as far as that can be said without its bytes: the rule
-//! for its name, deny lists, signatures, what binds the name, attestations, provenance and summaries are judged by the same
-//! code. What the rule says of files' contents denies, because their bytes are not here; and a report of this kind opens no
-//! door. Its own base models are further hops, so that `slsa.base-models` is not asked either.
+//! It is judged as [`decide`](super::decide) judges a base model that is not here, by the same code with the same [`Pin`]: the rule
+//! for its name, deny lists, signatures, what binds the name, attestations, provenance and summaries. What the rule says of files'
+//! contents is answered where a list of its files with the pinned digest does, and denies otherwise. Its own base models are
+//! further hops, so that `slsa.base-models` is not asked. The caller says which artifact is meant, and the report opens no door.
 
 use super::{
     Code, PolicySet, Request,
@@ -26,11 +25,8 @@ use crate::{
 use jiff::Timestamp;
 use modelseal_core::{
     artifact::ArtifactId,
-    attestation::{Attestation, Subject},
-    cover::{Cover, FullBy, PART_OF_DIRECTORY, Target},
-    digest::{Algorithm, Digest},
-    manifest::{Manifest, Method, Resource, Serialization},
-    path::ModelPath,
+    attestation::Attestation,
+    cover::{Cover, FullBy, Target, parts_of_directory},
     predicate::{Predicate, SignedModel, descriptor::Descriptor},
     text::Printable,
 };
@@ -39,9 +35,11 @@ use std::{collections::BTreeMap, sync::Arc};
 /// The artifact that is asked about.
 #[derive(Debug, Clone, Copy)]
 pub struct Artifact<'a> {
-    /// How it is known: what a verified statement about its descendant pins, or what was measured.
+    /// How it is known: what a verified statement about its descendant pins, the digests of a measurement, or what a user asks
+    /// about.
     pub pinned: &'a Descriptor,
-    /// It, where it was measured, in every way that it was: then a statement may also name its files one by one.
+    /// It, where it was measured, in every way that it was: then a statement may also name its files one by one, and its files
+    /// are known.
     pub measured: &'a [Target<'a>],
 }
 
@@ -200,21 +198,18 @@ fn keep_what_is_about(artifact: &Artifact<'_>, data: &mut FactData) {
         facts.signatures.retain(|fact| manifests[fact.manifest]);
         facts.attested.retain(|fact| attestations[fact.attestation]);
     }
-    // What is left is about all of the artifact, whichever way it is looked at.
+    let lists: Vec<ManifestFact> = lists_of_files(artifact, data).collect();
+    data.manifests.extend(lists);
+    // The pin stands for measurements, and what is left is about all of the artifact, whoever's list of its files is looked at.
+    data.measured.clear();
     for fact in &mut data.attestations {
         fact.of_signed = vec![Cover::Full(FullBy::ManifestDigest); data.manifests.len()];
-        fact.of_measured = vec![Cover::Full(FullBy::ManifestDigest)];
+        fact.of_measured.clear();
     }
-    data.measured.clear();
-    let lists: Vec<ManifestFact> = lists_of_files(artifact, data).collect();
-    for fact in &mut data.attestations {
-        fact.of_signed.resize(data.manifests.len() + lists.len(), Cover::Full(FullBy::ManifestDigest));
-    }
-    data.manifests.extend(lists);
 }
 
-/// Lists of the artifact's files that nobody need have signed: a measurement, and what statements about it list. Only those with
-/// the very digest that pins the artifact are looked at, and no other list has that.
+/// Lists of files that nobody need have signed: measurements of the artifact, and the parts of directories that statements list.
+/// Those that count are the ones with the very digest that pins the artifact ([`Pin::is_signed_as`]): no other list has it.
 fn lists_of_files<'a>(
     artifact: &'a Artifact<'_>,
     data: &'a FactData,
@@ -226,23 +221,6 @@ fn lists_of_files<'a>(
         model: Arc::new(SignedModel { name: String::new(), manifest, predicate_type: "" }),
         compared: None,
     })
-}
-
-/// The list of files that a statement about a directory has beside it.
-fn parts_of_directory(subjects: &[Subject]) -> Option<Manifest> {
-    let parts = subjects.iter().filter(|s| s.digest_method.as_deref() == Some(PART_OF_DIRECTORY));
-    let resource = |subject: &Subject| {
-        let path = ModelPath::parse(subject.name.as_deref()?).ok()?;
-        let digest = Digest::from_hex(Algorithm::Sha256, subject.digest.get("sha256")?).ok()?;
-        Some(Resource { path, range: None, digest })
-    };
-    let serialization = Serialization {
-        method: Method::Files,
-        algorithm: Algorithm::Sha256,
-        allow_symlinks: true,
-        ignore_paths: Vec::new(),
-    };
-    Manifest::sorted(serialization, parts.map(resource).collect::<Option<_>>()?).ok()
 }
 
 fn rejected(data: &FactData) -> BTreeMap<String, String> {
@@ -305,10 +283,7 @@ fn standing(
     let signs = |requirements: &Requirements<'_>| {
         requirements.signature.is_some_and(|signature| signature.signers.contains(&by.signer))
     };
-    let builds = |wanted: &Slsa| {
-        let builders = wanted.builders.iter().filter_map(|name| context.policy.document().builders.get(name));
-        builders.into_iter().any(|builder| builder.signers.contains(&by.signer))
-    };
+    let builds = |wanted: &Slsa| slsa::builders_of(context, wanted, by).next().is_some();
     let slsa: Vec<&Slsa> = blocks.iter().filter_map(|block| block.slsa).collect();
     let provenance = about.and_then(|about| match &about.predicate {
         Predicate::Provenance(provenance) => Some(provenance),
@@ -328,9 +303,9 @@ fn standing(
         return Standing::Refused { code: Code::SignatureNoTrustedSigner, message };
     }
     if let Some(provenance) = provenance {
-        let faults = slsa.iter().flat_map(|wanted| slsa::faults_of(context, wanted, by, provenance));
-        if let Some((code, message)) = faults.into_iter().next() {
-            return Standing::Refused { code, message };
+        let mut faults = slsa.iter().flat_map(|wanted| slsa::faults(context, wanted, by, provenance));
+        if let Some(fault) = faults.next() {
+            return Standing::Refused { code: fault.code, message: fault.message };
         }
     }
     Standing::Trusted(format!("{} ({})", by.signer, by.identity))

@@ -14,8 +14,7 @@ const SHOWN: usize = 20;
 /// What the integrity check came to.
 pub(super) struct Integrity {
     pub(super) found: Vec<Found>,
-    /// Whether it is known what the model is, so that an allow may follow: it was measured, or another model's provenance pins
-    /// it.
+    /// Whether it is known what the model is, so that an allow may follow: it was measured, or is pinned.
     pub(super) measured: bool,
 }
 
@@ -47,7 +46,7 @@ pub(super) fn check(context: &Context<'_>, candidate: &Candidate, unsigned_allow
     }
 }
 
-/// A base model whose bytes are not here: what was signed has to be what the builder pinned.
+/// An artifact that is known by its digests: what was signed has to be what they pin.
 fn pinned(context: &Context<'_>, candidate: &Candidate) -> Integrity {
     let id = "integrity";
     let fact = context.best_manifest(candidate, false);

@@ -30,6 +30,7 @@ mod context;
 mod dataset;
 mod denied;
 mod excuse;
+mod formats;
 pub mod hop;
 mod integrity;
 mod nonempty;

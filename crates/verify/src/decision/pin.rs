@@ -1,27 +1,30 @@
-//! [`Pin`]: the artifact that a model was made from, as verified provenance names it.
+//! [`Pin`]: an artifact that is known by its digests alone, such as one that a model was made from.
 //!
 //! A base model whose bytes are not here cannot be measured, and need not be: nothing of it will be loaded. What has to be
 //! known is that the artifact which the builder used is one that the policies allow. Which artifact that was is what the builder
 //! says, by digest, in provenance that a policy accepted; and a list of files that somebody signed is that artifact's when its digest,
 //! over names and contents, equals the pin. So for a base model the pin stands where the measurement stands for the model that is
-//! to be loaded, and it stands there inside the decision alone: a pin is made from a verified statement, never from a digest that
-//! somebody wrote down, and no caller can decide about a model of its own with one.
+//! to be loaded.
+//!
+//! In a decision every pin is from a verified statement ([`Pin::all_of`]): [`decide`](super::decide) takes none, so that no caller
+//! can have a model allowed by a digest that somebody wrote down. [`hop::judge`](super::hop::judge) does take one from its caller
+//! ([`Pin::of`]), who answers for where it is from; what it gives is no [`Decision`](super::Decision), and opens no door.
 
 use super::statement::Said;
 use crate::facts::manifest_name;
 use modelseal_core::{
     artifact::ArtifactId,
     attestation::Subject,
-    cover::{Cover, FullBy, PART_OF_DIRECTORY, digest_method, has_dir_hash, whole},
+    cover::{Cover, FullBy, PART_OF_DIRECTORY, as_directory, as_file, whole},
     digest::{Algorithm, Digest},
-    manifest::{Manifest, Method},
+    manifest::Manifest,
     predicate::{
         Predicate,
-        descriptor::{Descriptor, DigestSet, MANIFEST_DIGEST},
+        descriptor::{Descriptor, DigestSet},
     },
 };
 
-/// A resolved dependency of provenance that a known signer signed.
+/// The digests of an artifact, as the dependency of a statement that pins it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pin<'a> {
     dependency: &'a Descriptor,
@@ -37,8 +40,7 @@ impl<'a> Pin<'a> {
         dependencies.iter().map(|dependency| Self { dependency })
     }
 
-    /// An artifact of a model's ancestry: the caller has what it is from a verified statement, or measured it. For
-    /// [`super::hop`], whose reports open no door.
+    /// The artifact that a caller asks about. For [`super::hop`] alone, whose reports open no door.
     pub(super) fn of(dependency: &'a Descriptor) -> Self {
         Self { dependency }
     }
@@ -63,7 +65,10 @@ impl<'a> Pin<'a> {
     /// folder with it: to a pin by the digest of a file it is the file.
     pub(super) fn is_signed_as(self, signed: &Manifest) -> bool {
         let is_file = self.ids().iter().all(|id| matches!(id, ArtifactId::Blob { .. }));
-        let (digests, method) = file_of(signed).filter(|_| is_file).unwrap_or_else(|| digests_of(signed));
+        let (digests, method) = match as_file(signed).filter(|_| is_file) {
+            Some(digests) => (digests, None),
+            None => as_directory(signed),
+        };
         ArtifactId::same(self.digests(), (&digests, method.as_deref()))
     }
 
@@ -107,25 +112,6 @@ impl<'a> Pin<'a> {
     }
 
     fn digests(self) -> (&'a DigestSet, Option<&'a str>) {
-        let method = self.dependency.annotations.get("digestMethod").and_then(|method| method.as_str());
-        (&self.dependency.digest, method)
+        (&self.dependency.digest, self.dependency.digest_method())
     }
-}
-
-/// The digest of the one file that a model has, when it was hashed as a whole.
-fn file_of(manifest: &Manifest) -> Option<(DigestSet, Option<String>)> {
-    let [only] = manifest.resources() else { return None };
-    let whole = manifest.serialization().method == Method::Files;
-    whole.then(|| (DigestSet::of([(only.digest.algorithm().name(), only.digest.to_hex())]), None))
-}
-
-/// A directory's digests as the first subject of a statement about it has them, and its `digestMethod`.
-fn digests_of(manifest: &Manifest) -> (DigestSet, Option<String>) {
-    let serialization = manifest.serialization();
-    let digest = manifest.manifest_digest().to_hex();
-    let mut digests = vec![("sha256", manifest.root_digest().to_hex()), (MANIFEST_DIGEST, digest.clone())];
-    if has_dir_hash(serialization) {
-        digests.push(("dirHash", digest));
-    }
-    (DigestSet::of(digests), Some(digest_method(serialization)))
 }

@@ -1,7 +1,7 @@
 //! The `signature` block: enough different people signed the same manifest, each in a way that counts.
 
 use super::{
-    check::{Found, earliest},
+    check::{Fault, Found, earliest},
     code::Code,
     context::{Block, Candidate, Context},
     denied, excuse, persons,
@@ -22,18 +22,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// One signature of the block's signers, with all that keeps it from counting.
 struct Counted<'a> {
     by: &'a By,
-    faults: Vec<Fault>,
+    /// Each with the id of its check.
+    faults: Vec<(&'static str, Fault)>,
     /// How many of the faults neither a waiver nor the rule's mode excuses.
     unexcused: usize,
     until: Option<Timestamp>,
-}
-
-struct Fault {
-    id: &'static str,
-    code: Code,
-    message: String,
-    expected: Value,
-    actual: Value,
 }
 
 /// Checks the block over one candidate.
@@ -156,7 +149,7 @@ fn weigh<'a>(context: &Context<'_>, wanted: &Signature, candidate: &Candidate, b
     let mut faults = Vec::new();
     let mut until = by.valid_until;
     let mut fault = |id, code, message: String, expected, actual| {
-        faults.push(Fault { id, code, message, expected, actual });
+        faults.push((id, Fault { code, message, expected, actual }));
     };
     let who = Printable(&by.signer);
     if let Some(denied) = denied::signer(context, by) {
@@ -209,7 +202,7 @@ fn weigh<'a>(context: &Context<'_>, wanted: &Signature, candidate: &Candidate, b
             }
         }
     }
-    let unexcused = excuse::unexcused(context, candidate, faults.iter().map(|fault| fault.code));
+    let unexcused = excuse::unexcused(context, candidate, faults.iter().map(|(_, fault)| fault.code));
     Counted { by, faults, unexcused, until }
 }
 
@@ -235,12 +228,8 @@ fn first_enough<'c, 'a: 'c>(
 }
 
 fn faults<'a>(block: &'a Block<'_>, counted: &'a Counted<'_>) -> impl Iterator<Item = Found> + 'a {
-    counted.faults.iter().map(|fault| {
-        Found::fail(block.id(fault.id), fault.code, fault.message.clone())
-            .expected(fault.expected.clone())
-            .actual(fault.actual.clone())
-            .evidence([counted.by.document.clone()])
-    })
+    let found = |(id, fault): &(&str, Fault)| Found::fault(block.id(id), fault.clone(), &counted.by.document);
+    counted.faults.iter().map(found)
 }
 
 /// Bundles that did not convince, of this block's signers.

@@ -2,7 +2,7 @@
 
 use super::{
     base_models,
-    check::Found,
+    check::{Fault, Found},
     code::{Code, CodeKind},
     context::{Block, Candidate, Context},
     excuse,
@@ -15,7 +15,7 @@ use crate::{
         document::{Builder, Slsa},
         words::Permission,
     },
-    provenance::compare::{self, Fault},
+    provenance::compare,
 };
 use modelseal_core::{
     attestation::Attestation,
@@ -41,12 +41,7 @@ pub(super) fn check<'a>(
     candidate: &Candidate,
 ) -> Judged<'a> {
     let id = block.id("slsa");
-    let builders: Vec<(&String, &Builder)> = wanted
-        .builders
-        .iter()
-        .filter_map(|name| context.policy.document().builders.get(name).map(|builder| (name, builder)))
-        .collect();
-    let by = |by: &By| builders.iter().any(|(_, builder)| builder.signers.contains(&by.signer));
+    let by = |by: &By| builders_of(context, wanted, by).next().is_some();
     let said = match statement::find(context, candidate, by, is_provenance) {
         Ok(said) => said,
         Err(none) => {
@@ -67,7 +62,7 @@ pub(super) fn check<'a>(
     };
     let all = said.iter().filter_map(|said| {
         let Predicate::Provenance(provenance) = &said.attestation.predicate else { return None };
-        let faults = judge(wanted, &builders, said.by, provenance);
+        let faults = faults(context, wanted, said.by, provenance);
         let denying = excuse::unexcused(context, candidate, faults.iter().map(|fault| fault.code));
         // What provenance says of base models is looked at only where it would be accepted for the rest.
         let bases = match (&wanted.base_models, context.bases) {
@@ -101,10 +96,7 @@ pub(super) fn check<'a>(
         found.extend(bases);
         return Judged { found, passed: Some((said, provenance)) };
     }
-    let found = faults.into_iter().map(|Fault { code, message, expected, actual }| {
-        let fail = Found::fail(id.clone(), code, message).expected(expected).actual(actual);
-        fail.evidence([said.by.document.clone()])
-    });
+    let found = faults.into_iter().map(|fault| Found::fault(id.clone(), fault, &said.by.document));
     Judged { found: found.chain(bases).collect(), passed: None }
 }
 
@@ -113,24 +105,21 @@ fn is_provenance(about: &Attestation) -> bool {
         .contains(&&*about.predicate_type)
 }
 
-/// What one provenance lacks; empty when it passes. For provenance by one of the block's builders.
-pub(super) fn faults_of(
-    context: &Context<'_>,
-    wanted: &Slsa,
-    by: &By,
-    provenance: &Provenance,
-) -> Vec<(Code, String)> {
+/// The builders of the block that this signer may speak for.
+pub(super) fn builders_of<'a>(
+    context: &Context<'a>,
+    wanted: &'a Slsa,
+    by: &'a By,
+) -> impl Iterator<Item = &'a Builder> + use<'a> {
     let known = &context.policy.document().builders;
-    let builders: Vec<(&String, &Builder)> =
-        wanted.builders.iter().filter_map(|name| known.get(name).map(|builder| (name, builder))).collect();
-    let faults = judge(wanted, &builders, by, provenance);
-    faults.into_iter().map(|fault| (fault.code, fault.message)).collect()
+    let listed = wanted.builders.iter().filter_map(|name| known.get(name));
+    listed.filter(|builder| builder.signers.contains(&by.signer))
 }
 
-/// Of the builders that this signer may speak for, the one that is lacking least.
-fn judge(wanted: &Slsa, builders: &[(&String, &Builder)], by: &By, provenance: &Provenance) -> Vec<Fault> {
-    let own = builders.iter().filter(|(_, builder)| builder.signers.contains(&by.signer));
-    let least = own.map(|(_, builder)| of_builder(wanted, builder, provenance)).min_by_key(Vec::len);
+/// What one provenance lacks, by the builder that is lacking least; empty when it passes.
+pub(super) fn faults(context: &Context<'_>, wanted: &Slsa, by: &By, provenance: &Provenance) -> Vec<Fault> {
+    let own = builders_of(context, wanted, by);
+    let least = own.map(|builder| of_builder(wanted, builder, provenance)).min_by_key(Vec::len);
     let mut faults = least.unwrap_or_else(|| {
         vec![Fault {
             code: Code::SlsaBuilderUntrusted,

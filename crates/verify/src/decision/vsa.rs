@@ -1,7 +1,7 @@
 //! The `vsa` block: a verification summary, judged in the seven steps of SLSA v1.2.
 
 use super::{
-    check::{Found, earliest},
+    check::{Fault, Found, earliest},
     code::Code,
     context::{Block, Candidate, Context},
     excuse,
@@ -56,7 +56,7 @@ pub(super) fn check<'a>(
     let reference = context.request.reference().as_str();
     let judged: Vec<_> = said.iter().map(|said| judge(context, wanted, *said, reference)).collect();
     let Some((said, vsa, faults, until)) = judged.into_iter().min_by_key(|(said, _, faults, until)| {
-        let denying = excuse::unexcused(context, candidate, faults.iter().map(|(code, ..)| *code));
+        let denying = excuse::unexcused(context, candidate, faults.iter().map(|fault| fault.code));
         let until = std::cmp::Reverse(until.unwrap_or(Timestamp::MAX));
         (denying, faults.len(), until, &said.by.document)
     }) else {
@@ -68,10 +68,7 @@ pub(super) fn check<'a>(
         let pass = Found::pass(id, message).evidence([said.by.document.clone()]).until(until);
         return Judged { found: vec![pass], passed: Some((said, vsa)) };
     }
-    let found = faults.into_iter().map(|(code, message, expected, actual)| {
-        let fail = Found::fail(id.clone(), code, message).expected(expected).actual(actual);
-        fail.evidence([said.by.document.clone()])
-    });
+    let found = faults.into_iter().map(|fault| Found::fault(id.clone(), fault, &said.by.document));
     Judged { found: found.collect(), passed: None }
 }
 
@@ -79,23 +76,21 @@ pub(super) fn is_vsa(about: &Attestation) -> bool {
     about.predicate_type == vsa_v1::PREDICATE_TYPE
 }
 
-type Faults = Vec<(Code, String, Value, Value)>;
-
 /// The steps after signature, subject and type, which [`statement::find`] has settled.
 pub(super) fn judge<'a>(
     context: &Context<'_>,
     wanted: &document::Vsa,
     said: Said<'a>,
     reference: &str,
-) -> (Said<'a>, Option<&'a Vsa>, Faults, Option<Timestamp>) {
-    let mut faults: Faults = Vec::new();
+) -> (Said<'a>, Option<&'a Vsa>, Vec<Fault>, Option<Timestamp>) {
+    let mut faults = Vec::new();
+    let mut fault = |code, message: String, expected: Value, actual: Value| {
+        faults.push(Fault { code, message, expected, actual });
+    };
     let mut until = said.by.valid_until;
     let Predicate::Vsa(vsa) = &said.attestation.predicate else {
-        faults.push((Code::VsaMissing, "the statement is no VSA".into(), Value::Null, Value::Null));
+        fault(Code::VsaMissing, "the statement is no VSA".into(), Value::Null, Value::Null);
         return (said, None, faults, until);
-    };
-    let mut fault = |code, message: String, expected: Value, actual: Value| {
-        faults.push((code, message, expected, actual));
     };
     let pairs = wanted.verifiers.iter().filter(|pair| pair.signer == said.by.signer);
     let ids: Vec<&str> = pairs.map(|pair| pair.id.as_str()).collect();

@@ -6,6 +6,7 @@ use modelseal_core::{
     artifact::ArtifactId,
     cover::{Cover, Target},
     digest::{Algorithm, Digest},
+    inspection::Inspection,
     manifest::{Comparison, Manifest, Method, Serialization},
     observed::Observed,
     path::ModelPath,
@@ -23,6 +24,7 @@ pub struct Measurement {
     pub(super) left_out: Vec<ModelPath>,
     pub(super) also: Vec<(ModelPath, Digest)>,
     pub(super) links: Option<Vec<ModelPath>>,
+    pub(super) inspection: Option<Arc<Inspection>>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +45,8 @@ pub(crate) struct Measured {
     pub(crate) also: Vec<(ModelPath, Digest)>,
     /// Symbolic links that were followed, when that is known.
     pub(crate) links: Option<Vec<ModelPath>>,
+    /// What is in the files, each of them, if they were inspected.
+    pub(crate) inspection: Option<Arc<Inspection>>,
 }
 
 impl Measurement {
@@ -55,7 +59,17 @@ impl Measurement {
             left_out: Vec::new(),
             also: Vec::new(),
             links: None,
+            inspection: None,
         }
+    }
+
+    /// Says what is in the files, from the same read. An inspection of other files than those that were measured counts as
+    /// none.
+    #[must_use]
+    pub fn inspected(mut self, inspection: Observed<Inspection>) -> Self {
+        let inspection = inspection.into_inner();
+        self.inspection = is_of(&inspection, &self.manifest).then(|| Arc::new(inspection));
+        self
     }
 
     /// Adds further digests of whole files, from the same read: deny lists name files by SHA-256, whatever hash the model was
@@ -142,6 +156,7 @@ impl Facts {
             left_out,
             also: measurement.also,
             links: measurement.links,
+            inspection: measurement.inspection,
         };
         self.with(MeasuredFact { serialization, outcome: Ok(measured) })
     }
@@ -163,16 +178,29 @@ impl Facts {
     }
 }
 
+/// Whether an inspection speaks of each file of a manifest, and of no other.
+pub(super) fn is_of(inspection: &Inspection, manifest: &Manifest) -> bool {
+    let mut listed: Vec<&ModelPath> = manifest.resources().iter().map(|resource| &resource.path).collect();
+    listed.sort_unstable();
+    listed.dedup();
+    inspection.files.iter().map(|file| &file.path).eq(listed)
+}
+
+/// The measurement that a signed manifest can be compared with: of those that fit, the one that left out least. Any other
+/// gives the same.
+pub(crate) fn fitting<'a>(measured: &'a [MeasuredFact], signed: &Manifest) -> Option<&'a MeasuredFact> {
+    let fits = |m: &&MeasuredFact| {
+        same_parameters(&m.serialization, signed.serialization())
+            && m.serialization.ignore_paths.iter().all(|path| is_ignored(path, signed.serialization()))
+    };
+    measured.iter().filter(fits).min_by_key(|m| m.serialization.ignore_paths.len())
+}
+
 /// Fills in what follows from signed manifests, attestations and measurements together.
 pub(super) fn compare(data: &mut FactData) {
     for fact in &mut data.manifests {
         let signed = &fact.model.manifest;
-        let fitting = data.measured.iter().filter(|m| {
-            same_parameters(&m.serialization, signed.serialization())
-                && m.serialization.ignore_paths.iter().all(|path| is_ignored(path, signed.serialization()))
-        });
-        // The measurement that left out least; any other that fits gives the same.
-        fact.compared = fitting.min_by_key(|m| m.serialization.ignore_paths.len()).map(|m| {
+        fact.compared = fitting(&data.measured, signed).map(|m| {
             m.outcome.as_ref().map_err(Clone::clone).map(|measured| {
                 let mut comparison: Comparison = signed.compare(&measured.manifest);
                 comparison.unsigned.retain(|path| !is_ignored(path, signed.serialization()));
@@ -210,7 +238,7 @@ fn same_parameters(a: &Serialization, b: &Serialization) -> bool {
     (a.method, a.algorithm, a.allow_symlinks) == (b.method, b.algorithm, b.allow_symlinks)
 }
 
-fn is_ignored(path: &ModelPath, by: &Serialization) -> bool {
+pub(crate) fn is_ignored(path: &ModelPath, by: &Serialization) -> bool {
     by.ignore_paths.iter().any(|ignored| path.is_within(ignored))
 }
 

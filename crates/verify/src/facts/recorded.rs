@@ -4,6 +4,7 @@
 use super::{
     Evidence, Facts, KeylessVerifier, Refused, collect, manifest_name,
     measured::{self, Measured, MeasuredFact},
+    recorded_inspection::{self, WireInspected},
 };
 use crate::{
     decision::{self, BaseModel, BaseModels, Code, Decision, PolicySet, Replayed, Request},
@@ -151,6 +152,8 @@ struct WireFiles {
     /// Path, digest, and under shards start and end.
     resources: Vec<WireResource>,
     also: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    inspection: Option<Vec<WireInspected>>,
 }
 
 type WireResource = (String, String, Option<(u64, u64)>);
@@ -186,7 +189,7 @@ impl RecordedFacts {
             reference: base.request.reference().to_string(),
             requested_version: base.request.version().map(str::to_owned),
             digest: dependency.digest.iter().map(|(name, hex)| (name.to_owned(), hex.to_owned())).collect(),
-            digest_method: method_of(dependency).map(str::to_owned),
+            digest_method: dependency.digest_method().map(str::to_owned),
             documents: documents(base.evidence),
             measured: base.facts.data.measured.iter().map(WireMeasured::of).collect(),
         });
@@ -293,14 +296,10 @@ impl BaseModels for RecordedBases {
         let found = self.0.iter().find(|base| {
             base.request.reference() == reference
                 && base.digest.iter().map(|(name, hex)| (&**name, &**hex)).eq(dependency.digest.iter())
-                && base.method.as_deref() == method_of(dependency)
+                && base.method.as_deref() == dependency.digest_method()
         });
         found.map(|base| BaseModel { request: &base.request, facts: &base.facts })
     }
-}
-
-fn method_of(dependency: &Descriptor) -> Option<&str> {
-    dependency.annotations.get("digestMethod").and_then(|method| method.as_str())
 }
 
 fn requested(reference: &Reference, version: Option<&str>) -> Request {
@@ -344,6 +343,7 @@ impl WireMeasured {
             links: measured.links.as_deref().map(paths),
             resources: measured.manifest.resources().iter().map(wire_resource).collect(),
             also: measured.also.iter().map(|(p, d)| (p.as_str().to_owned(), d.to_string())).collect(),
+            inspection: measured.inspection.as_deref().map(recorded_inspection::write),
         });
         let refused = fact.outcome.as_ref().err();
         let refused =
@@ -395,6 +395,10 @@ impl WireFiles {
             Ok((ModelPath::parse(path).map_err(|e| field("also", e))?, read_digest(digest)?))
         });
         let links = self.links.as_deref().map(|links| read_paths("links", links)).transpose()?;
+        let inspection = self.inspection.as_deref().map(recorded_inspection::read).transpose()?;
+        if inspection.as_ref().is_some_and(|inspection| !measured::is_of(inspection, &manifest)) {
+            return Err(field("inspection", "is not of the files that were measured"));
+        }
         Ok(Measured {
             digest: manifest_name(&manifest.manifest_digest()),
             manifest: Arc::new(manifest),
@@ -402,6 +406,7 @@ impl WireFiles {
             left_out: read_paths("left-out", &self.left_out)?,
             also: also.collect::<Result<_, RecordedError>>()?,
             links,
+            inspection: inspection.map(Arc::new),
         })
     }
 }
@@ -422,7 +427,7 @@ fn read_paths(name: &'static str, paths: &[String]) -> Result<Vec<ModelPath>, Re
     paths.iter().map(|path| ModelPath::parse(path).map_err(|e| field(name, e))).collect()
 }
 
-fn field(field: &'static str, why: impl fmt::Display) -> RecordedError {
+pub(super) fn field(field: &'static str, why: impl fmt::Display) -> RecordedError {
     RecordedError::Field { field, why: why.to_string() }
 }
 

@@ -18,7 +18,7 @@ use super::{
     },
     words::{
         Action, Binding, BomField, DatasetEvidence, FileFormat, HashAlgorithm, LicenseScope, Mode, Network,
-        OnStale, Permission, Requirement, RevocationMode, Select,
+        OnStale, Permission, Requirement, RevocationMode, Select, Tier, Worst,
     },
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -262,6 +262,10 @@ document! {
         pub deny_formats: Vec<FileFormat>,
         /// Whether the model may bring code that its loader would run.
         pub remote_code: Option<Permission>,
+        /// The most that the pickles of a file may do when they are loaded, from `P0` (there is none) to `P4`.
+        pub max_pickle_tier: Option<Tier>,
+        /// The worst that inspection may say of a file: `clean` for nothing at all.
+        pub max_verdict: Option<Worst>,
         /// Whether there may be files that nobody signed.
         pub unsigned_files: Option<Permission>,
         /// Whether there may be symbolic links.
@@ -546,6 +550,28 @@ impl Baseline {
             aibom: self.aibom.as_ref(),
             datasets: self.datasets.as_ref(),
         }
+    }
+}
+
+impl Content {
+    /// Whether the files have to be inspected, and not only measured.
+    #[must_use]
+    pub fn needs_inspection(&self) -> bool {
+        !self.allow_formats.is_empty()
+            || !self.deny_formats.is_empty()
+            || self.remote_code == Some(Permission::Deny)
+            || self.max_pickle_tier.is_some()
+            || self.max_verdict.is_some()
+    }
+}
+
+impl Document {
+    /// Whether any rule, or the baseline, wants the files of its models inspected.
+    #[must_use]
+    pub fn needs_inspection(&self) -> bool {
+        let of_rules = self.rule.iter().filter_map(|rule| rule.content.as_ref());
+        let of_baseline = self.baseline.iter().filter_map(|baseline| baseline.content.as_ref());
+        of_rules.chain(of_baseline).any(Content::needs_inspection)
     }
 }
 

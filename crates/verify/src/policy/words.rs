@@ -196,6 +196,32 @@ words! {
         Image = "image",
     }
 
+    /// What a file's pickles can do when they are loaded, least first.
+    pub enum Tier {
+        /// There is no pickle.
+        None = "P0",
+        /// Numbers, text and containers.
+        Data = "P1",
+        /// What `torch.load(weights_only=True)` loads.
+        WeightsOnly = "P2",
+        /// Classes and functions of known libraries that rebuild data.
+        Framework = "P3",
+        /// Something that is not known.
+        Unknown = "P4",
+    }
+
+    /// What is thought of a file that was inspected, best first.
+    pub enum Worst {
+        /// All of it was understood, and nothing found.
+        Clean = "clean",
+        /// Some of it was not understood or not inspected.
+        Unknown = "unknown",
+        /// Some of it cannot be shown to be harmless.
+        Suspicious = "suspicious",
+        /// Some of it breaks its format.
+        Malformed = "malformed",
+    }
+
     /// What a bill of materials can be asked to tell.
     pub enum BomField {
         /// A model card.

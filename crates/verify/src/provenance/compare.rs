@@ -1,7 +1,7 @@
 //! What provenance says, compared with what is expected: the same for policies and for flags.
 
 use crate::{
-    decision::Code,
+    decision::{Code, check::Fault},
     policy::{
         matching::Match,
         testing::{PointerKey, Test},
@@ -9,16 +9,8 @@ use crate::{
     },
 };
 use modelseal_core::{json::value::Value as Json, predicate::slsa_provenance::Provenance, text::Printable};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
-
-/// Something that is not as expected.
-pub(crate) struct Fault {
-    pub(crate) code: Code,
-    pub(crate) message: String,
-    pub(crate) expected: Value,
-    pub(crate) actual: Value,
-}
 
 /// Tests by the place of the parameter.
 pub(crate) type Tests = BTreeMap<PointerKey, Test>;

@@ -15,7 +15,7 @@ pub use judge::judge;
 pub use producer::Producer;
 
 use crate::{
-    decision::Code,
+    decision::{Code, check::Fault},
     policy::{matching::Match, values::Level},
 };
 use modelseal_core::{
@@ -266,10 +266,10 @@ impl Check {
     }
 
     /// The check that a comparison makes.
-    fn of(id: &'static str, fault: Option<compare::Fault>, passed: impl FnOnce() -> String) -> Self {
+    fn of(id: &'static str, fault: Option<Fault>, passed: impl FnOnce() -> String) -> Self {
         match fault {
             None => Self::new(id).pass(passed()),
-            Some(compare::Fault { code, message, expected, actual }) => {
+            Some(Fault { code, message, expected, actual }) => {
                 Self::new(id).fail(code, message).expected(expected).actual(actual)
             }
         }

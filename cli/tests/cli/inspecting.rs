@@ -1,0 +1,140 @@
+//! Inspecting while signing: what is refused, what is claimed, and that the report is of the bytes that were signed.
+
+use crate::{
+    attest::statement,
+    common::{SIGN, World, with},
+};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+const ATTEST: [&str; 5] = ["attest", "inspection", "model", "--private-key", "k.key"];
+const PICKLE: &[u8] = b"\x80\x04}\x94.";
+const SYSTEM: &[u8] = b"cos\nsystem\n(S\"id\"\ntR.";
+
+/// Keys, and a model of a pickle and a text.
+fn world() -> World {
+    let world = World::with_keys();
+    std::fs::remove_dir_all(world.join("model")).unwrap();
+    world.file("model/data.pkl", PICKLE);
+    world.file("model/README.md", "# A model\n");
+    world
+}
+
+#[test]
+fn sign_refuses_what_is_not_clean_with_the_findings_and_writes_nothing() {
+    let world = world();
+    world.file("model/evil.pkl", SYSTEM);
+    let ran = world.run(&with(&SIGN, &["--require", "clean"])).exits(1);
+    for said in ["was not signed", "PKL001 malicious 'evil.pkl@0': os.system", "modelseal inspect"] {
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
+    world.no_signature();
+    let document = world.run(&with(&SIGN, &["--require", "tier=P2", "--format", "json"])).exits(1).json();
+    assert_eq!(document["code"], "content.pickle-tier");
+    world.no_signature();
+    // Whoever does not ask is not asked.
+    world.run(&SIGN).exits(0);
+}
+
+#[test]
+fn sign_signs_what_is_as_required() {
+    for required in ["clean", "tier=P1", "tier=P4"] {
+        let world = world();
+        world.run(&with(&SIGN, &["--require", required])).exits(0);
+        world.run(&crate::common::VERIFY).exits(0);
+        // The same signature as without looking.
+        let required = statement(&world, "model.sig");
+        world.run(&with(&SIGN, &["--force"])).exits(0);
+        assert_eq!(statement(&world, "model.sig"), required);
+    }
+    let world = world();
+    let ran = world.run(&with(&SIGN, &["--require", "tier=P0"])).exits(1);
+    assert!(ran.stderr.contains("'data.pkl' holds a pickle of tier P1"), "{}", ran.stderr);
+    // Of what is not understood nobody knows what tier it has.
+    world.file("model/blob.dat", [0, 1, 2, 255]);
+    world.run(&with(&SIGN, &["--require", "tier=P4"])).exits(1);
+    world.run(&with(&SIGN, &["--require", "clean"])).exits(1);
+    world.no_signature();
+}
+
+#[test]
+fn requirements_go_with_reading_everything_only() {
+    let world = world();
+    world.run(&with(&SIGN, &["--require", "clear"])).exits(2);
+    world.run(&with(&SIGN, &["--require", "tier=P5"])).exits(2);
+    world.run(&with(&SIGN, &["--require", "clean", "--remember"])).exits(2);
+    world.run(&with(&SIGN, &["--require", "clean", "--digests", "d.json"])).exits(2);
+    world.run(&with(&SIGN, &["--rules", "rules.toml"])).exits(2);
+}
+
+#[test]
+fn an_inspection_is_attested_with_its_report_as_evidence() {
+    let world = world();
+    let document = world.run(&with(&ATTEST, &["--format", "json"])).exits(0).json();
+    let said = statement(&world, "model.inspection.sigstore.json");
+    assert_eq!(said["predicateType"], "https://in-toto.io/attestation/scai/v0.3");
+    let attributes = said["predicate"]["attributes"].as_array().unwrap();
+    let names: Vec<&str> = attributes.iter().map(|a| a["attribute"].as_str().unwrap()).collect();
+    assert!(
+        names.contains(&"model.pickle:data-only") && names.contains(&"model.structure:valid"),
+        "{names:?}"
+    );
+    assert_eq!(document["inspection"]["attributes"], json!(names));
+    let report = std::fs::read(world.join("model.inspection.sarif")).unwrap();
+    let digest: String = Sha256::digest(&report).iter().map(|byte| format!("{byte:02x}")).collect();
+    for attribute in attributes {
+        assert_eq!(
+            attribute["evidence"],
+            json!({ "name": "model.inspection.sarif", "mediaType": "application/sarif+json", "digest": { "sha256": digest } })
+        );
+        let conditions = &attribute["conditions"];
+        assert_eq!((&conditions["coverage"], &conditions["filesScanned"]), (&json!("complete"), &json!(2)));
+        assert_eq!(conditions["bytesCovered"], json!(15));
+    }
+    // The report names each file by the digest of the bytes that were looked at.
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    let artifacts = report["runs"][0]["artifacts"].as_array().unwrap();
+    let digests: Vec<&str> = artifacts.iter().map(|a| a["hashes"]["sha-256"].as_str().unwrap()).collect();
+    let of =
+        |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(digests, [of(b"# A model\n"), of(PICKLE)]);
+    // Again, with another hash of the model and other threads: the same report.
+    let blake =
+        ["--hash", "blake3", "--threads", "1", "--report", "again.sarif", "--output", "again.sigstore.json"];
+    world.run(&with(&ATTEST, &blake)).exits(0);
+    assert_eq!(world.read("again.sarif"), world.read("model.inspection.sarif"));
+}
+
+#[test]
+fn nothing_is_claimed_of_what_was_not_understood_or_is_bad() {
+    for (name, bytes, code) in [
+        ("blob.dat", &[0, 1, 2, 255][..], "content.format-unknown"),
+        ("evil.pkl", SYSTEM, "content.verdict"),
+        ("cut.pkl", b"\x80\x04]\x94(K", "content.verdict"),
+    ] {
+        let world = world();
+        world.file(&format!("model/{name}"), bytes);
+        let document = world.run(&with(&ATTEST, &["--format", "json"])).exits(1).json();
+        assert_eq!(document["code"], code, "{document}");
+        assert!(document["message"].as_str().unwrap().contains(name), "{document}");
+        let names = world.list(".");
+        assert!(!names.iter().any(|name| name.starts_with("model.inspection")), "{names:?}");
+    }
+}
+
+#[test]
+fn a_report_replaces_a_report_and_nothing_else() {
+    let world = world();
+    world.run(&ATTEST).exits(0);
+    world.run(&with(&ATTEST, &["--output", "b.sigstore.json"])).exits(0);
+    world.file("notes.txt", "mine");
+    let elsewhere = ["--output", "c.sigstore.json", "--report"];
+    let ran = world.run(&with(&with(&ATTEST, &elsewhere), &["notes.txt"])).exits(2);
+    assert!(ran.stderr.contains("not overwritten"), "{}", ran.stderr);
+    assert_eq!(world.read("notes.txt"), "mine");
+    world.run(&with(&with(&ATTEST, &elsewhere), &["model/scan.sarif"])).exits(2);
+    assert!(!world.join("c.sigstore.json").exists());
+    // A statement is only printed: no report is written for it.
+    let dry = world.run(&with(&ATTEST, &["--dry-run", "--report", "dry.sarif"])).exits(0);
+    assert!(dry.stdout.contains("model.pickle:data-only") && !world.join("dry.sarif").exists());
+}

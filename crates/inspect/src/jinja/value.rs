@@ -1,0 +1,159 @@
+//! [`Value`]: what an expression can give, as far as names are concerned: which texts that stand in the template.
+
+use std::{collections::BTreeSet, rc::Rc};
+
+/// Texts of one value that are told apart.
+const TEXTS: usize = 8;
+
+/// Letters of a text that is followed: longer ones are no names.
+const LENGTH: usize = 64;
+
+/// What an expression can give. The default is something from outside the template: messages, tools, numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Value {
+    /// Texts of the template that it can be, or hold.
+    pub(super) texts: BTreeSet<Rc<str>>,
+    /// Whether it can be a text that is put together, which cannot be told here.
+    pub(super) built: bool,
+    /// Whether an underscore can come to stand at its beginning by that.
+    pub(super) underscore: bool,
+    /// How many lists or mappings at least lie around its texts.
+    pub(super) depth: u8,
+    /// The number that it is, or how many a range has.
+    pub(super) int: Option<i64>,
+}
+
+impl Default for Value {
+    fn default() -> Self {
+        Self { texts: BTreeSet::new(), built: false, underscore: false, depth: u8::MAX, int: None }
+    }
+}
+
+impl Value {
+    pub(super) fn text(text: &str) -> Self {
+        let mut value = Self { depth: 0, ..Self::default() };
+        value.add(text);
+        value
+    }
+
+    pub(super) fn int(number: i64) -> Self {
+        Self { int: Some(number), ..Self::default() }
+    }
+
+    /// Either of the two.
+    pub(super) fn or(mut self, other: &Self) -> Self {
+        self.built |= other.built;
+        self.underscore |= other.underscore;
+        self.depth = self.depth.min(other.depth);
+        self.int = None;
+        for text in &other.texts {
+            self.insert(text.clone());
+        }
+        self
+    }
+
+    /// One after the other, as text.
+    pub(super) fn then(&self, other: &Self) -> Self {
+        let is_text = |value: &Self| !value.texts.is_empty() && !value.built && value.depth == 0;
+        let underscore = self.underscore || other.underscore;
+        let mut joined = Self { built: true, underscore, depth: 0, ..Self::default() };
+        if is_text(self) && is_text(other) && self.texts.len() * other.texts.len() <= TEXTS {
+            joined.built = false;
+            for first in &self.texts {
+                for second in &other.texts {
+                    joined.add(&format!("{first}{second}"));
+                }
+            }
+        } else {
+            joined.underscore |= self.leads() || other.leads();
+        }
+        joined
+    }
+
+    /// The same with each text changed.
+    pub(super) fn map(&self, change: impl Fn(&str) -> String) -> Self {
+        let mut value = Self { texts: BTreeSet::new(), int: None, ..self.clone() };
+        for text in &self.texts {
+            value.add(&change(text));
+        }
+        value
+    }
+
+    /// A list of it, or a mapping with it.
+    pub(super) fn within(mut self) -> Self {
+        self.int = None;
+        self.depth = self.depth.saturating_add(1);
+        self
+    }
+
+    /// An item of it, if it is a list or a mapping.
+    pub(super) fn item(mut self) -> Self {
+        self.int = None;
+        if self.depth != u8::MAX {
+            self.depth = self.depth.saturating_sub(1);
+        }
+        self
+    }
+
+    /// An item of it, or if it can be a text, some letters.
+    pub(super) fn part(self) -> Self {
+        if self.depth > 0 { self.item() } else { self.letters() }
+    }
+
+    /// The same list, or if it can be a text, its letters.
+    pub(super) fn listed(self) -> Self {
+        if self.depth > 0 { self } else { self.letters() }
+    }
+
+    /// Some letters of it, in whatever order. Without an underscore among them they are no more than what comes from
+    /// outside.
+    pub(super) fn letters(mut self) -> Self {
+        self.int = None;
+        if self.texts.iter().any(|text| text.contains(is_underscore)) {
+            self.built = true;
+            self.underscore = true;
+        }
+        self.depth = if self.built { 0 } else { u8::MAX };
+        self.texts.clear();
+        self
+    }
+
+    /// What can no longer be followed.
+    pub(super) fn blurred(self) -> Self {
+        let underscore = self.underscore || self.leads();
+        Self { built: true, underscore, depth: 0, ..Self::default() }
+    }
+
+    /// Whether the template has a say in it.
+    pub(super) fn is_text(&self) -> bool {
+        self.built || !self.texts.is_empty()
+    }
+
+    /// Whether one of its texts can give a name with an underscore in front when it is put together with others.
+    fn leads(&self) -> bool {
+        self.texts.iter().any(|text| text.starts_with(is_underscore) || text.contains("__"))
+    }
+
+    fn add(&mut self, text: &str) {
+        if text.len() > LENGTH {
+            self.built = true;
+            self.underscore |= text.starts_with(is_underscore);
+        } else {
+            self.insert(text.into());
+        }
+    }
+
+    fn insert(&mut self, text: Rc<str>) {
+        if self.texts.len() < TEXTS || self.texts.contains(&text) {
+            self.texts.insert(text);
+        } else {
+            self.built = true;
+            self.underscore |= text.starts_with(is_underscore) || text.contains("__");
+        }
+    }
+}
+
+/// Whether Python can take the letter for an underscore.
+pub(super) fn is_underscore(letter: char) -> bool {
+    matches!(letter, '_' | '\u{fe33}' | '\u{fe34}' | '\u{fe4d}'..='\u{fe4f}' | '\u{ff3f}')
+}

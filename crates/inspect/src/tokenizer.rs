@@ -1,0 +1,148 @@
+//! Tokenizers and the chat templates beside them, in JSON.
+
+use crate::{
+    jinja,
+    json::{Document, Kind, Member, Value},
+    scan::{Halt, Scan},
+};
+use modelseal_core::inspection::FileFormat;
+
+pub(crate) mod rules {
+    //! What can be found in a tokenizer.
+
+    use crate::rule::rules;
+
+    rules! {
+        TEMPLATE = "TOK001" "tokenizer-template" Suspicious:
+            "A chat template is no text and no list of texts, so that it cannot be told what loaders do with it." =>
+            "Write the template as text.";
+        MODEL = "TOK002" "tokenizer-model" Suspicious:
+            "The tokenizer's model is of a type that loaders do not know." =>
+            "Find out what reads it.";
+    }
+}
+
+/// Files that hold tokenizers, by their names.
+const NAMES: [&str; 6] = [
+    "added_tokens.json",
+    "chat_template.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+];
+
+/// Types of models that the library of tokenizers has.
+const MODELS: [&str; 4] = ["BPE", "Unigram", "WordLevel", "WordPiece"];
+
+/// The door from `json`.
+pub(crate) struct Tokenizer;
+
+impl Kind for Tokenizer {
+    fn matches(&self, name: &str, top: &Value) -> bool {
+        let has = |name: &str| top.get(name).is_some();
+        NAMES.contains(&name) || has("tokenizer_class") || has("added_tokens") && has("pre_tokenizer")
+    }
+
+    fn inspect(&self, document: &Document<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
+        let model = document.top.get("model").and_then(|model| model.get("type"));
+        if let Some(kind) = model.and_then(Value::as_str).filter(|kind| !MODELS.contains(kind)) {
+            scan.find(&rules::MODEL, None, format!("the type '{kind}'"));
+        }
+        Ok(FileFormat::Tokenizer)
+    }
+}
+
+/// Looks at the value of `chat_template`, wherever it stands: a text, a list of texts with names, or an object of them.
+pub(crate) fn templates(member: &Member, scan: &mut Scan<'_>) {
+    let at = member.at;
+    match &member.value {
+        Value::Null | Value::Int(_) | Value::Float(_) => {}
+        Value::Array(list) => {
+            for item in &list.items {
+                one(item.get("template").unwrap_or(item), at, scan);
+            }
+        }
+        Value::Object(object) => object.members.iter().for_each(|member| one(&member.value, member.at, scan)),
+        value => one(value, at, scan),
+    }
+}
+
+fn one(value: &Value, at: u64, scan: &mut Scan<'_>) {
+    match value {
+        Value::Text(text) => jinja::inspect(text, at, scan),
+        Value::LongText(length) => jinja::too_long(at, *length, scan),
+        _ => scan.find(&rules::TEMPLATE, at, "it is something else".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Globals, inspect};
+    use modelseal_core::{
+        inspection::{Capability, FileFormat, FileInspection, Verdict},
+        path::ModelPath,
+    };
+
+    fn look(name: &str, data: &str) -> FileInspection {
+        let path = ModelPath::parse(name).unwrap();
+        inspect(&path, &data.as_bytes().to_vec(), Globals::shipped()).unwrap().into_inner()
+    }
+
+    #[test]
+    fn tokenizers_are_known_and_clean() {
+        for (name, data) in [
+            (
+                "tokenizer_config.json",
+                r#"{"tokenizer_class": "LlamaTokenizer", "chat_template": "{{ messages }}"}"#,
+            ),
+            (
+                "x.json",
+                r#"{"version": "1.0", "added_tokens": [], "pre_tokenizer": null, "model": {"type": "BPE", "vocab": {"chat_template": 7}}}"#,
+            ),
+            ("vocab.json", r#"{"a": 0, "b": 1}"#),
+            ("chat_template.json", r#"{"chat_template": ""}"#),
+        ] {
+            let file = look(name, data);
+            assert_eq!((file.format, file.verdict()), (FileFormat::Tokenizer, Verdict::Clean), "{name}");
+        }
+        let file = look("tokenizer.json", r#"{"model": {"type": "Remote"}}"#);
+        assert_eq!(file.findings[0].rule.to_string(), "TOK002");
+    }
+
+    #[test]
+    fn cve_2024_34359_templates_are_looked_at_wherever_they_stand() {
+        let evil = "{{ x.__class__ }}";
+        for (name, data) in [
+            ("tokenizer_config.json", format!(r#"{{"chat_template": "{evil}"}}"#)),
+            (
+                "tokenizer_config.json",
+                format!(r#"{{"chat_template": [{{"name": "a", "template": "{evil}"}}]}}"#),
+            ),
+            ("tokenizer_config.json", format!(r#"{{"chat_template": ["ok", "{evil}"]}}"#)),
+            ("tokenizer_config.json", format!(r#"{{"chat_template": {{"tool": "{evil}"}}}}"#)),
+            ("chat_template.json", format!(r#"{{"chat_template": "{evil}"}}"#)),
+            ("processor_config.json", format!(r#"{{"a": [{{"chat_template": "{evil}"}}]}}"#)),
+            ("tokenizer_config.json", format!(r#"{{"chat_template": "{evil}", "chat_template": "good"}}"#)),
+            ("tokenizer_config.json", format!(r#"{{"chat_template": "{evil}", "broken"#)),
+            ("chat_template.jinja", evil.to_owned()),
+        ] {
+            let file = look(name, &data);
+            assert_eq!(file.verdict(), Verdict::Malicious, "{name} {data}");
+            assert!(file.contents.capabilities.contains(&Capability::Template));
+        }
+    }
+
+    #[test]
+    fn templates_that_are_none_are_found() {
+        for data in [
+            r#"{"chat_template": true}"#,
+            r#"{"chat_template": [7]}"#,
+            r#"{"chat_template": [{"name": "a"}]}"#,
+        ] {
+            assert_eq!(look("tokenizer_config.json", data).findings[0].rule.to_string(), "TOK001", "{data}");
+        }
+        let long = format!(r#"{{"chat_template": "{}"}}"#, "x".repeat(2 << 20));
+        assert_eq!(look("tokenizer_config.json", &long).findings[0].rule.to_string(), "LIM019");
+    }
+}
