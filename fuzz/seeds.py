@@ -134,6 +134,46 @@ def formats():
     yield "inspect_xml", f'<?xml version="1.0"?><net version="11"><layers>{constant}</layers></net>'.encode()
     extension = '<Extension name="a" value="b(c)">t<![CDATA[u]]></Extension><Apply function="log10"/>'
     yield "inspect_xml", f'<!DOCTYPE PMML [<!ENTITY a "b">]><PMML version="4.4">{extension}</PMML>'.encode()
+def tensors():
+    """Pairs of target and bytes: safetensors, GGUF, templates and JSON."""
+    for info in ["", '"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}', '"__metadata__":{"a":"b"}', '"a":1']:
+        header = ("{" + info + "}").encode()
+        for pad in (0, 3, 8):
+            yield "inspect_safetensors", len(header).to_bytes(8, "little") + header + bytes(pad)
+    text = lambda value: len(value).to_bytes(8, "little") + value
+    number = lambda value, size: value.to_bytes(size, "little")
+    pair = text(b"general.architecture") + number(8, 4) + text(b"llama")
+    array = text(b"a") + number(9, 4) + number(8, 4) + number(2, 8) + text(b"x") + text(b"y")
+    template = text(b"tokenizer.chat_template") + number(8, 4) + text(b"{{ messages[0].role }}")
+    tensor = text(b"t") + number(1, 4) + number(8, 8) + number(0, 4) + number(0, 8)
+    for version in (1, 2, 3, 3 << 24):
+        for pairs in ([pair], [pair, array], [pair, template]):
+            header = b"GGUF" + number(version, 4) + number(1, 8) + number(len(pairs), 8) + b"".join(pairs) + tensor
+            yield "inspect_gguf", header + bytes(-len(header) % 32) + bytes(32)
+    for body in [
+        "{% for m in messages %}{{ m['role'] ~ m.content | trim }}{% endfor %}",
+        "{% set ns = namespace(a=1) %}{% set ns.a = ns.a + 1 %}{{ ns.a if ns.a is defined else 'x' }}",
+        "{% macro f(a, b=2) %}{{ a }}{% endmacro %}{{ f('x') }}{# c #}{% raw %}{{ x }}{% endraw %}",
+        "{{ x['__cla' ~ 'ss__'] }}",
+        "{{ '{0.a}'.format(x) }}{{ [1, {'a': (2, 3)}] | map(attribute='a') | list }}",
+        "{% include 'x' %}",
+    ]:
+        yield "inspect_jinja", body.encode()
+        yield "inspect_json", json.dumps({"chat_template": [{"name": "a", "template": body}]}).encode()
+    for document in [
+        {"auto_map": {"AutoModel": "o/r--x.Y"}, "trust_remote_code": True},
+        {"weight_map": {"a": "../b"}, "a": [1.5e3, -0, None, True, "\u00e9\ud83d\ude00"]},
+        {"_class_name": "P", "_diffusers_version": "0", "unet": ["a", "B"]},
+        [{"type": "a.B", "path": ""}],
+        {"auto_mapping": {"parent_library": "a.b"}},
+        {"model": {"type": "BPE", "vocab": {"a": 0}}},
+        [float("nan"), "\ud800"],
+    ]:
+        yield "inspect_json", json.dumps(document).encode()
+    for name, data in samples():
+        for target in ("gguf", "json", "safetensors", "jinja"):
+            if name.endswith("." + target):
+                yield "inspect_" + target, data
 
 
 def samples():
@@ -176,6 +216,7 @@ def parsers():
 def seeds():
     """Pairs of target and bytes."""
     yield from parsers()
+    yield from tensors()
     for data in models():
         yield "inspect_pickle", data
     for target, data in formats():

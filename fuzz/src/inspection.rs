@@ -1,6 +1,7 @@
 //! Files of models.
 
 use modelseal_core::{
+    inspection::{FileFormat, FileInspection, PickleTier, Severity, Verdict},
     inspection::{FileInspection, PickleTier, RuleId, Severity, Verdict},
     path::ModelPath,
 };
@@ -17,8 +18,8 @@ pub fn inspect_pickle(data: &[u8]) {
     if found.contents.pickle_tier() == PickleTier::Dangerous {
         assert_eq!(found.verdict(), Verdict::Malicious);
     }
-    // Only an opcode at the start makes it a pickle whatever follows; other marks are other formats.
-    if data.starts_with(&[0x80]) && found.contents.members == 0 {
+    // Only the mark of a protocol makes it a pickle whatever follows; other bytes may be other formats.
+    if matches!(data, [0x80, 0..=5, ..]) && found.contents.members == 0 {
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packed.write_all(data).expect("memory can be written");
         let packed = look("model.pkl.gz", &packed.finish().expect("memory can be written"));
@@ -37,7 +38,6 @@ pub fn inspect_file(data: &[u8]) {
     look(if ModelPath::parse(&name).is_ok() { &name } else { "model.bin" }, data);
 }
 
-<<<<<<< HEAD
 /// HDF5: what names other files is never clean.
 pub fn inspect_hdf5(data: &[u8]) {
     let found = look("model.h5", data);
@@ -97,8 +97,14 @@ fn stored(members: &[(&str, &[u8])]) -> Vec<u8> {
     let (mut archive, mut directory) = (Vec::new(), Vec::new());
     for (name, content) in members {
         let size = (content.len() as u32).to_le_bytes();
-        let fields: [&[u8]; 6] =
-            [&[20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0], &crc(content).to_le_bytes(), &size, &size, &[name.len() as u8, 0], &[0, 0]];
+        let fields: [&[u8]; 6] = [
+            &[20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0],
+            &crc(content).to_le_bytes(),
+            &size,
+            &size,
+            &[name.len() as u8, 0],
+            &[0, 0],
+        ];
         let fields = fields.concat();
         let at = (archive.len() as u32).to_le_bytes();
         directory.extend([b"PK\x01\x02\x14\0", &fields[..], &[0; 10], &at, name.as_bytes()].concat());
@@ -106,7 +112,8 @@ fn stored(members: &[(&str, &[u8])]) -> Vec<u8> {
     }
     let (start, size) = (archive.len() as u32, directory.len() as u32);
     let count = [members.len() as u8, 0];
-    let end = [b"PK\x05\x06\0\0\0\0", &count[..], &count, &size.to_le_bytes(), &start.to_le_bytes(), &[0, 0]].concat();
+    let end = [b"PK\x05\x06\0\0\0\0", &count[..], &count, &size.to_le_bytes(), &start.to_le_bytes(), &[0, 0]]
+        .concat();
     [archive, directory, end].concat()
 }
 
@@ -114,7 +121,8 @@ fn crc(data: &[u8]) -> u32 {
     let mut crc = flate2::Crc::new();
     crc.update(data);
     crc.sum()
-=======
+}
+
 /// Core ML.
 pub fn inspect_coreml(data: &[u8]) {
     look("model.mlmodel", data);
@@ -154,13 +162,63 @@ pub fn inspect_tflite(data: &[u8]) {
 pub fn inspect_xml(data: &[u8]) {
     look("model.xml", data);
     look("model.pmml", data);
->>>>>>> w7-f2
+}
+
+/// What is put behind a clean GGUF file is seen.
+pub fn inspect_gguf(data: &[u8]) {
+    let found = look("model.gguf", data);
+    if found.format == FileFormat::Gguf && found.verdict() == Verdict::Clean {
+        // More than any padding that is let pass.
+        let more = [data, &[1; 5000]].concat();
+        assert_ne!(look("model.gguf", &more).verdict(), Verdict::Clean);
+    }
+}
+
+/// What comes before an attack does not hide it, as long as it can be followed.
+pub fn inspect_jinja(data: &[u8]) {
+    let found = look("chat_template.jinja", data);
+    let more = [data, b"{{ q.__class__ }}"].concat();
+    if found.format == FileFormat::Jinja && more.len() < 256 * 1024 {
+        let lost = found.findings.iter().any(|finding| finding.rule.as_str() == "JIN009");
+        let more = look("chat_template.jinja", &more);
+        assert!(lost || more.format != FileFormat::Jinja || more.verdict() == Verdict::Malicious);
+    }
+}
+
+/// JSON without any finding is JSON to others.
+pub fn inspect_json(data: &[u8]) {
+    let found = look("config.json", data);
+    if found.format == FileFormat::Json && found.findings.is_empty() {
+        match serde_json::from_slice::<serde_json::Value>(data) {
+            Ok(_) => {}
+            Err(error) => {
+                let error = error.to_string();
+                assert!(
+                    error.contains("recursion limit") || error.contains("number out of range"),
+                    "{error}"
+                );
+            }
+        }
+    }
+}
+
+/// A safetensors file is judged alike whether its length is known or it comes out of a decoder.
+pub fn inspect_safetensors(data: &[u8]) {
+    let found = look("model.safetensors", data);
+    if found.format == FileFormat::Safetensors && found.formats.len() == 1 {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(data).expect("memory can be written");
+        let packed = look("model.safetensors.gz", &packed.finish().expect("memory can be written"));
+        assert_eq!(packed.verdict(), found.verdict());
+    }
 }
 
 /// What holds of every inspection: it is the same every time, in order, and each finding has a rule.
 fn look(name: &str, data: &[u8]) -> FileInspection {
     let path = ModelPath::parse(name).expect("a name");
-    let look = || inspect(&path, &data.to_vec(), Globals::shipped()).expect("bytes in memory can be read").into_inner();
+    let look = || {
+        inspect(&path, &data.to_vec(), Globals::shipped()).expect("bytes in memory can be read").into_inner()
+    };
     let found = look();
     assert_eq!(look(), found);
     assert!(found.findings.is_sorted_by_key(|finding| finding.rule));

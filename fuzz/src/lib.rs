@@ -13,12 +13,9 @@ mod sigstore;
 pub use attestations::{attestation, feed, value};
 pub use documents::{bundle, json, path, statement};
 pub use inspection::{
-<<<<<<< HEAD
-    inspect_file, inspect_flax, inspect_hdf5, inspect_keras, inspect_pickle, inspect_r_data, inspect_seven_zip, inspect_skops,
-=======
-    inspect_coreml, inspect_file, inspect_onnx, inspect_paddle, inspect_pickle, inspect_tensorflow, inspect_tflite,
-    inspect_xml,
->>>>>>> w7-f2
+    inspect_coreml, inspect_file, inspect_flax, inspect_gguf, inspect_hdf5, inspect_jinja, inspect_json,
+    inspect_keras, inspect_onnx, inspect_paddle, inspect_pickle, inspect_r_data, inspect_safetensors,
+    inspect_seven_zip, inspect_skops, inspect_tensorflow, inspect_tflite, inspect_xml,
 };
 pub use keys::{der, pem};
 pub use manifest::manifest;
@@ -30,29 +27,29 @@ pub use sigstore::{log_entry, sigstore, timestamp, trusted_root};
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 25] = [
+pub const TARGETS: [(&str, Target); 35] = [
     ("attestation", attestation),
     ("bundle", bundle),
     ("der", der),
     ("feed", feed),
     ("inspect_coreml", inspect_coreml),
     ("inspect_file", inspect_file),
-<<<<<<< HEAD
     ("inspect_flax", inspect_flax),
+    ("inspect_gguf", inspect_gguf),
     ("inspect_hdf5", inspect_hdf5),
+    ("inspect_jinja", inspect_jinja),
+    ("inspect_json", inspect_json),
     ("inspect_keras", inspect_keras),
-    ("inspect_pickle", inspect_pickle),
-    ("inspect_r_data", inspect_r_data),
-    ("inspect_seven_zip", inspect_seven_zip),
-    ("inspect_skops", inspect_skops),
-=======
     ("inspect_onnx", inspect_onnx),
     ("inspect_paddle", inspect_paddle),
     ("inspect_pickle", inspect_pickle),
+    ("inspect_r_data", inspect_r_data),
+    ("inspect_safetensors", inspect_safetensors),
+    ("inspect_seven_zip", inspect_seven_zip),
+    ("inspect_skops", inspect_skops),
     ("inspect_tensorflow", inspect_tensorflow),
     ("inspect_tflite", inspect_tflite),
     ("inspect_xml", inspect_xml),
->>>>>>> w7-f2
     ("json", json),
     ("log_entry", log_entry),
     ("manifest", manifest),

@@ -80,6 +80,8 @@ pub enum ReadError {
     Corrupt(String),
     /// More would be decompressed than is allowed.
     Bound,
+    /// Decompressing takes more memory than is allowed.
+    Memory,
 }
 
 impl FileBytes {
@@ -351,6 +353,7 @@ impl fmt::Display for ReadError {
             Self::Io(error) => error.fmt(f),
             Self::Corrupt(what) => f.write_str(what),
             Self::Bound => f.write_str("more would be decompressed than is allowed"),
+            Self::Memory => f.write_str("decompressing takes more memory than is allowed"),
         }
     }
 }

@@ -5,8 +5,9 @@ mod xz;
 mod zstd;
 
 use crate::{
-    bytes::{AsRead, ReadError, Stream, read_error},
+    bytes::{AsRead, ReadError, Rejoined, Stream, read_error},
     limits,
+    memory::{Memory, Taken},
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
 };
@@ -14,6 +15,7 @@ use modelseal_core::inspection::{Capability, FileFormat};
 use std::{
     cell::{Cell, RefCell},
     io::Read,
+    ops::Range,
     rc::Rc,
 };
 
@@ -59,7 +61,7 @@ impl Format for Compressed {
                 return Ok(format);
             }
         }
-        let decoder = match decode(format, stream, allowance.clone()) {
+        let decoder = match decode(format, stream, allowance) {
             Ok(decoder) => decoder,
             Err(error) => {
                 refuse(error, scan)?;
@@ -77,7 +79,6 @@ impl Format for Compressed {
         let content = Content::stream(Shared(Rc::clone(&decoder)))?;
         let result = scan.member(&inner, content);
         let rest = decoder.borrow_mut().skip(u64::MAX);
-        allowance.settle(scan);
         result?;
         if let Err(error) = rest {
             scan.unreadable(error, &rules::CORRUPT)?;
@@ -99,6 +100,10 @@ impl Stream for Shared<'_> {
     }
 }
 
+/// Blocks of LZ4's frames have at most four mebibytes; the decoder holds one as it is, one decompressed, and what refers back.
+const LZ4_WINDOW: u64 = 16 * 1024 * 1024;
+/// Where the header of LZMA says how large the dictionary is.
+const LZMA_DICTIONARY: Range<usize> = 1..5;
 /// `ZF`, and the length in nineteen letters.
 const JOBLIB_HEADER: u64 = 2 + 19;
 
@@ -145,33 +150,51 @@ pub(crate) fn decode<'a>(
     stream: Box<dyn Stream + 'a>,
     allowance: Allowance,
 ) -> Result<Box<dyn Stream + 'a>, ReadError> {
+    let stream = Rejoined::peek(stream, LZMA_DICTIONARY.end)?;
+    let window = Window::default();
+    if format == FileFormat::Lzma
+        && let Some(size) = stream.head().get(LZMA_DICTIONARY).and_then(<[u8]>::first_chunk)
+    {
+        window.widen(u32::from_le_bytes(*size).into());
+    }
     let input = AsRead(stream);
     let decoder: Box<dyn Read + 'a> = match format {
         FileFormat::Gzip => Box::new(flate2::read::MultiGzDecoder::new(input)),
         FileFormat::Zlib => Box::new(flate2::read::ZlibDecoder::new(input)),
-        FileFormat::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(input)),
-        FileFormat::Xz => Box::new(xz::XzReader::new(input)),
+        FileFormat::Bzip2 => {
+            window.widen(limits::BZIP2);
+            Box::new(bzip2::read::MultiBzDecoder::new(input))
+        }
+        FileFormat::Xz => Box::new(xz::XzReader::new(input, window.clone())),
         FileFormat::Lzma => {
             let kilobytes = u32::try_from(limits::WINDOW / 1024 + 1024).unwrap_or(u32::MAX);
             let reader = lzma_rust2::LzmaReader::new_mem_limit(input, kilobytes, None);
             Box::new(reader.map_err(read_error)?)
         }
-        FileFormat::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(input)),
-        FileFormat::Zstd => Box::new(zstd::ZstdReader::new(input)),
+        FileFormat::Lz4 => {
+            // The largest blocks, and as much of what came before.
+            window.widen(LZ4_WINDOW);
+            Box::new(lz4_flex::frame::FrameDecoder::new(input))
+        }
+        FileFormat::Zstd => Box::new(zstd::ZstdReader::new(input, window.clone())),
         _ => return Err(ReadError::Corrupt(format!("{format} is not read here"))),
     };
-    Ok(Box::new(Decoded { decoder, allowance, failed: false }))
+    Ok(Decoded::boxed(decoder, window, &allowance))
 }
 
 /// A raw deflate stream, as zip archives have it.
 pub(crate) fn inflate<'a>(stream: impl Stream + 'a, allowance: Allowance) -> Box<dyn Stream + 'a> {
-    let decoder = Box::new(flate2::read::DeflateDecoder::new(AsRead(stream)));
-    Box::new(Decoded { decoder, allowance, failed: false })
+    let decoder = flate2::read::DeflateDecoder::new(AsRead(stream));
+    Decoded::boxed(decoder, Window::default(), &allowance)
 }
 
 /// Some other decoder under the same allowance.
-pub(crate) fn bounded<'a>(decoder: impl Read + 'a, allowance: Allowance) -> Box<dyn Stream + 'a> {
-    Box::new(Decoded { decoder: Box::new(decoder), allowance, failed: false })
+pub(crate) fn bounded<'a>(
+    decoder: impl Read + 'a,
+    window: Window,
+    allowance: &Allowance,
+) -> Box<dyn Stream + 'a> {
+    Decoded::boxed(decoder, window, allowance)
 }
 
 /// Reports that there is no decoder for something.
@@ -189,30 +212,62 @@ pub(crate) fn refuse(error: ReadError, scan: &mut Scan<'_>) -> Result<(), Halt> 
     }
 }
 
-/// How much may still be decompressed, shared with a decoder while that is in use.
+/// How much a file's decoders may still decompress, and hold for that.
 #[derive(Clone)]
 pub(crate) struct Allowance {
     left: Rc<Cell<u64>>,
-    given: u64,
+    memory: Memory,
 }
 
 impl Allowance {
     /// What a file has left.
     pub(crate) fn of(scan: &Scan<'_>) -> Self {
-        Self { left: Rc::new(Cell::new(scan.allowance())), given: scan.allowance() }
+        Self { left: scan.allowance_to_take(), memory: scan.memory.clone() }
+    }
+}
+
+/// The largest window that a decoder has asked for so far, which it tells whoever counts.
+#[derive(Clone, Default)]
+pub(crate) struct Window(Rc<Cell<u64>>);
+
+impl Window {
+    pub(crate) fn of(bytes: u64) -> Self {
+        Self(Rc::new(Cell::new(bytes)))
     }
 
-    /// Takes from the file what was used.
-    pub(crate) fn settle(&self, scan: &mut Scan<'_>) {
-        scan.spend(self.given.saturating_sub(self.left.get()));
+    fn widen(&self, bytes: u64) {
+        self.0.set(self.0.get().max(bytes));
     }
 }
 
 /// What a decoder gives.
 struct Decoded<'a> {
     decoder: Box<dyn Read + 'a>,
-    allowance: Allowance,
+    left: Rc<Cell<u64>>,
+    window: Window,
+    /// What of it has been filled.
+    taken: Taken,
+    /// Bytes so far.
+    count: u64,
     failed: bool,
+}
+
+impl<'a> Decoded<'a> {
+    fn boxed(decoder: impl Read + 'a, window: Window, allowance: &Allowance) -> Box<dyn Stream + 'a> {
+        let (left, taken) = (Rc::clone(&allowance.left), allowance.memory.take());
+        Box::new(Self { decoder: Box::new(decoder), left, window, taken, count: 0, failed: false })
+    }
+
+    /// Counts what the decoder gave.
+    fn count(&mut self, read: u64) -> Result<(), ReadError> {
+        let left = self.left.get().checked_sub(read);
+        self.left.set(left.unwrap_or(0));
+        if left.is_none() {
+            return Err(ReadError::Bound);
+        }
+        self.count += read;
+        if self.taken.grow_to(self.count.min(self.window.0.get())) { Ok(()) } else { Err(ReadError::Memory) }
+    }
 }
 
 impl Stream for Decoded<'_> {
@@ -223,10 +278,9 @@ impl Stream for Decoded<'_> {
         loop {
             match self.decoder.read(buffer) {
                 Ok(read) => {
-                    let left = self.allowance.left.get().checked_sub(read as u64);
-                    self.allowance.left.set(left.unwrap_or(0));
-                    self.failed = left.is_none();
-                    return if self.failed { Err(ReadError::Bound) } else { Ok(read) };
+                    let counted = self.count(read as u64);
+                    self.failed = counted.is_err();
+                    return counted.map(|()| read);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {

@@ -315,7 +315,10 @@ impl Walk<'_> {
 }
 
 fn inspect_attribute(attribute: &Attribute, path: &str, at: u64, scan: &mut Scan<'_>) -> Result<(), Problem> {
-    let Some(value) = &attribute.value else { return Ok(()) };
+    let Some(value) = &attribute.value else {
+        let is_config = matches!(attribute.name.as_str(), "model_config" | "training_config");
+        return if is_config { Err(Problem::Unknown("a configuration is no text")) } else { Ok(()) };
+    };
     let end = value.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
     let value = value.get(..end).unwrap_or_default();
     let name = format!("{}@{}", path.trim_start_matches('/'), attribute.name);

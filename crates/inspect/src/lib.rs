@@ -15,6 +15,7 @@
 //! | `model` | what only shows when all files of a model are seen together: [`join`] |
 //! | `ruleset` | [`RuleSet`]: the rules that are shipped, and what users lay over them |
 //! | `limits` | every bound with its reason; reaching one is a finding, and never clean |
+//! | `memory` | what is held of a file at once, which all readers share |
 //! | `pickle` | the virtual machine, and [`Globals`]: which Python names are allowed |
 //! | `compress` | compressed streams, always bounded, never held whole |
 //! | `zip`, `tar`, `sevenz` | archives, read as their loaders read them |
@@ -58,6 +59,7 @@ mod keras;
 mod lfs;
 mod limits;
 mod media;
+mod memory;
 mod model;
 mod native;
 mod npy;

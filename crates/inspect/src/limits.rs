@@ -29,9 +29,19 @@ pub(crate) const MEMBERS: u64 = 200_000;
 /// Parts of any file that are looked at, however small it is: members, and what lies between them.
 pub(crate) const PARTS_FREE: u64 = 1000;
 
-/// Bytes of the file, or decompressed from it, for each part beyond those. A member of a zip archive takes 76 bytes and its
-/// name twice, one of a tar archive 512: only archives that share their bytes have more.
+/// Bytes of the file for each part beyond those. A member of a zip archive takes 76 bytes and its name twice, one of a tar
+/// archive 512: only archives that share their bytes have more.
 pub(crate) const PART_BYTES: u64 = 64;
+
+/// The same, of what was decompressed from the file: of that, much comes from little.
+pub(crate) const PART_DECOMPRESSED: u64 = 256;
+
+/// Bytes of any file, however small, that are looked through for archives and what is in them: the ends of members,
+/// directories, and what lies between members.
+pub(crate) const SEARCHED_FREE: u64 = 16 * 1024 * 1024;
+
+/// The same, for each byte of the file beyond that: archives in archives are looked through at every level.
+pub(crate) const SEARCHED_RATIO: u64 = 8;
 
 /// Bytes that may be decompressed of any file, however small.
 pub(crate) const DECOMPRESSED_FREE: u64 = 32 * 1024 * 1024;
@@ -40,11 +50,19 @@ pub(crate) const DECOMPRESSED_FREE: u64 = 32 * 1024 * 1024;
 /// below 20, sparse ones below 200.
 pub(crate) const DECOMPRESSED_RATIO: u64 = 200;
 
+/// Bytes that are held of a file at once: members, windows of decoders, directories and values of pickles. With the program
+/// itself it is 64 million, to which twice the length of the largest pickle comes.
+pub(crate) const MEMORY: u64 = 56 * 1024 * 1024;
+
 /// Bytes of one compressed member that are held, for formats that must be read at any place.
 pub(crate) const SPOOLED: u64 = 16 * 1024 * 1024;
 
 /// Memory of one decoder: the window of LZMA and Zstandard. Eight mebibytes are usual, 64 the most that presets ask for.
+/// What a window has not been filled with takes no memory and is not counted.
 pub(crate) const WINDOW: u64 = 64 * 1024 * 1024;
+
+/// Memory of one decoder of bzip2, with what it sorts.
+pub(crate) const BZIP2: u64 = 4 * 1024 * 1024;
 
 /// Findings of one file that are kept, after those of one rule about one subject are counted as one.
 pub(crate) const FINDINGS: usize = 1000;
@@ -64,9 +82,6 @@ pub(crate) const PICKLE_DEPTH: u32 = 2000;
 /// Values that a pickle stands for when nothing is shared: reaching it takes a bomb.
 pub(crate) const PICKLE_VALUES: f32 = 17_179_869_184.0;
 
-/// Memory for the values of one pickle, beside one and a half times its length.
-pub(crate) const PICKLE_MEMORY: u64 = 48 * 1024 * 1024;
-
 /// Pickles that follow one another in one stream.
 pub(crate) const PICKLES: usize = 100_000;
 
@@ -84,9 +99,6 @@ pub(crate) const STORAGES: usize = 200_000;
 
 /// Bytes of a NumPy header. NumPy itself refuses more than 10,000 unless it is told to trust the file.
 pub(crate) const NPY_HEADER: usize = 64 * 1024;
-
-/// Bytes of a zip archive's directory. Two hundred thousand members at a hundred bytes.
-pub(crate) const ZIP_DIRECTORY: u64 = 64 * 1024 * 1024;
 
 /// Arrays and objects of JSON in one another. Readers in Rust stop at 128; real files stay below 40.
 pub(crate) const JSON_DEPTH: usize = 128;
@@ -152,6 +164,10 @@ pub(crate) const LINE: usize = 64 * 1024;
 
 /// Bytes of Python source. The longest files of models that bring code along have some two hundred thousand.
 pub(crate) const SOURCE: usize = 2 * 1024 * 1024;
+
+/// Words of a logical line of Python that are looked at together. Tables of numbers have some ten thousand; the rest of a
+/// longer line is looked at as another.
+pub(crate) const SOURCE_WORDS: usize = 200_000;
 
 /// Values that a YAML document stands for when nothing is shared, however small it is; and for each that is written.
 pub(crate) const YAML_VALUES: u64 = 1_000_000;
@@ -230,7 +246,7 @@ rules! {
         "A compressed member is larger than is held in memory, and its format cannot be read as a stream." =>
         "Store the member without compression.";
     TOO_LARGE_WINDOW = "LIM005" "window-too-large" Unknown:
-        "Decompressing needs more memory than is allowed." =>
+        "Decompressing needs more memory than is allowed; the rest was not inspected." =>
         "Compress with a smaller dictionary or window.";
     TOO_MANY_FINDINGS = "LIM006" "too-many-findings" Unknown:
         "There are more findings than are listed." =>

@@ -188,10 +188,12 @@ fn jpeg(input: Input<'_>) -> Result<Option<u64>, Halt> {
 /// The next marker after coded data, which escapes its own 0xff and restarts.
 fn entropy_end(input: Input<'_>, from: u64) -> Result<Option<u64>, Halt> {
     let mut at = from;
-    let mut buffer = vec![0; 64 * 1024];
+    // Progressive pictures have many short parts.
+    let mut size = 256;
     loop {
-        let read = input.read_at(at, &mut buffer).map_err(Halt::of)?;
-        let part = buffer.get(..read).unwrap_or_default();
+        let part = input.read_some(at, size).map_err(Halt::of)?;
+        let read = part.len();
+        size = (size * 4).min(256 * 1024);
         let marker = |two: &[u8]| matches!(two, [0xff, code] if !matches!(code, 0 | 0xff | 0xd0..=0xd7));
         if let Some(position) = part.windows(2).position(marker) {
             return Ok(Some(at + position as u64));

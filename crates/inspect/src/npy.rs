@@ -221,7 +221,12 @@ fn take(stream: &mut dyn Stream, count: usize) -> Result<Vec<u8>, Problem> {
     let mut filled = 0;
     while filled < count {
         match stream.read(&mut taken[filled..]) {
-            Ok(0) | Err(crate::bytes::ReadError::Corrupt(_) | crate::bytes::ReadError::Bound) => {
+            Ok(0)
+            | Err(
+                crate::bytes::ReadError::Corrupt(_)
+                | crate::bytes::ReadError::Bound
+                | crate::bytes::ReadError::Memory,
+            ) => {
                 return Err(Problem::Wrong("it ends within the header"));
             }
             Ok(read) => filled += read,

@@ -10,11 +10,13 @@ mod globals;
 mod hidden;
 mod joblib;
 mod memo;
+mod named;
 mod opcode;
 mod operands;
 mod persistent;
 mod reader;
 pub(crate) mod rules;
+mod tensors;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -153,7 +155,7 @@ impl<'g, 't> Pickles<'g, 't> {
     }
 
     fn follow(&mut self, stream: &mut dyn Stream, scan: &mut Scan<'_>) -> Result<Inspected, Halt> {
-        let mut reader = Reader::new(stream);
+        let mut reader = Reader::new(stream).telling(&scan.memory);
         let before = scan.guess(false);
         scan.guess(before);
         loop {

@@ -130,6 +130,9 @@ pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileF
         return Ok(FileFormat::Empty);
     }
     let tail = content.tail()?;
+    if !scan.search(tail.len() as u64) {
+        return Ok(FileFormat::Unknown);
+    }
     let probe = Probe {
         head: content.head(),
         tail: &tail,

@@ -66,7 +66,7 @@ impl Format for Safetensors {
         let length = u64::from_le_bytes(*length);
         let fits = probe.len.is_none_or(|len| length <= len.saturating_sub(8));
         match rest.first() {
-            Some(b'{') if length >= 2 && length <= limits::SAFETENSORS_HEADER && fits => Some(Match::Sure),
+            Some(b'{') if (2..=limits::SAFETENSORS_HEADER).contains(&length) && fits => Some(Match::Sure),
             _ => named,
         }
     }
@@ -156,7 +156,10 @@ fn read(stream: &mut dyn Stream, len: Option<u64>, scan: &mut Scan<'_>) -> Resul
         let message = format!("only {} names were compared", limits::JSON_NAMES);
         scan.find(&limits::JSON_TOO_MANY_NAMES, None, message);
     }
-    drop(reader);
+    let missing = reader.into_inner().left;
+    if missing > 0 {
+        return Err(Stop::Wrong(&rules::LENGTH, 0, format!("{length} bytes, and {missing} are missing")));
+    }
     let there = match len {
         Some(len) => len.saturating_sub(8 + length),
         // One byte more than the tensors need tells whether there is more.

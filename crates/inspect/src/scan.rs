@@ -3,6 +3,7 @@
 use crate::{
     bytes::{Input, ReadError, Rejoined, Stream},
     limits,
+    memory::{Memory, Taken, room},
     pickle::{Globals, Trace},
     route,
     rule::Rule,
@@ -12,8 +13,10 @@ use modelseal_core::{
     path::ModelPath,
 };
 use std::{
+    cell::Cell,
     collections::{BTreeSet, HashMap},
     io,
+    rc::Rc,
 };
 
 /// Letters of a message that are kept: it may hold names of any length.
@@ -36,13 +39,16 @@ pub(crate) struct Scan<'r> {
     index: HashMap<(RuleId, Option<String>), usize>,
     pub(crate) contents: Contents,
     formats: BTreeSet<FileFormat>,
-    /// Bytes that may still be decompressed.
-    allowance: u64,
+    /// Bytes that may still be decompressed; decoders in use have a part in it.
+    allowance: Rc<Cell<u64>>,
+    pub(crate) memory: Memory,
     /// The same, at the beginning.
     given: u64,
     size: u64,
     /// Parts that were looked at.
     parts: u64,
+    /// Bytes of archives that were looked through for parts.
+    searched: u64,
     /// Whether it is only a guess that a format begins here: then breaking it means nothing.
     guess: bool,
 }
@@ -61,7 +67,13 @@ enum Kind<'a> {
 /// What can be read at any place: in place, or held in memory.
 pub(crate) enum Random<'a> {
     There(Input<'a>),
-    Held(Vec<u8>),
+    Held(Held),
+}
+
+/// A member in memory.
+pub(crate) struct Held {
+    bytes: Vec<u8>,
+    taken: Taken,
 }
 
 impl<'r> Scan<'r> {
@@ -77,10 +89,12 @@ impl<'r> Scan<'r> {
             index: HashMap::new(),
             contents: Contents::default(),
             formats: BTreeSet::new(),
-            allowance: given,
+            allowance: Rc::new(Cell::new(given)),
+            memory: Memory::default(),
             given,
             size,
             parts: 0,
+            searched: 0,
             guess: false,
         }
     }
@@ -132,12 +146,24 @@ impl<'r> Scan<'r> {
     /// Takes note of one more part: false when there have been too many.
     pub(crate) fn begin_part(&mut self) -> bool {
         self.parts += 1;
-        let bytes = self.size.saturating_add(self.given - self.allowance);
-        let most = limits::PARTS_FREE + bytes / limits::PART_BYTES;
+        let decompressed = self.given.saturating_sub(self.allowance());
+        let most =
+            limits::PARTS_FREE + self.size / limits::PART_BYTES + decompressed / limits::PART_DECOMPRESSED;
         if self.parts > most {
             self.find(&limits::TOO_MANY_PARTS, None, format!("more than {most}"));
         }
         self.parts <= most
+    }
+
+    /// Takes note of bytes that are looked through for members: false when there have been too many.
+    pub(crate) fn search(&mut self, bytes: u64) -> bool {
+        self.searched = self.searched.saturating_add(bytes);
+        let most = limits::SEARCHED_FREE + self.size.saturating_mul(limits::SEARCHED_RATIO);
+        if self.searched > most {
+            let message = format!("looking for them went through more than {most} bytes");
+            self.find(&limits::TOO_MANY_PARTS, None, message);
+        }
+        self.searched <= most
     }
 
     /// Inspects a member, whatever it is.
@@ -152,23 +178,14 @@ impl<'r> Scan<'r> {
         })
     }
 
-    /// Takes note of decompressed bytes: false when there have been too many of this file.
-    pub(crate) fn spend(&mut self, bytes: u64) -> bool {
-        match self.allowance.checked_sub(bytes) {
-            Some(left) => {
-                self.allowance = left;
-                true
-            }
-            None => {
-                self.allowance = 0;
-                false
-            }
-        }
-    }
-
     /// Bytes that may still be decompressed of this file.
     pub(crate) fn allowance(&self) -> u64 {
-        self.allowance
+        self.allowance.get()
+    }
+
+    /// The same, for a decoder to take from.
+    pub(crate) fn allowance_to_take(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.allowance)
     }
 
     /// Turns what went wrong with a stream into a finding under `rule`, unless it is the file that cannot be read.
@@ -181,6 +198,7 @@ impl<'r> Scan<'r> {
                 None,
                 "decompression stopped; what comes after was not inspected".to_owned(),
             ),
+            ReadError::Memory => self.find(&limits::TOO_LARGE_WINDOW, None, error.to_string()),
         }
         Ok(())
     }
@@ -334,18 +352,20 @@ impl<'a> Content<'a> {
             Kind::Random(input) => return Ok(Some(Random::There(input))),
             Kind::Stream(stream) => stream,
         };
-        let mut held = Vec::new();
+        let mut held = Held { bytes: Vec::new(), taken: scan.memory.take() };
         let mut buffer = vec![0; 64 * 1024];
         loop {
             match stream.read(&mut buffer) {
                 Ok(0) => return Ok(Some(Random::Held(held))),
-                Ok(read) if held.len() as u64 + read as u64 <= limits::SPOOLED => {
-                    held.extend_from_slice(&buffer[..read]);
-                }
-                Ok(_) => {
-                    let message = format!("more than {} bytes", limits::SPOOLED);
-                    scan.find(&limits::TOO_LARGE_TO_HOLD, None, message);
-                    return Ok(None);
+                Ok(read) => {
+                    let len = held.bytes.len() as u64 + read as u64;
+                    if len > limits::SPOOLED || !held.taken.grow_to(len) {
+                        let message = format!("more than {} bytes", len - read as u64);
+                        scan.find(&limits::TOO_LARGE_TO_HOLD, None, message);
+                        return Ok(None);
+                    }
+                    room(&mut held.bytes, read);
+                    held.bytes.extend_from_slice(&buffer[..read]);
                 }
                 Err(error) => {
                     // What was read before the error is looked at all the same.
@@ -361,7 +381,7 @@ impl Random<'_> {
     pub(crate) fn input(&self) -> Input<'_> {
         match self {
             Self::There(input) => *input,
-            Self::Held(held) => Input::of(held),
+            Self::Held(held) => Input::of(&held.bytes),
         }
     }
 }

@@ -36,6 +36,9 @@ pub(crate) mod rules {
         OUTSIDE = "SVZ005" "7z-data-outside" Suspicious:
             "There are bytes after the archive." =>
             "Find out what they are.";
+        CHECKSUM = "SVZ007" "7z-wrong-checksum" Malformed:
+            "A member's checksum is wrong." =>
+            "Get the file again from its maker.";
         UNREAD = "SVZ006" "unread-archive" Suspicious:
             "The archive is of a format that is not read here: what is in it was not inspected." =>
             "Unpack the archive with care and inspect the files, or ask its maker for the files themselves.";
@@ -188,7 +191,6 @@ fn unpack_header(input: Input<'_>, streams: &Streams, scan: &mut Scan<'_>) -> Re
             Err(error) => return Err(Problem::Read(error)),
         }
     }
-    allowance.settle(scan);
     Ok(data)
 }
 
@@ -208,20 +210,18 @@ fn inspect_members(
     for (index, folder) in streams.folders.iter().enumerate() {
         let sizes = streams.sizes.get(index).map_or(&[][..], Vec::as_slice);
         let mut named = Vec::new();
-        for &size in sizes {
+        for (at, &size) in sizes.iter().enumerate() {
             let member = with_data.next();
             unnamed |= member.is_none();
-            named.push((
-                member.map_or_else(|| "a member without a name".to_owned(), |member| member.name),
-                size,
-            ));
+            let name = member.map_or_else(|| "a member without a name".to_owned(), |member| member.name);
+            let sum = streams.sums.get(index).and_then(|sums| *sums.get(at)?);
+            named.push(Part { name, size, sum });
         }
         if !named.is_empty() {
             let allowance = Allowance::of(scan);
             let opened =
                 streams.packed(input, packed).and_then(|packed| folder.open(packed, allowance.clone()));
             let result = opened.and_then(|stream| inspect_folder(stream, named, scan));
-            allowance.settle(scan);
             match result {
                 Ok(()) => {}
                 Err(Problem::Read(ReadError::Io(error))) => return Err(Problem::Read(ReadError::Io(error))),
@@ -238,45 +238,72 @@ fn inspect_members(
     Ok(())
 }
 
+/// A member of a folder.
+struct Part {
+    name: String,
+    size: u64,
+    sum: Option<u32>,
+}
+
 fn inspect_folder<'a>(
     stream: Box<dyn Stream + 'a>,
-    members: Vec<(String, u64)>,
+    parts: Vec<Part>,
     scan: &mut Scan<'_>,
 ) -> Result<(), Problem> {
     let halted = |halt: Halt| Problem::Read(ReadError::Io(halt.0));
     let stream = Rc::new(RefCell::new(stream));
-    for (name, size) in members {
-        let left = Rc::new(RefCell::new(size));
-        let part = Part { stream: Rc::clone(&stream), left: Rc::clone(&left) };
-        let content = Content::stream(part).map_err(halted)?;
+    for Part { name, size, sum } in parts {
+        let passing = Rc::new(RefCell::new(Passing {
+            stream: Rc::clone(&stream),
+            left: size,
+            crc: flate2::Crc::new(),
+        }));
+        let content = Content::stream(Shared(Rc::clone(&passing))).map_err(halted)?;
         scan.member(&name, content).map_err(halted)?;
-        let rest = *left.borrow();
-        let skipped = stream.borrow_mut().skip(rest);
-        match skipped {
-            Ok(skipped) if skipped == rest => {}
-            Ok(_) => return Err(Problem::Broken("a member is cut")),
-            Err(error) => {
+        // What the member's reader has left passes by as well, for the sum and the next member.
+        let mut passing = passing.borrow_mut();
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            match passing.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(_) => {}
                 // A damaged folder hides its own members only.
-                return scan.unreadable(error, &compress::rules::CORRUPT).map_err(halted);
+                Err(error) => return scan.unreadable(error, &compress::rules::CORRUPT).map_err(halted),
             }
+        }
+        if passing.left > 0 {
+            return Err(Problem::Broken("a member is cut"));
+        }
+        if sum.is_some_and(|sum| sum != passing.crc.sum()) {
+            scan.find_about(&rules::CHECKSUM, None, &name, format!("'{name}'"));
         }
     }
     Ok(())
 }
 
 /// A member's data while its folder goes by.
-struct Part<'a> {
+struct Passing<'a> {
     stream: Rc<RefCell<Box<dyn Stream + 'a>>>,
-    left: Rc<RefCell<u64>>,
+    left: u64,
+    crc: flate2::Crc,
 }
 
-impl Stream for Part<'_> {
+impl Passing<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
-        let mut left = self.left.borrow_mut();
-        let most = usize::try_from(*left).unwrap_or(usize::MAX).min(buffer.len());
-        let read = self.stream.borrow_mut().read(buffer.get_mut(..most).unwrap_or_default())?;
-        *left -= read as u64;
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let wanted = buffer.get_mut(..most).unwrap_or_default();
+        let read = self.stream.borrow_mut().read(wanted)?;
+        self.crc.update(wanted.get(..read).unwrap_or_default());
+        self.left -= read as u64;
         Ok(read)
+    }
+}
+
+struct Shared<'a>(Rc<RefCell<Passing<'a>>>);
+
+impl Stream for Shared<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        self.0.borrow_mut().read(buffer)
     }
 
     fn remaining(&self) -> Option<u64> {

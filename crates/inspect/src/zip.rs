@@ -198,7 +198,8 @@ impl Archive<'_> {
         scan: &mut Scan<'_>,
     ) -> Result<(), Halt> {
         if has_member {
-            for entry in directory::local_entries(part, start, scan)? {
+            let (entries, _memory) = directory::local_entries(part, start, scan)?;
+            for entry in entries {
                 self.inspect_member(&entry, scan)?;
             }
             return Ok(());

@@ -147,6 +147,35 @@ struct Open {
     /// The name of which it is the value, or of the array that it lies in.
     name: String,
     items: i64,
+    /// Which array of a tree it is.
+    list: Option<List>,
+}
+
+/// Arrays of a tree whose numbers are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum List {
+    Left,
+    Right,
+    Indices,
+    CategoryNodes,
+    CategorySegments,
+    CategorySizes,
+    Categories,
+}
+
+impl List {
+    fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "left_children" => Self::Left,
+            "right_children" => Self::Right,
+            "split_indices" => Self::Indices,
+            "categories_nodes" => Self::CategoryNodes,
+            "categories_segments" => Self::CategorySegments,
+            "categories_sizes" => Self::CategorySizes,
+            "categories" => Self::Categories,
+            _ => return None,
+        })
+    }
 }
 
 #[derive(Default)]
@@ -161,7 +190,9 @@ struct Tree {
     left: Vec<i32>,
     right: Vec<i32>,
     indices: Vec<u32>,
-    categories: Vec<(&'static str, i64, i64)>,
+    /// Of each list of categories, how many numbers it has and the largest.
+    categories: [(i64, i64); 4],
+    negative: bool,
     too_large: bool,
 }
 
@@ -220,7 +251,8 @@ impl Model {
         if self.open.is_empty() && !object {
             scan.find(&rules::SCHEMA, at, "it is no object".to_owned());
         }
-        self.open.push(Open { object, name, items: 0 });
+        let list = if object { None } else { List::of(&name) };
+        self.open.push(Open { object, name, items: 0, list });
     }
 
     fn end(&mut self, _: u64, scan: &mut Scan<'_>) {
@@ -283,9 +315,16 @@ impl Model {
     }
 
     fn int(&mut self, number: i64, at: u64, scan: &mut Scan<'_>) {
+        // Nearly all numbers are here, and only those of a few arrays matter.
+        if let Some(open) = self.open.last_mut().filter(|open| !open.object) {
+            open.items = open.items.saturating_add(1);
+            if let (Some((_, _, tree)), Some(list)) = (&mut self.tree, open.list) {
+                tree.number(list, number);
+            }
+            return;
+        }
         let above = self.above().to_owned();
-        let in_array = self.open.last().is_some_and(|open| !open.object);
-        let name = if in_array { above.clone() } else { std::mem::take(&mut self.name) };
+        let name = std::mem::take(&mut self.name);
         let parameter = above.ends_with("_param");
         let count = name.starts_with("num_") || name.starts_with("size_");
         if parameter && count && (number < 0 || number > i64::from(i32::MAX)) {
@@ -301,7 +340,6 @@ impl Model {
                 ("tree_param", "num_nodes") => tree.nodes = Some(number),
                 ("tree_param", "num_feature") => tree.features = Some(number),
                 ("tree_param", "size_leaf_vector") => tree.width = number,
-                _ if in_array => tree.number(&name, number),
                 _ => {}
             }
         }
@@ -311,10 +349,10 @@ impl Model {
     fn float(&mut self) {
         // A number that is none where a child should be.
         if let Some((_, _, tree)) = &mut self.tree
-            && let Some(open) = self.open.last().filter(|open| !open.object)
-            && ["left_children", "right_children", "split_indices"].contains(&&*open.name)
+            && let Some(list @ (List::Left | List::Right | List::Indices)) =
+                self.open.last().and_then(|open| open.list)
         {
-            tree.number(&open.name.clone(), i64::MAX);
+            tree.number(list, i64::MAX);
         }
         self.item();
     }
@@ -355,35 +393,28 @@ impl Model {
 }
 
 impl Tree {
-    fn number(&mut self, name: &str, number: i64) {
+    fn number(&mut self, list: List, number: i64) {
         let child = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
         let full = |len: usize| len >= limits::TREE_NODES;
-        match name {
-            "left_children" if !full(self.left.len()) => self.left.push(child(number)),
-            "right_children" if !full(self.right.len()) => self.right.push(child(number)),
-            "split_indices" if !full(self.indices.len()) => {
-                self.indices.push(u32::try_from(number).unwrap_or(u32::MAX));
+        let place = match list {
+            List::Left if !full(self.left.len()) => return self.left.push(child(number)),
+            List::Right if !full(self.right.len()) => return self.right.push(child(number)),
+            List::Indices if !full(self.indices.len()) => {
+                return self.indices.push(u32::try_from(number).unwrap_or(u32::MAX));
             }
-            "left_children" | "right_children" | "split_indices" => self.too_large = true,
-            "categories_nodes" | "categories_segments" | "categories_sizes" | "categories" => {
-                let name = match name {
-                    "categories_nodes" => "nodes",
-                    "categories_segments" => "segments",
-                    "categories_sizes" => "sizes",
-                    _ => "categories",
-                };
-                match self.categories.iter_mut().find(|(known, ..)| *known == name) {
-                    Some((_, count, largest)) => {
-                        *count += 1;
-                        *largest = (*largest).max(number);
-                    }
-                    None => self.categories.push((name, 1, number)),
-                }
-                if number < 0 {
-                    self.categories.push(("negative", 1, number));
-                }
+            List::Left | List::Right | List::Indices => {
+                self.too_large = true;
+                return;
             }
-            _ => {}
+            List::CategoryNodes => 0,
+            List::CategorySegments => 1,
+            List::CategorySizes => 2,
+            List::Categories => 3,
+        };
+        self.negative |= number < 0;
+        if let Some((count, largest)) = self.categories.get_mut(place) {
+            *count += 1;
+            *largest = (*largest).max(number);
         }
     }
 
@@ -399,12 +430,12 @@ impl Tree {
         if self.lengths.iter().any(|&(_, len)| len != nodes) {
             return Err("an array of a tree has not one item for each node");
         }
-        let largest = |name| self.categories.iter().find(|(known, ..)| *known == name).map_or(-1, |c| c.2);
-        let count = |name| self.categories.iter().find(|(known, ..)| *known == name).map_or(0, |c| c.1);
-        if largest("nodes") >= nodes
-            || largest("segments") > count("categories")
-            || largest("sizes") > count("categories")
-            || count("negative") > 0
+        let [nodes_of, segments, sizes, (categories, _)] = self.categories;
+        let beside = |(count, largest): (i64, i64), end: i64| count > 0 && largest > end;
+        if beside(nodes_of, nodes - 1)
+            || beside(segments, categories)
+            || beside(sizes, categories)
+            || self.negative
         {
             return Err("categories of a tree lie beside their array");
         }

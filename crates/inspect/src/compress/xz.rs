@@ -1,6 +1,7 @@
 //! The xz container around LZMA2. The library's own reader takes dictionaries of four gibibytes without asking, so that the
 //! headers are read here and its decoder gets one block after the other.
 
+use super::Window;
 use crate::limits;
 use lzma_rust2::Lzma2Reader;
 use std::io::{self, Read};
@@ -14,6 +15,7 @@ pub(super) struct XzReader<R> {
     state: State<R>,
     /// Bytes of the check after each block.
     check: usize,
+    window: Window,
 }
 
 enum State<R> {
@@ -39,8 +41,8 @@ impl<R: Read> Read for Counted<R> {
 }
 
 impl<R: Read> XzReader<R> {
-    pub(super) fn new(inner: R) -> Self {
-        Self { state: State::Start(inner), check: 0 }
+    pub(super) fn new(inner: R, window: Window) -> Self {
+        Self { state: State::Start(inner), check: 0, window }
     }
 
     fn start(&mut self, mut inner: R) -> io::Result<State<R>> {
@@ -69,7 +71,7 @@ impl<R: Read> XzReader<R> {
         Ok(State::Between(inner))
     }
 
-    fn block(mut inner: R) -> io::Result<State<R>> {
+    fn block(&self, mut inner: R) -> io::Result<State<R>> {
         let mut size = [0; 1];
         inner.read_exact(&mut size)?;
         if size[0] == 0 {
@@ -100,6 +102,7 @@ impl<R: Read> XzReader<R> {
         }
         let dictionary =
             u32::try_from(dictionary).map_err(|_| corrupt("the dictionary needs too much memory"))?;
+        self.window.widen(dictionary.into());
         let counted = Counted { inner, count: 0 };
         Ok(State::Block(Box::new(Lzma2Reader::new(counted, dictionary, None))))
     }
@@ -120,7 +123,7 @@ impl<R: Read> Read for XzReader<R> {
             self.state = match std::mem::replace(&mut self.state, State::End) {
                 State::End => return Ok(0),
                 State::Start(inner) => self.start(inner)?,
-                State::Between(inner) => Self::block(inner)?,
+                State::Between(inner) => self.block(inner)?,
                 State::Block(mut reader) => match reader.read(buffer)? {
                     0 => self.after_block(*reader)?,
                     read => {

@@ -1,6 +1,7 @@
 //! Zstandard frames one after the other. A frame says how large its window is, and that is looked at before the decoder
 //! takes the memory.
 
+use super::Window;
 use crate::limits;
 use ruzstd::decoding::StreamingDecoder;
 use std::io::{self, Read};
@@ -12,6 +13,7 @@ const HEADER: usize = 18;
 /// Decompresses all frames.
 pub(super) struct ZstdReader<R: Read> {
     state: State<R>,
+    window: Window,
 }
 
 enum State<R: Read> {
@@ -41,11 +43,11 @@ impl<R: Read> Read for Again<R> {
 }
 
 impl<R: Read> ZstdReader<R> {
-    pub(super) fn new(inner: R) -> Self {
-        Self { state: State::Between(inner) }
+    pub(super) fn new(inner: R, window: Window) -> Self {
+        Self { state: State::Between(inner), window }
     }
 
-    fn frame(mut inner: R) -> io::Result<State<R>> {
+    fn frame(&self, mut inner: R) -> io::Result<State<R>> {
         let mut header = Vec::with_capacity(HEADER);
         more(&mut inner, &mut header, 4)?;
         let Some(magic) = header.first_chunk::<4>() else {
@@ -86,6 +88,8 @@ impl<R: Read> ZstdReader<R> {
         if window > limits::WINDOW {
             return Err(corrupt("the window needs too much memory"));
         }
+        // The library's ring is the next power of two.
+        self.window.widen(window.saturating_mul(2));
         let again = Again { header, at: 0, rest: inner };
         let decoder = StreamingDecoder::new(again).map_err(io::Error::other)?;
         Ok(State::Frame(Box::new(decoder)))
@@ -105,7 +109,7 @@ impl<R: Read> Read for ZstdReader<R> {
         loop {
             self.state = match std::mem::replace(&mut self.state, State::End) {
                 State::End => return Ok(0),
-                State::Between(inner) => Self::frame(inner)?,
+                State::Between(inner) => self.frame(inner)?,
                 State::Frame(mut decoder) => match decoder.read(buffer)? {
                     0 => State::Between(decoder.into_inner().rest),
                     read => {

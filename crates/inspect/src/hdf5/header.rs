@@ -31,16 +31,15 @@ fn first(file: &File<'_>, address: u64, start: &[u8]) -> Result<Vec<Message>, Pr
     if cursor.u8()? != 1 {
         return Err(Problem::Broken("there is no object header where one should be"));
     }
-    cursor.skip(1)?;
-    let count = usize::from(cursor.u16()?);
-    cursor.skip(4)?;
+    // Their number is not believed: libraries read to the end of each block.
+    cursor.skip(7)?;
     let size = u64::from(cursor.u32()?);
     let mut blocks = Blocks::new(address + 16, size);
     let mut messages = Vec::new();
     while let Some((address, size)) = blocks.next()? {
         let data = file.read(address, size)?;
         let mut cursor = Cursor::new(&data);
-        while cursor.rest().len() >= 8 && messages.len() < count {
+        while cursor.rest().len() >= 8 {
             let kind = cursor.u16()?;
             let size = usize::from(cursor.u16()?);
             let flags = cursor.u8()?;

@@ -107,29 +107,41 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     GeneralPurpose::new(&STANDARD, config).decode(plain).ok()
 }
 
-/// The first dangerous name in marshalled code: names and constants are texts with their length before them, whatever lies
-/// between.
+/// Longest name that is looked for.
+const NAME: usize = 32;
+
+/// The first dangerous name in marshalled code: names are texts with their length before them, whatever lies between; and in
+/// constants that are source, they are imported or called.
 pub(super) fn dangerous_name(code: &[u8]) -> Option<&'static str> {
-    (0..code.len()).find_map(|at| {
+    let known = |text: &[u8]| DANGEROUS.iter().find(|name| name.as_bytes() == text).copied();
+    let named = (0..code.len()).find_map(|at| {
         let rest = code.get(at..)?;
-        let text = match rest {
-            // Short texts, and those of Python's own table of names.
-            [b'z' | b'Z' | 0xda | 0xfa, len, text @ ..] => text.get(..usize::from(*len))?,
-            [b't' | b'u' | b'a' | b'A' | b's' | 0xf4 | 0xf5 | 0xe1 | 0xc1 | 0xf3, len @ ..] => {
-                let (len, text) = len.split_first_chunk::<4>()?;
-                text.get(..usize::try_from(u32::from_le_bytes(*len)).ok()?)?
-            }
+        let (len, text) = match rest {
+            // Short texts, and those of Python's own table of names; then long ones.
+            [b'z' | b'Z' | 0xda | 0xfa, len, text @ ..] => (usize::from(*len), text),
+            [
+                b't' | b'u' | b'a' | b'A' | b's' | 0xf4 | 0xf5 | 0xe1 | 0xc1 | 0xf3,
+                len,
+                0,
+                0,
+                0,
+                text @ ..,
+            ] => (usize::from(*len), text),
             _ => return None,
         };
-        let text = std::str::from_utf8(text).ok()?;
-        let words = || text.split(|c: char| !c.is_alphanumeric() && c != '_');
-        // Of a constant text, only what reads like a call or an import counts.
-        if text.len() <= 64 { DANGEROUS.iter().find(|name| **name == text) } else { None }
-            .or_else(|| {
-                let reads = text.contains("import ") || text.contains('(');
-                DANGEROUS.iter().find(|name| reads && words().any(|word| word == **name))
-            })
-            .copied()
+        if len > NAME { None } else { known(text.get(..len)?) }
+    });
+    named.or_else(|| {
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        let mut at = 0;
+        code.split(|byte| !is_name(byte)).find_map(|word| {
+            let (start, end) = (at, at + word.len());
+            at = end + 1;
+            let before = code.get(..start).unwrap_or_default();
+            let called = code.get(end) == Some(&b'(');
+            let imported = [&b"import "[..], b"from "].iter().any(|keyword| before.ends_with(keyword));
+            if called || imported { known(word) } else { None }
+        })
     })
 }
 
@@ -143,6 +155,7 @@ mod tests {
         assert_eq!(dangerous_name(b"...\xda\x04open\xda\x01x"), Some("open"));
         assert_eq!(dangerous_name(b"s\x06\0\0\0systemx"), Some("system"));
         assert_eq!(dangerous_name(b"\xfa\x10import os, sys; "), Some("os"));
+        assert_eq!(dangerous_name(b"z\x90x = a.popen('1')"), Some("popen"));
         assert_eq!(dangerous_name(b"\xda\x02tf\xda\x04mathz\x04sys_"), None);
     }
 

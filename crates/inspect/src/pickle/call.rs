@@ -6,7 +6,7 @@ use super::{
     value::{Holds, Id, Value},
     vm::{Step, Vm},
 };
-use crate::scan::Scan;
+use crate::{rule::Rule, scan::Scan};
 use modelseal_core::inspection::{Capability, PickleTier};
 
 /// The codecs by which Python 3 writes bytes into pickles for Python 2, and their other names.
@@ -87,16 +87,12 @@ impl Vm<'_, '_> {
         scan: &mut Scan<'_>,
     ) {
         let Some(named) = self.named(id) else { return };
-        let standing = named.standing;
-        let full = self.name(id);
-        let call = format!("{full}{}", self.describe(args));
-        match standing {
-            Standing::Dangerous(_) => {
-                self.find_about(scan, &rules::DANGEROUS_CALL, &full, format!("{call} is called"));
-            }
+        // Words are made only for what is told of: most calls are of no interest, and there are many.
+        match named.standing {
+            Standing::Dangerous(_) => self.find_call(scan, &rules::DANGEROUS_CALL, id, args, " is called"),
             Standing::Unknown => {
                 scan.contents.capabilities.insert(Capability::PickleObjects);
-                self.find_about(scan, &rules::UNKNOWN_CALL, &full, format!("{call} is called"));
+                self.find_call(scan, &rules::UNKNOWN_CALL, id, args, " is called");
             }
             Standing::Allowed(allowed) => {
                 if let Err((rule, why)) = self.check_role(allowed.role, how, args, kwargs, scan) {
@@ -104,10 +100,18 @@ impl Vm<'_, '_> {
                         self.raise(PickleTier::Dangerous);
                     }
                     self.not_light();
-                    self.find_about(scan, rule, &full, format!("{call}: {why}"));
+                    self.find_call(scan, rule, id, args, &format!(": {why}"));
                 }
+                self.count_tensor(id, args, scan);
             }
         }
+    }
+
+    /// Reports a call; of those of one global, the first, while the others are counted.
+    fn find_call(&mut self, scan: &mut Scan<'_>, rule: &'static Rule, id: Id, args: Value, what: &str) {
+        let message = format!("{}{}{what}", self.describe(Value::Global(id)), self.describe(args));
+        let full = self.name(id);
+        self.find_about(scan, rule, &full, message);
     }
 
     fn check_role(
@@ -117,7 +121,7 @@ impl Vm<'_, '_> {
         args: Value,
         kwargs: Option<Value>,
         scan: &mut Scan<'_>,
-    ) -> Result<(), (&'static crate::rule::Rule, &'static str)> {
+    ) -> Result<(), (&'static Rule, &'static str)> {
         let mut holds = self.arena.weight(args).holds;
         if let Some(kwargs) = kwargs {
             holds = holds.with(self.arena.weight(kwargs).holds);
@@ -211,7 +215,7 @@ impl Vm<'_, '_> {
         args: Value,
         how: &'static str,
         scan: &mut Scan<'_>,
-    ) -> Result<(), (&'static crate::rule::Rule, &'static str)> {
+    ) -> Result<(), (&'static Rule, &'static str)> {
         let elements: Vec<Value> = self.arena.tuple(args).iter().copied().take(4).collect();
         let Some(&first) = elements.first() else { return Ok(()) };
         let Value::Global(id) = first else {

@@ -67,7 +67,11 @@ impl Vm<'_, '_> {
                 write!(to, "b{}", text::quoted(self.arena.kept(id), self.arena.whole(id).is_some()))
             }
             Value::ByteArray => write!(to, "<bytearray>"),
-            Value::Global(id) => write!(to, "{}", self.name(id)),
+            Value::Global(id) => {
+                let name = self.named(id);
+                let parts = name.map_or(["", ""], |named| [&*named.module, &*named.name]).map(short);
+                write!(to, "{}.{}", parts[0], parts[1])
+            }
             Value::List(_) => write!(to, "<list of {}>", self.arena.len(value)),
             Value::Dict(_) => write!(to, "<dict of {}>", self.arena.len(value)),
             Value::Set(_) => write!(to, "<set of {}>", self.arena.len(value)),
@@ -89,7 +93,7 @@ impl Vm<'_, '_> {
             Value::Object(_) => match self.arena.object(value).copied() {
                 Some(object) => {
                     match object.callee {
-                        Some(id) => to.push_str(&self.name(id)),
+                        Some(id) => self.write(Value::Global(id), depth, to),
                         None => to.push_str("<result>"),
                     }
                     match object.args {
@@ -110,4 +114,10 @@ impl Vm<'_, '_> {
             trace.done(height, top.as_deref());
         }
     }
+}
+
+/// The first letters of a name, which may be longer than anybody reads.
+fn short(name: &str) -> &str {
+    const MOST: usize = 200;
+    name.char_indices().nth(MOST).and_then(|(end, _)| name.get(..end)).unwrap_or(name)
 }

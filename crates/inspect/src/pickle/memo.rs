@@ -1,6 +1,7 @@
 //! The memo: what `PUT` kept for `GET`.
 
 use super::value::Value;
+use crate::memory::room;
 use std::collections::HashMap;
 
 /// Places beyond the last one that are still kept in a row.
@@ -42,6 +43,11 @@ impl Memo {
     /// Places in use: where `MEMOIZE` puts the next value.
     pub(super) const fn count(&self) -> u64 {
         self.count
+    }
+
+    /// Makes room for `more` places in a row.
+    pub(super) fn room(&mut self, more: usize) {
+        room(&mut self.row, more);
     }
 
     pub(super) fn memory(&self) -> u64 {

@@ -218,10 +218,16 @@ impl Vm<'_, '_> {
         self.need(2)?;
         self.light = false;
         let (name, module) = (self.pop()?, self.pop()?);
+        if let Some(known) = self.named_by(module, name) {
+            self.stack.push(known);
+            return Ok(());
+        }
         let value = match (self.arena.text(module), self.arena.text(name)) {
             (Some(module_text), Some(name_text)) => {
-                let (module, name) = (module_text.to_owned(), name_text.to_owned());
-                self.global(&module, &name, scan)
+                let (module_text, name_text) = (module_text.to_owned(), name_text.to_owned());
+                let global = self.global(&module_text, &name_text, scan);
+                self.name_by(module, name, global);
+                global
             }
             _ => {
                 let computed = |value| match value {

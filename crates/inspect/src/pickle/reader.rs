@@ -3,10 +3,13 @@
 use crate::{
     bytes::{ReadError, Stream},
     limits,
+    memory::Memory,
 };
 
 /// What is kept in memory of the stream.
 const BUFFER: usize = 64 * 1024;
+/// Bytes that are passed over at once.
+const PIECE: u64 = 8 * 1024 * 1024;
 
 /// Why reading an opcode or operand ended.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub(super) struct Reader<'s> {
     /// Place of the buffer's first byte.
     base: u64,
     ended: bool,
+    /// Told how long the pickle is at least.
+    memory: Option<Memory>,
 }
 
 /// Text or bytes: the first of them, and how many there are.
@@ -51,7 +56,13 @@ impl<'s> Reader<'s> {
             filled: 0,
             base: 0,
             ended: false,
+            memory: None,
         }
+    }
+
+    /// Tells `memory` of long operands that go by.
+    pub(super) fn telling(self, memory: &Memory) -> Self {
+        Self { memory: Some(memory.clone()), ..self }
     }
 
     /// Place of the next byte.
@@ -175,10 +186,27 @@ impl<'s> Reader<'s> {
             self.at += count;
             return Ok(count as u64);
         }
-        let skipped = self.stream.skip(count - ahead).map_err(Stop::Read)?;
+        let skipped = self.skip_stream(count - ahead)?;
         self.base = self.offset() + ahead + skipped;
         (self.at, self.filled) = (0, 0);
         Ok(ahead + skipped)
+    }
+
+    /// A piece at a time, so that what the stream comes out of may use the memory that a long pickle is allowed.
+    fn skip_stream(&mut self, count: u64) -> Result<u64, Stop> {
+        let mut skipped = 0;
+        while skipped < count {
+            let piece = (count - skipped).min(PIECE);
+            let some = self.stream.skip(piece).map_err(Stop::Read)?;
+            skipped += some;
+            if let Some(memory) = &self.memory {
+                memory.pickle(skipped);
+            }
+            if some < piece {
+                break;
+            }
+        }
+        Ok(skipped)
     }
 
     /// Passes over `len` bytes, or over none when they are not all there: as far as the next pickle is looked for, what
@@ -192,7 +220,7 @@ impl<'s> Reader<'s> {
                 self.fill(usize::try_from(window).unwrap_or(usize::MAX))?;
                 let ahead = (self.filled - self.at) as u64;
                 if len > ahead {
-                    let beyond = self.stream.skip(len - ahead).map_err(Stop::Read)?;
+                    let beyond = self.skip_stream(len - ahead)?;
                     if beyond < len - ahead {
                         self.ended = true;
                         return Err(Stop::Truncated);

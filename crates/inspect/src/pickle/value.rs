@@ -1,7 +1,7 @@
 //! The values of a pickle as the virtual machine knows them: eight bytes each, pointing into arenas. Nothing is copied
 //! when a value is, nothing recurses, and everything together is counted against one bound.
 
-use crate::limits;
+use crate::{limits, memory::room};
 
 /// A place in one of the arenas.
 pub(super) type Id = u32;
@@ -153,6 +153,14 @@ impl Arena {
             + of(self.objects.capacity(), size_of::<Object>())
     }
 
+    /// Makes room for `more` of those of which an opcode adds one.
+    pub(super) fn room(&mut self, more: usize) {
+        room(&mut self.texts, more);
+        room(&mut self.longs, more);
+        room(&mut self.nodes, more);
+        room(&mut self.objects, more);
+    }
+
     /// Forgets everything and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.heap.clear();
@@ -168,6 +176,7 @@ impl Arena {
     pub(super) fn add_text(&mut self, kept: &[u8], whole: bool) -> Id {
         let kept = &kept[..kept.len().min(limits::PICKLE_TEXT)];
         let start = index(self.heap.len());
+        room(&mut self.heap, kept.len());
         self.heap.extend_from_slice(kept);
         self.texts.push(Text { start, kept: u16::try_from(kept.len()).unwrap_or(u16::MAX), whole });
         index(self.texts.len() - 1)
@@ -212,6 +221,7 @@ impl Arena {
     pub(super) fn add_tuple(&mut self, elements: &[Value]) -> Value {
         let weight = self.weight_of(elements);
         let first = index(self.pool.len());
+        room(&mut self.pool, elements.len());
         self.pool.extend_from_slice(elements);
         Value::Tuple(self.add_node(Node {
             first,
@@ -284,6 +294,7 @@ impl Arena {
             node.dunder |= kept.starts_with(b"__") && is_dunder(kept) && !HARMLESS.contains(&kept);
             if node.kept < ENTRIES {
                 let next = index(self.entries.len());
+                room(&mut self.entries, 1);
                 self.entries.push(Entry { key, value, next: node.first });
                 node.first = next;
                 node.kept += 1;

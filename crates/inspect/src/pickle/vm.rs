@@ -2,27 +2,27 @@
 //! imported and nothing is called; calls are judged.
 
 use super::{
-    globals::{Allowed, Globals, Standing},
+    globals::Globals,
     memo::Memo,
+    named::Named,
     opcode::*,
     reader::{Reader, Stop},
     rules,
     trace::Trace,
-    value::{Arena, Holds, Id, Value},
+    value::{Arena, Id, Value},
 };
 
 use crate::{
     bytes::ReadError,
     limits,
+    memory::room,
     scan::{Halt, Scan},
 };
-use modelseal_core::inspection::{Capability, PickleTier};
+use modelseal_core::inspection::PickleTier;
 use std::collections::HashMap;
 
 /// Opcodes between two looks at the memory.
 const LOOK_EVERY: u32 = 1024;
-/// Memory for one global beside its name.
-const GLOBAL_BYTES: u64 = 160;
 
 /// Who would load the pickle.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -56,13 +56,6 @@ pub(crate) struct Storage {
     pub(crate) offset: u64,
 }
 
-/// A global that the pickle names.
-pub(super) struct Named {
-    pub(super) module: Box<str>,
-    pub(super) name: Box<str>,
-    pub(super) standing: Standing,
-}
-
 /// Why an opcode could not be followed.
 pub(super) enum Fail {
     Stop(Stop),
@@ -83,9 +76,11 @@ pub(super) struct Vm<'g, 't> {
     pub(super) memo: Memo,
     pub(super) arena: Arena,
     pub(super) globals: Vec<Named>,
-    index: HashMap<String, Id>,
+    pub(super) index: HashMap<String, Id>,
+    /// Globals by the texts that name them, where these are long: looking at them again takes its time.
+    pub(super) by_texts: HashMap<(Id, Id), Id>,
     /// Bytes of the names of all globals.
-    names: u64,
+    pub(super) names: u64,
     pub(super) protocol: u8,
     pub(super) frame_end: u64,
     /// The opcode that is being followed.
@@ -101,6 +96,8 @@ pub(super) struct Vm<'g, 't> {
     /// Bounds that were reported already.
     reported: (bool, bool),
     pub(super) storages: Vec<Storage>,
+    /// Their classes, by the values that stand for them.
+    pub(super) storage_types: HashMap<Id, Id>,
     pub(super) trace: Option<Trace<'t>>,
 }
 
@@ -115,6 +112,7 @@ impl<'g, 't> Vm<'g, 't> {
             arena: Arena::default(),
             globals: Vec::new(),
             index: HashMap::new(),
+            by_texts: HashMap::new(),
             names: 0,
             protocol: 0,
             frame_end: u64::MAX,
@@ -127,6 +125,7 @@ impl<'g, 't> Vm<'g, 't> {
             opcodes: 0,
             reported: (false, false),
             storages: Vec::new(),
+            storage_types: HashMap::new(),
             trace: None,
         }
     }
@@ -156,8 +155,10 @@ impl<'g, 't> Vm<'g, 't> {
         self.arena.clear();
         self.globals.clear();
         self.index.clear();
+        self.by_texts.clear();
         self.names = 0;
         self.storages.clear();
+        self.storage_types.clear();
         (self.protocol, self.frame_end, self.at, self.start) = (0, u64::MAX, start, start);
         (self.tier, self.light, self.opcodes, self.reported) = (PickleTier::Data, true, 0, (false, false));
     }
@@ -208,9 +209,7 @@ impl<'g, 't> Vm<'g, 't> {
             look -= 1;
             if look == 0 {
                 look = LOOK_EVERY;
-                // All of it counts, where it is known how much that is.
-                let end = reader.remaining().map_or_else(|| reader.offset(), |left| reader.offset() + left);
-                self.look_at_memory(end, scan)?;
+                self.look_at_memory(reader.offset(), scan)?;
             }
         }
     }
@@ -492,70 +491,22 @@ impl<'g, 't> Vm<'g, 't> {
 
     fn look_at_memory(&mut self, offset: u64, scan: &mut Scan<'_>) -> Step<()> {
         let stacks = (self.stack.capacity() + self.marks.capacity()) as u64 * 8;
-        // Each name is there twice, in places that take some memory themselves.
-        let names = self.names * 2 + self.globals.len() as u64 * GLOBAL_BYTES;
-        let used = self.arena.memory() + self.memo.memory() + stacks + names;
+        let used = self.arena.memory() + self.memo.memory() + stacks + self.names_memory();
         let len = offset - self.start;
-        let allowed = limits::PICKLE_MEMORY.saturating_add(len).saturating_add(len / 2);
+        scan.memory.pickle(len);
+        let allowed = scan.memory.for_values(len);
         if used <= allowed {
+            // For what comes before the next look: each opcode adds one of each at most.
+            let more = LOOK_EVERY as usize + 1;
+            room(&mut self.stack, more);
+            room(&mut self.marks, more);
+            self.memo.room(more);
+            self.arena.room(more);
             return Ok(());
         }
         let message = format!("more than {allowed} bytes after {} opcodes", self.opcodes);
         self.find(scan, &limits::TOO_MUCH_MEMORY, message);
         Err(Fail::Bound)
-    }
-
-    /// The value of a global that the pickle names, and what is thought of it.
-    pub(super) fn global(&mut self, module: &str, name: &str, scan: &mut Scan<'_>) -> Value {
-        let key = format!("{module}\n{name}\n{}", u8::from(self.protocol < 3));
-        if let Some(&id) = self.index.get(&key) {
-            return Value::Global(id);
-        }
-        let mut standing = self.judge.judge(module, name, self.protocol);
-        if self.loader.torchscript && (module == "__torch__" || module.starts_with("__torch__.")) {
-            let allowed = Allowed { role: super::Role::Class, weights_only: false, native: false };
-            standing = Standing::Allowed(allowed);
-        }
-        let id = Id::try_from(self.globals.len()).unwrap_or(Id::MAX);
-        self.globals.push(Named { module: module.into(), name: name.into(), standing });
-        self.names += key.len() as u64;
-        self.index.insert(key, id);
-        let full = self.name(id);
-        scan.contents.add_name(|contents| &mut contents.globals, &full);
-        let mut holds = Holds::default();
-        match standing {
-            Standing::Allowed(allowed) => {
-                self.raise(PickleTier::Framework);
-                self.light &= allowed.weights_only;
-                if allowed.role.is_function() {
-                    holds = Holds::FUNCTION;
-                }
-                if allowed.native {
-                    scan.contents.capabilities.insert(Capability::NativeState);
-                    self.find_about(scan, &rules::NATIVE_STATE, &full, format!("{full} is used"));
-                }
-            }
-            Standing::Unknown => {
-                self.raise(PickleTier::Unknown);
-                self.find_about(scan, &rules::UNKNOWN_GLOBAL, &full, format!("{full} is named"));
-            }
-            Standing::Dangerous(danger) => {
-                self.raise(PickleTier::Dangerous);
-                let message = format!("{full} is named: {danger}");
-                self.find_about(scan, &rules::DANGEROUS_GLOBAL, &full, message);
-            }
-        }
-        self.arena.globals.push(holds);
-        Value::Global(id)
-    }
-
-    pub(super) fn named(&self, id: Id) -> Option<&Named> {
-        self.globals.get(id as usize)
-    }
-
-    /// `module.name`.
-    pub(super) fn name(&self, id: Id) -> String {
-        self.named(id).map_or_else(String::new, |named| format!("{}.{}", named.module, named.name))
     }
 
     pub(super) fn raise(&mut self, tier: PickleTier) {

@@ -3,7 +3,7 @@
 use super::{Problem, header::Fields};
 use crate::{
     bytes::{AsRead, Input, Stream, read_error},
-    compress::{self, Allowance},
+    compress::{self, Allowance, Window},
     limits,
 };
 use lzma_rust2::{
@@ -24,8 +24,8 @@ pub(crate) struct Folder {
     pub(super) packed: u64,
     /// Bytes that come out of each coder.
     pub(super) sizes: Vec<u64>,
-    /// Whether there is a checksum of all that comes out.
-    pub(super) has_sum: bool,
+    /// The checksum of all that comes out.
+    pub(super) sum: Option<u32>,
 }
 
 struct Coder {
@@ -71,7 +71,7 @@ impl Folder {
                 fields.number()?;
             }
         }
-        Ok(Self { coders, pairs, packed, sizes: Vec::new(), has_sum: false })
+        Ok(Self { coders, pairs, packed, sizes: Vec::new(), sum: None })
     }
 
     /// Streams that come out of all coders together.
@@ -108,16 +108,21 @@ impl Folder {
             let (Some(coder), Some(&size)) = (self.coders.get(index), self.sizes.get(index)) else {
                 return Err(Problem::Broken("a folder's decoders do not follow each other"));
             };
-            reader = coder.open(reader, size)?;
+            reader = coder.open(reader, size, &allowance)?;
             next = self.pairs.iter().find(|(_, from)| *from == at).map(|(to, _)| *to);
         }
         let size = self.size().ok_or(Problem::Broken("a folder's size is not known"))?;
-        Ok(compress::bounded(reader.take(size), allowance))
+        Ok(compress::bounded(reader.take(size), Window::default(), &allowance))
     }
 }
 
 impl Coder {
-    fn open<'a>(&self, inner: Box<dyn Read + 'a>, size: u64) -> Result<Box<dyn Read + 'a>, Problem> {
+    fn open<'a>(
+        &self,
+        inner: Box<dyn Read + 'a>,
+        size: u64,
+        allowance: &Allowance,
+    ) -> Result<Box<dyn Read + 'a>, Problem> {
         let broken = || Problem::Broken("a decoder's properties are none");
         Ok(match self.id {
             0 => inner,
@@ -128,19 +133,26 @@ impl Coder {
                 }
                 let dictionary =
                     if bits == 40 { u64::MAX } else { (2 | u64::from(bits & 1)) << (bits / 2 + 11) };
-                Box::new(Lzma2Reader::new(inner, window(dictionary, size)?, None))
+                let needed = window(dictionary, size)?;
+                let reader = Lzma2Reader::new(inner, needed, None);
+                // Each counts for itself: they can follow one another.
+                Box::new(AsRead(compress::bounded(reader, Window::of(needed.into()), allowance)))
             }
             0x03_0101 => {
                 let Some(&[properties, a, b, c, d]) = self.properties.first_chunk::<5>() else {
                     return Err(broken());
                 };
                 let dictionary = u64::from(u32::from_le_bytes([a, b, c, d]));
-                let reader =
-                    LzmaReader::new_with_props(inner, size, properties, window(dictionary, size)?, None);
-                Box::new(reader.map_err(|error| Problem::Read(read_error(error)))?)
+                let needed = window(dictionary, size)?;
+                let reader = LzmaReader::new_with_props(inner, size, properties, needed, None);
+                let reader = reader.map_err(|error| Problem::Read(read_error(error)))?;
+                Box::new(AsRead(compress::bounded(reader, Window::of(needed.into()), allowance)))
             }
             0x04_0108 => Box::new(flate2::read::DeflateDecoder::new(inner)),
-            0x04_0202 => Box::new(bzip2::read::MultiBzDecoder::new(inner)),
+            0x04_0202 => {
+                let reader = bzip2::read::MultiBzDecoder::new(inner);
+                Box::new(AsRead(compress::bounded(reader, Window::of(limits::BZIP2), allowance)))
+            }
             3 => {
                 let distance = usize::from(*self.properties.first().ok_or_else(broken)?) + 1;
                 Box::new(DeltaReader::new(inner, distance))

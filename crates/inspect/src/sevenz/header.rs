@@ -39,6 +39,8 @@ pub(super) struct Streams {
     pub(super) folders: Vec<Folder>,
     /// Bytes of each member of each folder.
     pub(super) sizes: Vec<Vec<u64>>,
+    /// Checksums of the members that have one, in the same order.
+    pub(super) sums: Vec<Vec<Option<u32>>>,
 }
 
 pub(super) struct Member {
@@ -146,7 +148,7 @@ impl Streams {
                 }
                 CRC => {
                     let sums = fields.sums(self.folders.len())?;
-                    self.folders.iter_mut().zip(sums).for_each(|(folder, has)| folder.has_sum = has);
+                    self.folders.iter_mut().zip(sums).for_each(|(folder, sum)| folder.sum = sum);
                 }
                 _ => return Err(Problem::Broken("the header has a part that there is not")),
             }
@@ -190,10 +192,19 @@ impl Streams {
                 return Err(Problem::Broken("the header has a part that there is not"));
             }
             // A folder's only member has the folder's checksum.
-            let own =
-                self.folders.iter().zip(&counts).filter(|(folder, count)| **count != 1 || !folder.has_sum);
+            let shares = |folder: &Folder, count: u64| count == 1 && folder.sum.is_some();
+            let own = self.folders.iter().zip(&counts).filter(|(folder, count)| !shares(folder, **count));
             let own: u64 = own.map(|(_, &count)| count).sum();
-            fields.sums(usize::try_from(own).unwrap_or(usize::MAX))?;
+            let mut sums = fields.sums(usize::try_from(own).unwrap_or(usize::MAX))?.into_iter();
+            self.sums.clear();
+            for (folder, &count) in self.folders.iter().zip(&counts) {
+                let taken = usize::try_from(count).unwrap_or(usize::MAX);
+                self.sums.push(if shares(folder, count) {
+                    vec![folder.sum]
+                } else {
+                    sums.by_ref().take(taken).collect()
+                });
+            }
             next = fields.number()?;
         }
         Ok(())
@@ -293,20 +304,14 @@ impl<'d> Fields<'d> {
         if self.u8()? == 0 { Ok(()) } else { Err(Problem::Broken("a part of the header is elsewhere")) }
     }
 
-    /// Checksums of `count` things, some of which may have none; says which have one.
-    fn sums(&mut self, count: usize) -> Result<Vec<bool>, Problem> {
-        let has = if self.u8()? == 0 {
-            let bits = self.take(count.div_ceil(8))?;
-            let bit = |at: usize| bits.get(at / 8).is_some_and(|byte| byte & (0x80 >> (at % 8)) != 0);
-            (0..count).map(bit).collect()
-        } else {
-            if count > self.0.len() {
-                return Err(Problem::Broken("the header's checksums are cut"));
-            }
-            vec![true; count]
-        };
-        let sums = has.iter().filter(|&&has| has).count();
-        self.take(sums.saturating_mul(4))?;
-        Ok(has)
+    /// Checksums of `count` things, some of which may have none.
+    fn sums(&mut self, count: usize) -> Result<Vec<Option<u32>>, Problem> {
+        let all = self.u8()? != 0;
+        let bits = if all { &[][..] } else { self.take(count.div_ceil(8))? };
+        if all && count > self.0.len() {
+            return Err(Problem::Broken("the header's checksums are cut"));
+        }
+        let has = |at: usize| all || bits.get(at / 8).is_some_and(|byte| byte & (0x80 >> (at % 8)) != 0);
+        (0..count).map(|at| has(at).then(|| self.u32()).transpose()).collect()
     }
 }

@@ -82,6 +82,9 @@ fn what_is_wrong_is_found() {
     let mut more = file!("lzma2").to_vec();
     more.push(0);
     assert_eq!(found(&more), ["SVZ005"]);
+    let mut changed = file!("copy").to_vec();
+    changed[33] ^= 1;
+    assert_eq!(found(&changed), ["SVZ007"]);
     // The last name of a header that is not packed; it is written in UTF-16.
     let name: Vec<u8> = "m/notes".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let path: Vec<u8> = "../otes".encode_utf16().flat_map(u16::to_le_bytes).collect();

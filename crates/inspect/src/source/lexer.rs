@@ -1,6 +1,8 @@
 //! Python's words, a logical line at a time. What Python refuses is read on all the same: an error in the code does not
 //! make what stands before it harmless.
 
+use crate::limits;
+
 /// A word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token<'t> {
@@ -103,6 +105,9 @@ impl<'t> Lexer<'t> {
                 }
             };
             tokens.push(Token { at, kind });
+            if tokens.len() >= limits::SOURCE_WORDS {
+                return Some(indent);
+            }
         }
     }
 

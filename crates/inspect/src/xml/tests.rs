@@ -91,7 +91,7 @@ fn documents_that_do_more() {
         "XML005",
     );
     finds("a.xml", b"<?xml version=\"1.0\"?><?xml-stylesheet href=\"http://h/x\"?><a/>", "XML005");
-    finds("a.xml", b"<?xml version=\"1.0\"?><svg><script>x</script></svg>", "XML007");
+    finds("a.xml", b"<?xml version=\"1.0\"?><svg><script>x</script></svg>", "IMG003");
     finds("a.xml", b"<?xml version=\"1.0\" encoding=\"UTF-7\"?><a/>", "XML008");
     finds("a.xml", b"\xff\xfe<\0a\0/\0>\0", "XML008");
     let latin = b"\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><a b=\"\xe9\">\xe9</a>";

@@ -4,14 +4,20 @@ use super::rules;
 use crate::{
     bytes::Input,
     limits,
+    memory::{Taken, room},
     scan::{Halt, Scan},
 };
 use modelseal_core::inspection::Capability;
-use std::collections::HashMap;
 
 const END: usize = 22;
 const LOCAL: u64 = 30;
 const CENTRAL: usize = 46;
+/// Memory for an entry beside its name, with the places that it takes.
+const ENTRY: u64 = 136;
+/// What looking at a member that is in no directory takes, as bytes that are looked through.
+const ORPHAN: u64 = 256;
+/// Of the name of a member that is in no directory, so much is kept.
+const ORPHAN_NAME: usize = 128;
 /// Signature of a data descriptor with sizes of eight bytes: the longest there is.
 const DESCRIPTOR: u64 = 24;
 /// Directories that are read.
@@ -20,11 +26,13 @@ const ENDS: usize = 4;
 const CANDIDATES: usize = 1024;
 
 /// What an archive says that it holds.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Directory {
     pub(crate) entries: Vec<Entry>,
     /// Ranges of the file that belong to no member and no directory.
     pub(super) outside: Vec<(u64, u64)>,
+    /// Memory that the entries take.
+    memory: Option<Taken>,
     /// Where the first member begins.
     pub(super) first: u64,
 }
@@ -78,12 +86,15 @@ impl Directory {
         let start = input.len().saturating_sub(limits::TAIL as u64);
         let tail = input.read_some(start, limits::TAIL).map_err(Halt::of)?;
         let mut directory = Self { first: u64::MAX, ..Self::default() };
+        if !scan.search(tail.len() as u64) {
+            return Ok(directory);
+        }
         let mut taken: Vec<(u64, u64)> = Vec::new();
         let ends: Vec<usize> = find_end(&tail).take(CANDIDATES).collect();
         if ends.is_empty() {
             scan.find(&rules::BROKEN, None, "there is no end of an archive".to_owned());
-            directory.entries = local_entries(input, 0, scan)?;
-            return Ok(directory);
+            let (entries, memory) = local_entries(input, 0, scan)?;
+            return Ok(Self { entries, memory: Some(memory), ..directory });
         }
         let mut good = 0;
         // The last first, as most readers do.
@@ -104,8 +115,8 @@ impl Directory {
         }
         if good == 0 {
             scan.find(&rules::BROKEN, None, "the directory leads beyond the file".to_owned());
-            directory.entries = local_entries(input, 0, scan)?;
-            return Ok(directory);
+            let (entries, memory) = local_entries(input, 0, scan)?;
+            return Ok(Self { entries, memory: Some(memory), ..directory });
         }
         directory.check_names(scan);
         let total = directory.entries.iter().fold(0_u64, |sum, entry| sum.saturating_add(entry.size));
@@ -155,7 +166,8 @@ impl Directory {
             directory_end = place;
             taken.push((place, at));
         }
-        if size > limits::ZIP_DIRECTORY {
+        let mut memory = scan.memory.take();
+        if !scan.search(size) || !memory.grow_to(size) {
             scan.find(&limits::TOO_LARGE_DIRECTORY, at, format!("{size} bytes"));
             return Ok(true);
         }
@@ -166,6 +178,7 @@ impl Directory {
         taken.push((start, directory_end));
         let mut rest = bytes.as_slice();
         let mut seen = 0;
+        let mut held = self.entries.iter().map(|entry| entry.name.len() as u64 + ENTRY).sum::<u64>();
         while !rest.is_empty() {
             if self.entries.len() as u64 >= limits::MEMBERS {
                 scan.find(&limits::TOO_MANY_MEMBERS, start, format!("more than {}", limits::MEMBERS));
@@ -176,6 +189,12 @@ impl Directory {
                 scan.find(&rules::BROKEN, at, "an entry of the directory is cut or has no mark".to_owned());
                 return Ok(true);
             };
+            held += entry.name.len() as u64 + ENTRY;
+            if !self.memory.get_or_insert_with(|| scan.memory.take()).grow_to(held) {
+                scan.find(&limits::TOO_LARGE_DIRECTORY, start, format!("more than {held} bytes of memory"));
+                return Ok(true);
+            }
+            room(&mut self.entries, 1);
             self.entries.push(entry);
             rest = after;
             seen += 1;
@@ -304,15 +323,16 @@ impl Directory {
     }
 
     fn check_names(&self, scan: &mut Scan<'_>) {
-        let mut names: HashMap<&str, &Entry> = HashMap::new();
-        for entry in &self.entries {
-            match names.insert(&entry.name, entry) {
-                Some(other) if other.header != entry.header => {
-                    let message = format!("'{}' is there twice", entry.name);
-                    scan.find_about(&rules::DUPLICATE, entry.header, &entry.name, message);
-                }
-                _ => {}
+        // Stable: of those with one name, the order of the directory stays.
+        let mut by_name: Vec<&Entry> = self.entries.iter().collect();
+        by_name.sort_by_key(|entry| &entry.name);
+        for (entry, other) in by_name.iter().skip(1).zip(&by_name) {
+            if entry.name == other.name && entry.header != other.header {
+                let message = format!("'{}' is there twice", entry.name);
+                scan.find_about(&rules::DUPLICATE, entry.header, &entry.name, message);
             }
+        }
+        for entry in &self.entries {
             let leaves = entry.name.split(['/', '\\']).any(|part| part == "..")
                 || entry.name.starts_with(['/', '\\'])
                 || entry.name.contains('\0')
@@ -352,14 +372,30 @@ impl Directory {
     }
 }
 
-/// Members by their own headers alone, as a reader of streams sees them.
-pub(super) fn local_entries(input: Input<'_>, base: u64, scan: &mut Scan<'_>) -> Result<Vec<Entry>, Halt> {
+/// Members by their own headers alone, as a reader of streams sees them, and the memory that they take.
+pub(super) fn local_entries(
+    input: Input<'_>,
+    base: u64,
+    scan: &mut Scan<'_>,
+) -> Result<(Vec<Entry>, Taken), Halt> {
     let mut entries = Vec::new();
-    let mut at = 0;
-    while at < input.len() && (entries.len() as u64) < limits::MEMBERS {
-        let window = input.read_some(at, 64 * 1024).map_err(Halt::of)?;
-        let Some(found) = window.windows(4).position(|four| four == b"PK\x03\x04") else {
-            at += window.len().saturating_sub(3).max(1) as u64;
+    // Marks that lie close together are no members: those have at least a header and a name.
+    let most = limits::MEMBERS.min(limits::PARTS_FREE + input.len() / limits::PART_BYTES);
+    let mut memory = scan.memory.take();
+    let (mut at, mut window, mut start) = (0, Vec::new(), 0);
+    while at < input.len() && (entries.len() as u64) < most {
+        if !scan.search(ORPHAN) || !memory.grow_to((entries.len() as u64 + 1) * (ENTRY + ORPHAN_NAME as u64))
+        {
+            scan.find(&limits::TOO_LARGE_DIRECTORY, base, format!("after {} members", entries.len()));
+            return Ok((entries, memory));
+        }
+        if at < start || at + 4 > start + window.len() as u64 {
+            (start, window) = (at, input.read_some(at, 64 * 1024).map_err(Halt::of)?);
+            scan.search(window.len() as u64);
+        }
+        let rest = usize::try_from(at - start).ok().and_then(|from| window.get(from..)).unwrap_or_default();
+        let Some(found) = rest.windows(4).position(|four| four == b"PK\x03\x04") else {
+            at += rest.len().saturating_sub(3).max(1) as u64;
             continue;
         };
         at += found as u64;
@@ -368,7 +404,8 @@ pub(super) fn local_entries(input: Input<'_>, base: u64, scan: &mut Scan<'_>) ->
             break;
         }
         let (name_len, extra_len) = (u16_at(&header, 26), u16_at(&header, 28));
-        let raw = input.read_some(at + LOCAL, name_len.into()).map_err(Halt::of)?;
+        let kept = usize::from(name_len).min(ORPHAN_NAME);
+        let raw = input.read_some(at + LOCAL, kept).map_err(Halt::of)?;
         let data = at + LOCAL + u64::from(name_len) + u64::from(extra_len);
         let compressed = u64::from(u32_at(&header, 18));
         entries.push(Entry {
@@ -385,10 +422,10 @@ pub(super) fn local_entries(input: Input<'_>, base: u64, scan: &mut Scan<'_>) ->
         let next = data.saturating_add(compressed);
         at = if next > at && next <= input.len() { next } else { at + 4 };
     }
-    if entries.len() as u64 >= limits::MEMBERS {
-        scan.find(&limits::TOO_MANY_MEMBERS, base, format!("more than {}", limits::MEMBERS));
+    if entries.len() as u64 >= most {
+        scan.find(&limits::TOO_MANY_MEMBERS, base, format!("more than {most}"));
     }
-    Ok(entries)
+    Ok((entries, memory))
 }
 
 /// The sizes that do not fit 32 bits, in the order of the record: size, compressed size, offset.

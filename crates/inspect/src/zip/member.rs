@@ -4,7 +4,7 @@
 use super::{Archive, Entry, rules};
 use crate::{
     bytes::{AsRead, Input, ReadError, Stream},
-    compress::{self, Allowance},
+    compress::{self, Allowance, Window},
     scan::{Content, Halt, Scan},
 };
 use modelseal_core::inspection::FileFormat;
@@ -54,7 +54,6 @@ impl<'a> Archive<'a> {
         let seen = Rc::new(Cell::new(None));
         let summed = Summed { stream, crc: flate2::Crc::new(), seen: Rc::clone(&seen) };
         let result = inside(Content::stream(summed)?, scan);
-        allowance.settle(scan);
         if let Some((crc, size)) = seen.get() {
             report_crc(entry, Some(crc), scan);
             if size != entry.size && entry.size != 0 {
@@ -101,7 +100,8 @@ fn other<'a>(
             }
             let stream = AsRead(raw.from(9).stream());
             let reader = lzma_rust2::LzmaReader::new_with_props(stream, size, properties, dictionary, None);
-            Ok(compress::bounded(reader.map_err(crate::bytes::read_error)?, allowance))
+            let window = Window::of(dictionary.into());
+            Ok(compress::bounded(reader.map_err(crate::bytes::read_error)?, window, &allowance))
         }
         _ => Err(ReadError::Corrupt("this deflate with 64 KiB is not read here".to_owned())),
     }

@@ -62,6 +62,55 @@ fn shared(data: &[u8], times: u16) -> Vec<u8> {
 }
 
 #[test]
+fn marks_of_members_that_are_none() {
+    // Read as members, each would have a name of nineteen kilobytes.
+    let file = b"PK\x03\x04".repeat(50_000);
+    let start = std::time::Instant::now();
+    assert!(rules_of(&named("m.zip", &file)).contains(&"too-many-members"));
+    assert!(start.elapsed().as_secs() < 10);
+}
+
+#[test]
+fn what_nested_archives_hold_is_bounded_together() {
+    let mut file = vec![0xa5; 15_000_000];
+    for levels in 1..=5 {
+        file = deflated("inner.zip", &file);
+        let found = named("m.zip", &file);
+        assert_eq!(rules_of(&found).contains(&"member-too-large"), levels > 4, "{:?}", found.findings);
+    }
+}
+
+/// A zip archive of a member that is compressed, though to no effect.
+fn deflated(name: &str, data: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::none());
+    std::io::Write::write_all(&mut packed, data).expect("memory can be written");
+    let packed = packed.finish().expect("memory can be written");
+    let mut file = containers::zip(&[(name, &packed)]);
+    let central = file.windows(4).rposition(|four| four == b"PK\x01\x02").expect("a directory");
+    let mut crc = flate2::Crc::new();
+    crc.update(data);
+    let size = u32::try_from(data.len()).expect("small").to_le_bytes();
+    for header in [4, central + 6] {
+        file[header + 4] = 8;
+        file[header + 10..header + 14].copy_from_slice(&crc.sum().to_le_bytes());
+        file[header + 18..header + 22].copy_from_slice(&size);
+    }
+    file
+}
+
+#[test]
+fn long_names_that_are_named_again() {
+    let mut again = p4();
+    for name in ["m".repeat(4096), "n".repeat(4096)] {
+        again = again.op(BINUNICODE).raw(&4096_u32.to_le_bytes()).raw(name.as_bytes()).op(MEMOIZE);
+    }
+    again.0.extend([BINGET, 0, BINGET, 1, STACK_GLOBAL, POP].repeat(200_000));
+    let start = std::time::Instant::now();
+    finds(&again.stop(), &["unknown-global"]);
+    assert!(start.elapsed().as_secs() < 2);
+}
+
+#[test]
 fn names_count_as_memory() {
     // Three million of them, in 38 MB, took half a gibibyte before they were counted.
     let mut many = p2();
