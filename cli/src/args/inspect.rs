@@ -40,6 +40,11 @@ pub struct InspectArgs {
     #[arg(long, value_name = "N", default_value_t = 10_000, requires = "trace", conflicts_with = "model", help_heading = EXPLAIN)]
     pub trace_lines: u64,
 
+    /// Compare with a report that `attest inspection` or --format sarif wrote: the same bytes, rules and bounds give the same
+    /// report, to the last byte. Reads every file whole, to name it by its digest. Exit status 1 when it differs
+    #[arg(long, value_name = "SARIF", conflicts_with_all = ["explain", "trace"])]
+    pub compare: Option<PathBuf>,
+
     #[command(flatten)]
     pub scope: ScopeArgs,
 

@@ -35,7 +35,10 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit, Failure> {
     if let Some(threads) = args.threads {
         request = request.threads(threads);
     }
-    let inspected = request.run(&Bar::start())?;
+    let inspected = match &args.compare {
+        Some(report) => request.compare(report, &Bar::start())?,
+        None => request.run(&Bar::start())?,
+    };
     output.warnings(inspected.notes());
     if output.is_sarif() {
         output.raw_json(&inspected.sarif())?;
@@ -48,6 +51,9 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit, Failure> {
 
 /// What is not denied and yet not clean was not understood.
 fn exit(inspected: &InspectedModel) -> Exit {
+    if inspected.comparison().is_some_and(|comparison| !comparison.same) {
+        return Exit::Denied;
+    }
     match inspected.verdict() {
         _ if inspected.is_denied() => Exit::Denied,
         Verdict::Clean => Exit::Done,

@@ -27,6 +27,13 @@ pub fn print(out: &mut dyn Write, report: &InspectionReport) -> io::Result<()> {
         (false, verdict) => format!("{}: not everything was understood, under the {by}", verdict.name()),
     };
     writeln!(out, "{said}")?;
+    if let Some(comparison) = &report.comparison {
+        let how = if comparison.same { "what is found now" } else { "not what is found now" };
+        writeln!(out, "the report '{}' is {how}", Printable(&comparison.report))?;
+        for difference in &comparison.differences {
+            writeln!(out, "  {}", Printable(difference))?;
+        }
+    }
     for changed in &rules.changed {
         let reason = changed.reason.as_ref().map(|why| format!(": {}", Printable(why))).unwrap_or_default();
         writeln!(

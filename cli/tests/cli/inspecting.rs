@@ -138,3 +138,36 @@ fn a_report_replaces_a_report_and_nothing_else() {
     let dry = world.run(&with(&ATTEST, &["--dry-run", "--report", "dry.sarif"])).exits(0);
     assert!(dry.stdout.contains("model.pickle:data-only") && !world.join("dry.sarif").exists());
 }
+
+#[test]
+fn whoever_inspects_again_finds_what_was_reported_or_what_differs() {
+    let world = world();
+    world.run(&ATTEST).exits(0);
+    let compare = ["inspect", "model", "--compare", "model.inspection.sarif"];
+    let ran = world.run(&compare).exits(0);
+    assert!(
+        ran.stdout.contains("the report 'model.inspection.sarif' is what is found now"),
+        "{}",
+        ran.stdout
+    );
+    // One without digests, as inspect itself writes it.
+    let plain = world.run(&["inspect", "model", "--format", "sarif"]).exits(0);
+    world.file("plain.sarif", &plain.stdout);
+    world.run(&["inspect", "model", "--compare", "plain.sarif"]).exits(0);
+    // The same verdict, other bytes.
+    world.file("model/README.md", "# Another\n");
+    let document = world.run(&with(&compare, &["--format", "json"])).exits(1).json();
+    assert_eq!(document["verdict"], "clean");
+    assert_eq!(document["comparison"]["same"], json!(false));
+    assert_eq!(
+        document["comparison"]["differences"],
+        json!(["'README.md' has other bytes, or another verdict"])
+    );
+    world.file("model/evil.pkl", SYSTEM);
+    let ran = world.run(&compare).exits(1);
+    for said in ["'evil.pkl' is there and was not reported", "found and not reported: PKL001 evil.pkl"] {
+        assert!(ran.stdout.contains(said), "{}", ran.stdout);
+    }
+    world.file("other.json", "{}");
+    world.run(&["inspect", "model", "--compare", "other.json"]).exits(2);
+}

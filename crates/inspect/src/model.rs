@@ -2,7 +2,9 @@
 
 use crate::ruleset::RuleSet;
 use modelseal_core::{
-    inspection::{Capability, Contents, FileFormat, FileInspection, Finding, Inspection, Place, Severity},
+    inspection::{
+        Capability, Contents, FileFormat, FileInspection, Finding, Inspection, Place, RuleId, Severity,
+    },
     observed::Observed,
     path::ModelPath,
 };
@@ -133,6 +135,14 @@ fn find_twins(files: &mut [FileInspection]) {
     }
 }
 
+/// Rule by which the code that a configuration names is found; its subject is `module.Class`.
+const REMOTE_CODE: RuleId = RuleId::of("HFC001");
+
+/// The file that a class is loaded from.
+fn file_of_class(class: &str) -> Option<String> {
+    class.rsplit_once('.').map(|(module, _)| format!("{}.py", module.replace('.', "/")))
+}
+
 /// What a file names, compared with what there is.
 fn find_named(file: &mut FileInspection, names: &HashSet<ModelPath>) {
     if file.format == FileFormat::Symlink {
@@ -140,7 +150,12 @@ fn find_named(file: &mut FileInspection, names: &HashSet<ModelPath>) {
     }
     let mut missing = 0;
     let mut found = Vec::new();
-    for name in &file.contents.external {
+    let of_class = |finding: &Finding| {
+        let class = finding.subject.as_deref().filter(|_| finding.rule == REMOTE_CODE)?;
+        file_of_class(class)
+    };
+    let code: BTreeSet<String> = file.findings.iter().filter_map(of_class).collect();
+    for name in code.union(&file.contents.external) {
         // What leads out is for the format's own rules.
         let Some(path) = resolve(file.path.as_str(), name) else { continue };
         let there = names.contains(&path);
@@ -243,6 +258,19 @@ mod tests {
         {
             config.contents.external.insert(name.to_owned());
         }
+        let class = |class: &str| Finding {
+            rule: REMOTE_CODE,
+            severity: Severity::Note,
+            place: Place {
+                file: ModelPath::parse("sub/config.json").unwrap(),
+                members: Vec::new(),
+                offset: None,
+            },
+            message: String::new(),
+            subject: Some(class.to_owned()),
+            count: 1,
+        };
+        config.findings = vec![class("modeling_x.Net"), class("tools.far.Config"), class("nothing")];
         let files = vec![
             config.clone(),
             file("sub/modeling_x.py", FileFormat::Python),
@@ -250,12 +278,18 @@ mod tests {
         ];
         let model = joined(files, &[]);
         let config = &model.files[0];
-        let told: Vec<(&str, &str)> =
-            config.findings.iter().map(|f| (f.rule.as_str(), f.subject.as_deref().unwrap())).collect();
+        let of_models = |f: &&Finding| f.rule.as_str().starts_with("MDL");
+        let told: Vec<(&str, &str)> = config
+            .findings
+            .iter()
+            .filter(of_models)
+            .map(|f| (f.rule.as_str(), f.subject.as_deref().unwrap()))
+            .collect();
         let expected = [
             ("MDL004", "../up.py"),
             ("MDL004", "modeling_x.py"),
             ("MDL005", "other.py"),
+            ("MDL005", "tools/far.py"),
             ("MDL005", "weights.bin"),
         ];
         assert_eq!(told, expected);

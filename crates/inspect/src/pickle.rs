@@ -16,6 +16,7 @@ mod operands;
 mod persistent;
 mod reader;
 pub(crate) mod rules;
+mod tensors;
 #[cfg(test)]
 mod tests;
 mod text;

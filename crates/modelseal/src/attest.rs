@@ -28,6 +28,7 @@ pub use ci::{CI_VARIABLES, CiEnvironment, CiSystem};
 pub use error::AttestError;
 pub use input::{Input, InputKind, InputPin};
 pub use inspection::InspectionOf;
+pub(crate) use inspection::inspecting;
 pub use modelseal_core::predicate::{build_type::BuildType, field::parse_time};
 pub use prepared::{Attested, PreparedAttestation};
 pub use run::{Byproduct, LOCAL_BUILDER, Run, Surroundings};

@@ -77,6 +77,13 @@ pub enum Error {
     Attest(AttestError),
     /// The model is not what was required of it before it is signed.
     Unmet(Unmet),
+    /// What a model was to be compared with is no report.
+    Report {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Something is required of the files, and not all of them would be read.
     Unread,
 }
@@ -140,6 +147,7 @@ impl Error {
             | Self::Reuse { .. }
             | Self::Merge(_)
             | Self::Unread
+            | Self::Report { .. }
             | Self::Token(_)
             | Self::Mismatch(_)
             | Self::Certificate(_) => Kind::Usage,
@@ -156,6 +164,7 @@ impl Error {
             Self::Attest(e) => e.code(),
             Self::Unmet(e) => e.code(),
             Self::Unread => "usage.flags",
+            Self::Report { .. } => "usage.file",
             Self::Output { reason: OutputError::Io(_), .. }
             | Self::Document { reason: OutputError::Io(_), .. } => "error.io",
             Self::Output { .. } | Self::Document { .. } => "usage.output",
@@ -181,6 +190,9 @@ impl fmt::Display for Error {
             Self::Store(e) => e.fmt(f),
             Self::Attest(e) => e.fmt(f),
             Self::Unmet(e) => modelseal_core::text::Printable(&e.to_string()).fmt(f),
+            Self::Report { path, why } => {
+                write!(f, "cannot compare with '{}': {}", path.display(), modelseal_core::text::Printable(why))
+            }
             Self::Unread => f.write_str(
                 "what is required of a model is judged by reading all of it, so --require goes neither with --digests nor \
                  with --remember or --reuse",

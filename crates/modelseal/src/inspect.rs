@@ -1,6 +1,7 @@
 //! `inspect`: what is in a model's files, and whether they can run code. Nothing is executed, imported or written.
 
 mod claims;
+mod compare;
 mod files;
 mod joint;
 
@@ -10,7 +11,7 @@ pub(crate) use joint::measure_inspecting;
 use crate::{
     digest::DigestRequest,
     error::Error,
-    report::{self, InspectionReport},
+    report::{self, ComparisonReport, InspectionReport},
 };
 use modelseal_core::{
     inspection::{Inspection, Verdict},
@@ -51,6 +52,7 @@ pub struct InspectedModel {
     inspection: Observed<Inspection>,
     rules: Cow<'static, RuleSet>,
     notes: Vec<String>,
+    comparison: Option<ComparisonReport>,
 }
 
 impl InspectRequest {
@@ -89,7 +91,7 @@ impl InspectRequest {
         let notes = subject.notes(&found.notes);
         let whole = !subject.source.is_file();
         let inspection = join(found.files, found.links, whole, &self.rules);
-        Ok(InspectedModel { inspection, rules: self.rules.clone(), notes })
+        Ok(InspectedModel { inspection, rules: self.rules.clone(), notes, comparison: None })
     }
 }
 
@@ -118,6 +120,12 @@ impl InspectedModel {
         self.rules.denies(self.verdict())
     }
 
+    /// How it compares with a report, when it was [compared](InspectRequest::compare) with one.
+    #[must_use]
+    pub fn comparison(&self) -> Option<&ComparisonReport> {
+        self.comparison.as_ref()
+    }
+
     /// What the user should know: ignore paths without effect, links that lead outside.
     #[must_use]
     pub fn notes(&self) -> &[String] {
@@ -127,7 +135,8 @@ impl InspectedModel {
     /// The document: a function of the bytes, the rules and the bounds, but for its notes.
     #[must_use]
     pub fn report(&self) -> InspectionReport {
-        InspectionReport::of(self.inspection(), &self.rules, self.notes.clone())
+        let report = InspectionReport::of(self.inspection(), &self.rules, self.notes.clone());
+        InspectionReport { comparison: self.comparison.clone(), ..report }
     }
 
     /// The same for other programs, in SARIF 2.1.0.

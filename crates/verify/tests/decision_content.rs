@@ -246,6 +246,18 @@ fn what_is_not_understood_is_neither_allowed_nor_shown_not_to_be_denied() {
     ] {
         denies(content, vec![bounded()], Code::ContentFormatUnknown);
     }
+    // A bomb is suspicious, and behind it lies what nobody saw; so it is with what is encrypted, and with what breaks its
+    // format, which another reader reads in another way.
+    for file in [
+        safetensors().finding("LIM003", Severity::Suspicious, "a bomb"),
+        safetensors().finding("STN003", Severity::Malformed, "tensors overlap"),
+        told("a.zip", FileFormat::Zip).can(Capability::Encrypted),
+        told("a.rar", FileFormat::Rar).finding("SVZ006", Severity::Suspicious, "not looked into"),
+    ] {
+        for content in ["deny-formats = [\"pickle\"]", "max-pickle-tier = \"P4\"", "remote-code = \"deny\""] {
+            denies(content, vec![file.clone()], Code::ContentFormatUnknown);
+        }
+    }
     denies("max-verdict = \"clean\"", vec![bounded()], Code::ContentVerdict);
     allows("max-verdict = \"unknown\"", vec![bounded(), blob()]);
 }

@@ -101,6 +101,7 @@ impl Vm<'_, '_> {
                     self.not_light();
                     self.find_call(scan, rule, id, args, &format!(": {why}"));
                 }
+                self.count_tensor(id, args, scan);
             }
         }
     }

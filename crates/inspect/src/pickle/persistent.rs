@@ -52,7 +52,9 @@ impl Vm<'_, '_> {
             self.find(scan, &limits::TOO_MANY_STORAGES, message);
         }
         let weight = self.arena.weight(Value::None);
-        self.arena.add_object(None, Value::None, weight)
+        let storage = self.arena.add_object(None, Value::None, weight);
+        self.remember_storage(storage, elements.get(1).copied());
+        storage
     }
 
     /// Bytes of an element of the storage that the pickle's result describes: key, place and type.

@@ -96,6 +96,8 @@ pub(super) struct Vm<'g, 't> {
     /// Bounds that were reported already.
     reported: (bool, bool),
     pub(super) storages: Vec<Storage>,
+    /// Their classes, by the values that stand for them.
+    pub(super) storage_types: HashMap<Id, Id>,
     pub(super) trace: Option<Trace<'t>>,
 }
 
@@ -123,6 +125,7 @@ impl<'g, 't> Vm<'g, 't> {
             opcodes: 0,
             reported: (false, false),
             storages: Vec::new(),
+            storage_types: HashMap::new(),
             trace: None,
         }
     }
@@ -155,6 +158,7 @@ impl<'g, 't> Vm<'g, 't> {
         self.by_texts.clear();
         self.names = 0;
         self.storages.clear();
+        self.storage_types.clear();
         (self.protocol, self.frame_end, self.at, self.start) = (0, u64::MAX, start, start);
         (self.tier, self.light, self.opcodes, self.reported) = (PickleTier::Data, true, 0, (false, false));
     }

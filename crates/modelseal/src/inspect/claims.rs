@@ -1,6 +1,7 @@
 //! What can be claimed of a model after it was inspected: positive claims only, each of which stands by itself. Whoever reads
 //! them denies what is not there, so nothing is claimed of what was not wholly understood.
 
+use crate::report::Coverage;
 use modelseal_core::{
     inspection::{
         Capability, FileFormat, FileInspection, Finding, Inspection, PickleTier, Severity, Verdict,
@@ -54,7 +55,7 @@ fn nothing(inspection: &Inspection) -> Option<String> {
     if inspection.files.is_empty() {
         return Some("there are no files".to_owned());
     }
-    let unseen = |finding: &Finding| finding.severity == Severity::Unknown;
+    let unseen = Coverage::is_partial;
     for file in &inspection.files {
         if file.format == FileFormat::Unknown {
             return Some(format!("'{}' is of no known format", file.path));
@@ -62,6 +63,9 @@ fn nothing(inspection: &Inspection) -> Option<String> {
         if let Some(finding) = file.findings.iter().find(|finding| unseen(finding)) {
             let (place, rule) = (&finding.place, finding.rule);
             return Some(format!("'{place}' was not inspected to its end: {} ({rule})", finding.message));
+        }
+        if file.contents.capabilities.contains(&Capability::Encrypted) {
+            return Some(format!("'{}' has encrypted parts", file.path));
         }
         if file.contents.names_left_out > 0 {
             return Some(format!("'{}' names more than is listed", file.path));

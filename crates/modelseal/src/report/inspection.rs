@@ -27,8 +27,23 @@ pub struct InspectionReport {
     pub summary: InspectionSummary,
     /// Every file, by name.
     pub files: Vec<FileInspectionReport>,
+    /// How it compares with what was reported before. Absent unless that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<ComparisonReport>,
     /// What the user should know besides.
     pub notes: Vec<String>,
+}
+
+/// An inspection compared with a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct ComparisonReport {
+    /// The report.
+    pub report: String,
+    /// Whether it is what inspection finds now, byte for byte.
+    pub same: bool,
+    /// What differs.
+    pub differences: Vec<String>,
 }
 
 /// What is thought of a file or a model.
@@ -258,6 +273,7 @@ impl InspectionReport {
             rules: RuleSetReport::of(rules),
             summary: InspectionSummary::of(inspection),
             files: inspection.files.iter().map(Into::into).collect(),
+            comparison: None,
             notes,
         }
     }
@@ -294,21 +310,28 @@ pub(crate) fn rule_page(id: RuleId) -> String {
     format!("{}/blob/main/docs/rules/{id}.md", env!("CARGO_PKG_REPOSITORY"))
 }
 
+/// The rules for archives that are not looked into.
+const UNREAD: [&str; 3] = ["SVZ002", "SVZ003", "SVZ006"];
+
 impl Coverage {
     /// What is not understood, or lies beyond a bound, has a finding that says so, whatever a rule set thinks of it.
     #[must_use]
     pub fn of(inspection: &Inspection) -> Self {
-        let is_partial = |finding: &Finding| {
-            let not_understood = rule(finding.rule).is_some_and(|rule| rule.severity == Severity::Unknown);
-            not_understood
-                || finding.severity == Severity::Unknown
-                || finding.rule.as_str().starts_with("LIM")
-        };
-        if inspection.files.iter().flat_map(|file| &file.findings).any(is_partial) {
+        if inspection.files.iter().flat_map(|file| &file.findings).any(Self::is_partial) {
             Self::Partial
         } else {
             Self::Complete
         }
+    }
+
+    /// Whether a finding says that something was not understood or not looked at.
+    pub(crate) fn is_partial(finding: &Finding) -> bool {
+        let not_understood = rule(finding.rule).is_some_and(|rule| rule.severity == Severity::Unknown);
+        let name = finding.rule.as_str();
+        not_understood
+            || finding.severity == Severity::Unknown
+            || name.starts_with("LIM")
+            || UNREAD.contains(&name)
     }
 
     /// Its name in documents.

@@ -288,13 +288,13 @@ fn score(severity: Severity) -> Option<&'static str> {
 fn weakness(rule: RuleId) -> u32 {
     match rule.as_str().get(..3).unwrap_or_default() {
         // Deserialisation of untrusted data.
-        "PKL" | "TOR" | "NPY" | "KER" | "SKO" | "YML" | "RDS" => 502,
+        "FLX" | "KER" | "LUA" | "NPY" | "PKL" | "RDS" | "SKO" | "TOR" | "YML" => 502,
         // Code injection.
-        "SRC" | "NAT" | "HFC" | "MDL" | "TFG" | "REQ" => 94,
+        "HFC" | "MAR" | "MDL" | "NAT" | "REQ" | "SRC" | "TFG" => 94,
         // Expression language and template injection.
         "JIN" | "TOK" => 1336,
         // Paths out of a directory.
-        "TAR" | "ONX" | "HDF" => 22,
+        "HDF" | "ONX" | "PDL" | "TAR" => 22,
         // Resource exhaustion.
         "LIM" => 400,
         // Readers that disagree.

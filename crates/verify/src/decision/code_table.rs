@@ -101,7 +101,7 @@ codes! {
     ContentFormatNotAllowed "content.format-not-allowed" "a file is of no format that the policy allows" "remove the file, or convert it" "'model.bin' is pickle, allowed are safetensors, json";
     ContentFormatDenied "content.format-denied" "a file is of a format that the policy denies" "remove the file, or convert it to safetensors" "'model.bin' is pickle";
     ContentFormatMismatch "content.format-mismatch" "a file's bytes are of another format than its name says" "do not use the model until its publisher explains" "'model.safetensors' is pickle";
-    ContentFormatUnknown "content.format-unknown" "a file's format could not be told" "remove the file, or allow it by digest" "'blob.dat' is of no known format";
+    ContentFormatUnknown "content.format-unknown" "a file's format could not be told, or not all of the file could be looked into" "remove the file, or have it made anew in a known format" "'blob.dat' is of no known format";
     ContentRemoteCode "content.remote-code" "loading the model would run code that comes with it" "use a model without custom code" "config.json has auto_map";
     ContentPickleTier "content.pickle-tier" "a pickle can do more when it is loaded than the policy allows" "convert the file to safetensors, or have it made without what the message names" "'model.pt' holds a pickle of tier P5, allowed is P2: names os.system";
     ContentVerdict "content.verdict" "inspection says worse of a file than the policy allows" "see what modelseal inspect says of the model, and have the file mended or removed" "'model.pt' is malicious, allowed is clean: PKL001, names os.system";

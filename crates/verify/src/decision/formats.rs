@@ -29,6 +29,10 @@ const SAID: usize = 240;
 const NOT_AS_NAMED: &str = "FMT002";
 /// Inspection's rule for a file of no known format.
 const UNKNOWN_FORMAT: &str = "FMT001";
+/// Inspection's rules about its own bounds begin so.
+const BOUNDS: &str = "LIM";
+/// Inspection's rules for archives that it does not look into.
+const UNREAD: [&str; 3] = ["SVZ002", "SVZ003", "SVZ006"];
 /// Inspection's rules about chat templates begin so.
 const TEMPLATES: &str = "JIN";
 
@@ -262,12 +266,24 @@ fn incomplete(file: &FileInspection, formats_too: bool) -> Option<Bad<'_>> {
     if file.format == FileFormat::Unknown && formats_too {
         return Some(Bad { file, code, what: "is of no known format".to_owned() });
     }
+    if file.contents.capabilities.contains(&Capability::Encrypted) {
+        return Some(Bad { file, code, what: "has encrypted parts, which nobody can look into".to_owned() });
+    }
     let unseen = |finding: &Finding| {
-        finding.severity == Severity::Unknown
-            && (formats_too || finding.rule.as_str() != UNKNOWN_FORMAT || !finding.place.members.is_empty())
+        let rule = finding.rule.as_str();
+        let of_format = rule == UNKNOWN_FORMAT && finding.place.members.is_empty();
+        let unknown = finding.severity == Severity::Unknown && (formats_too || !of_format);
+        unknown || rule.starts_with(BOUNDS) || UNREAD.contains(&rule)
     };
-    let finding = finding(file, unseen)?;
-    let what = format!("was not inspected to its end: {} ({})", finding.message, finding.rule);
+    if let Some(finding) = finding(file, unseen) {
+        let what = format!("was not inspected to its end: {} ({})", finding.message, finding.rule);
+        return Some(Bad { file, code, what });
+    }
+    // What breaks its format is not the same to every reader.
+    let broken =
+        |finding: &Finding| finding.severity == Severity::Malformed && finding.rule.as_str() != NOT_AS_NAMED;
+    let finding = finding(file, broken)?;
+    let what = format!("breaks its format: {} ({})", finding.message, finding.rule);
     Some(Bad { file, code, what })
 }
 
