@@ -14,8 +14,8 @@ pub use attestations::{attestation, feed, value};
 pub use documents::{bundle, json, path, statement};
 pub use inspection::{
     inspect_coreml, inspect_file, inspect_flax, inspect_gguf, inspect_hdf5, inspect_jinja, inspect_json,
-    inspect_keras, inspect_onnx, inspect_paddle, inspect_pickle, inspect_r_data, inspect_safetensors,
-    inspect_seven_zip, inspect_skops, inspect_tensorflow, inspect_tflite, inspect_xml,
+    inspect_keras, inspect_onnx, inspect_paddle, inspect_pickle, inspect_r_data, inspect_rules,
+    inspect_safetensors, inspect_seven_zip, inspect_skops, inspect_tensorflow, inspect_tflite, inspect_xml,
 };
 pub use keys::{der, pem};
 pub use manifest::manifest;
@@ -27,7 +27,7 @@ pub use sigstore::{log_entry, sigstore, timestamp, trusted_root};
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 35] = [
+pub const TARGETS: [(&str, Target); 36] = [
     ("attestation", attestation),
     ("bundle", bundle),
     ("der", der),
@@ -44,6 +44,7 @@ pub const TARGETS: [(&str, Target); 35] = [
     ("inspect_paddle", inspect_paddle),
     ("inspect_pickle", inspect_pickle),
     ("inspect_r_data", inspect_r_data),
+    ("inspect_rules", inspect_rules),
     ("inspect_safetensors", inspect_safetensors),
     ("inspect_seven_zip", inspect_seven_zip),
     ("inspect_skops", inspect_skops),
