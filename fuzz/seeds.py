@@ -238,6 +238,17 @@ def formats():
         yield "inspect_yaml", document.encode()
 
 
+# What is written into rule sets of inspections.
+RULES = (
+    'deny-from = "unknown"\n',
+    '[rules.PKL010]\nseverity = "malicious"\n',
+    '[rules."PKL*"]\nseverity = "suspicious"\n',
+    '[rules.FMT002]\nseverity = "note"\nreason = "our converter"\n',
+    '[[allow]]\nmodule = "acme.nets"\nrole = "class"\nnames = ["Ranker"]\nsource = "read"\n',
+    '[[deny]]\nmodule = "acme"\nnames = ["*"]\nsource = "no"\n',
+)
+
+
 def samples():
     root = os.environ.get("MODELSEAL_SAMPLES")
     for file in sorted(pathlib.Path(root, "inspection").rglob("*")) if root else []:
@@ -360,6 +371,8 @@ def seeds():
         yield "feed", json.dumps(document).encode()
     for policy in sorted(TESTDATA.glob("policy/*/*.toml")):
         yield "policy", policy.read_bytes()
+    for rest in RULES:
+        yield "inspect_rules", f'schema = "modelseal.rules/v1"\nid = "r"\nversion = 1\n{rest}'.encode()
     yield "policy", b'{"schema": "modelseal.policy/v1", "id": "p", "version": 1, "expires": "2031-01-01T00:00:00Z"}'
     for pattern, name in PATTERNS:
         yield "matching", f"{pattern}\n{name}".encode()

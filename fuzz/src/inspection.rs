@@ -2,10 +2,9 @@
 
 use modelseal_core::{
     inspection::{FileFormat, FileInspection, PickleTier, RuleId, Severity, Verdict},
-    inspection::{FileFormat, FileInspection, PickleTier, Severity, Verdict},
     path::ModelPath,
 };
-use modelseal_inspect::{Globals, inspect, rule, trace};
+use modelseal_inspect::{Globals, RuleSet, Standing, inspect, rule, trace};
 use std::io::Write;
 
 /// A pickle is judged alike whether it can be read at any place or comes out of a decoder, and what is dangerous is not
@@ -13,7 +12,8 @@ use std::io::Write;
 pub fn inspect_pickle(data: &[u8]) {
     let found = look("model.pkl", data);
     let mut text = String::new();
-    trace(&data.to_vec(), Globals::shipped(), &mut text, 10_000).expect("bytes in memory can be read");
+    let path = ModelPath::parse("model.pkl").expect("a name");
+    trace(&path, &data.to_vec(), Globals::shipped(), &mut text, 10_000).expect("bytes in memory can be read");
     assert!(text.lines().count() <= 10_000);
     if found.contents.pickle_tier() == PickleTier::Dangerous {
         assert_eq!(found.verdict(), Verdict::Malicious);
@@ -269,6 +269,24 @@ pub fn inspect_vocabulary(data: &[u8]) {
 pub fn inspect_yaml(data: &[u8]) {
     for name in ["a.yaml", "MLmodel", "conda.yaml"] {
         look(name, data);
+    }
+}
+
+/// A rule set never makes a severity milder without a reason, nor what was not understood clean; and one text has one digest.
+pub fn inspect_rules(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(rules) = RuleSet::parse(text) else { return };
+    assert_eq!(RuleSet::parse(text).map(|again| again.digest()), Ok(rules.digest()));
+    assert!(rules.denies(Verdict::Suspicious) && !rules.denies(Verdict::Clean));
+    for (id, changed) in rules.changed() {
+        assert!(changed.to() > changed.from() || changed.reason().is_some());
+        assert!(
+            changed.to() != Severity::Note
+                || (changed.from() > Severity::Unknown && !id.as_str().starts_with("LIM"))
+        );
+    }
+    for (module, name) in [("os", "system"), ("builtins", "eval"), ("posix", "system")] {
+        assert!(matches!(rules.globals().judge(module, name, 4), Standing::Dangerous(_)));
     }
 }
 

@@ -15,9 +15,9 @@ pub use documents::{bundle, json, path, statement};
 pub use inspection::{
     inspect_boost, inspect_coreml, inspect_file, inspect_flax, inspect_gguf, inspect_hdf5, inspect_jinja,
     inspect_json, inspect_keras, inspect_media, inspect_native, inspect_onnx, inspect_packages,
-    inspect_paddle, inspect_pickle, inspect_r_data, inspect_safetensors, inspect_seven_zip, inspect_skops,
-    inspect_source, inspect_tensorflow, inspect_text, inspect_tflite, inspect_vocabulary, inspect_xml,
-    inspect_yaml,
+    inspect_paddle, inspect_pickle, inspect_r_data, inspect_rules, inspect_safetensors, inspect_seven_zip,
+    inspect_skops, inspect_source, inspect_tensorflow, inspect_text, inspect_tflite, inspect_vocabulary,
+    inspect_xml, inspect_yaml,
 };
 pub use keys::{der, pem};
 pub use manifest::manifest;
@@ -29,7 +29,7 @@ pub use sigstore::{log_entry, sigstore, timestamp, trusted_root};
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 43] = [
+pub const TARGETS: [(&str, Target); 44] = [
     ("attestation", attestation),
     ("bundle", bundle),
     ("der", der),
@@ -50,6 +50,7 @@ pub const TARGETS: [(&str, Target); 43] = [
     ("inspect_paddle", inspect_paddle),
     ("inspect_pickle", inspect_pickle),
     ("inspect_r_data", inspect_r_data),
+    ("inspect_rules", inspect_rules),
     ("inspect_safetensors", inspect_safetensors),
     ("inspect_seven_zip", inspect_seven_zip),
     ("inspect_skops", inspect_skops),
