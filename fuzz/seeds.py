@@ -174,6 +174,68 @@ def tensors():
         for target in ("gguf", "json", "safetensors", "jinja"):
             if name.endswith("." + target):
                 yield "inspect_" + target, data
+def formats():
+    """Small files of other formats, each for the target of its reader."""
+    tree = {
+        "left_children": [1, -1, -1], "right_children": [2, -1, -1], "split_indices": [0, 0, 0],
+        "split_conditions": [0.5, 0.1, 0.2], "categories": [], "categories_nodes": [],
+        "tree_param": {"num_feature": "1", "num_nodes": "3", "size_leaf_vector": "1"},
+    }
+    booster = {"name": "gbtree", "model": {"gbtree_model_param": {"num_trees": "1"}, "tree_info": [0], "trees": [tree]}}
+    learner = {"learner_model_param": {"num_feature": "1"}, "gradient_booster": booster}
+    yield "inspect_boost", json.dumps({"learner": learner, "version": [2, 0, 3]}).encode()
+    yield "inspect_boost", (
+        b"{L" + (7).to_bytes(8, "big") + b"learner{i\x05trees[#l\0\0\0\x01{i\x0dleft_children[$l#i\x01\xff\xff\xff\xff}}}"
+    )
+    yield "inspect_boost", (
+        b"tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=0\nfeature_names=a\n\nTree=0\n"
+        b"num_leaves=2\nnum_cat=0\nsplit_feature=0\nthreshold=0.5\ndecision_type=2\nleft_child=-1\nright_child=-2\n"
+        b"leaf_value=1 2\n\nend of trees\n\nparameters:\n[a: b]\nend of parameters\n"
+    )
+    yield "inspect_media", b"\x89PNG\r\n\x1a\n\0\0\0\0IENDCRC!more"
+    yield "inspect_media", b"\xff\xd8\xff\xe0\0\x04JF\xff\xda\0\x03\0ab\xff\0c\xff\xd9"
+    yield "inspect_media", b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff!\xf9\x04\0\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;"
+    yield "inspect_media", b"RIFF\x08\0\0\0WEBPVP8 "
+    yield "inspect_media", b"%PDF-1.7 /JavaScript"
+    yield "inspect_media", b"<svg onload='x'><script/></svg>"
+    yield "inspect_native", b"\x7fELF\x02\x01\x01" + bytes(57)
+    yield "inspect_native", b"MZ" + bytes(58) + b"\x40\0\0\0PE\0\0"
+    yield "inspect_native", b"\xcf\xfa\xed\xfe\x07\0\0\x01\x03\0\0\0\x06\0\0\0\x0c\0\0\0"
+    yield "inspect_native", b"\xca\xfe\xba\xbe\0\0\0\x34"
+    yield "inspect_native", b"\0asm\x01\0\0\0"
+    yield "inspect_native", b"\xa7\r\r\n" + bytes(12) + b"\xe3"
+    for line in ["torch>=2 # x", "-e git+https://x/y@z", "y @ https://x/y.whl", "--extra-index-url http://x", "-r a \\\n b"]:
+        yield "inspect_packages", f"numpy\n{line}\n".encode()
+    yield "inspect_packages", b'[project]\ndependencies = ["y @ git+https://x/y"]\ny = {git = "x"}\nbackend-path = []\n'
+    for source in [
+        "import os as o; o.system('x')",
+        "from os import *\nsystem('x')",
+        "getattr(__import__('o' + 's'), 'system')(1)",
+        "def f(x=eval('1')):\n  return f'{exec(x)}'\n",
+        "if __name__ == '__main__':\n  \"\"\"a\n\"\"\"\n",
+        "class A: x = lambda: open(1)",
+    ]:
+        yield "inspect_source", source.encode()
+    output = {"data": {"text/html": "<script>"}}
+    cell = {"cell_type": "code", "source": ["!x\n", "eval(1)"], "outputs": [output]}
+    yield "inspect_source", json.dumps({"nbformat": 4, "cells": [cell]}).encode()
+    yield "inspect_text", b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0f" * 32 + b"\nsize 17\n"
+    yield "inspect_text", b'[core]\n\tfsmonitor = x\n[remote "o"]\n'
+    yield "inspect_text", "a\u202eb\u00e9\x1b[2J\r\n".encode()
+    yield "inspect_text", b"\xff\xfea\0b\0"
+    yield "inspect_vocabulary", (
+        b"\x0a\x0e\x0a\x05<unk>\x15\0\0\0\0\x18\x02\x12\x09\x0a\x05c.txt\x20\x3c\x1a\x05\x12\x03abc"
+    )
+    yield "inspect_vocabulary", b"IQ== 0\nIg== 1\n"
+    for document in [
+        "a: &x !!python/object/apply:os.system [*x]",
+        "%TAG !p! tag:yaml.org,2002:python/\n---\n- !p!name:os.system ''",
+        "model: {_target_: nemo.x.Y}\n---\n? [a]\n: |\n  b\n",
+        "flavors:\n  python_function:\n    loader_module: x\n    code: c\n",
+        "channels: [https://x]\ndependencies:\n- pip:\n  - git+https://x/y\n",
+        "chat_template: '{{ x.__class__ }}'\n",
+    ]:
+        yield "inspect_yaml", document.encode()
 
 
 def samples():
@@ -221,6 +283,10 @@ def seeds():
         yield "inspect_pickle", data
     for target, data in formats():
         yield target, data
+        # Whole and cut, so that each target has some.
+        for end in range(0, len(data), max(1, len(data) // 8)):
+            yield target, data[end:]
+            yield target, data[:end]
     for name, data in [*files(), *samples()]:
         for target in BY_NAME.get(name.rpartition(".")[2], []):
             yield target, data

@@ -7,7 +7,6 @@ use modelseal::{
 };
 use std::{
     env,
-    fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
@@ -35,7 +34,7 @@ fn read(path: &Path, what: &str, limit: u64) -> Result<Zeroizing<Vec<u8>>, Failu
     let refuse = |e: std::io::Error| {
         Failure::usage("usage.file", format_args!("cannot read the {what} '{}': {e}", path.display()))
     };
-    let file = File::open(path).map_err(refuse)?;
+    let file = modelseal::open_named(path).map_err(refuse)?;
     // One allocation of the final size leaves no copies of a key behind.
     let capacity = file.metadata().map(|m| m.len()).unwrap_or(0).clamp(4096, limit + 1);
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(capacity).unwrap_or(4096)));

@@ -1,8 +1,8 @@
 //! Files of models.
 
 use modelseal_core::{
+    inspection::{FileFormat, FileInspection, PickleTier, RuleId, Severity, Verdict},
     inspection::{FileFormat, FileInspection, PickleTier, Severity, Verdict},
-    inspection::{FileInspection, PickleTier, RuleId, Severity, Verdict},
     path::ModelPath,
 };
 use modelseal_inspect::{Globals, inspect, rule, trace};
@@ -150,6 +150,7 @@ pub fn inspect_tensorflow(data: &[u8]) {
     look("keras_metadata.pb", data);
     look("graph.pb", data);
     look("variables.index", data);
+    look("graph.pbtxt", data);
 }
 
 /// TensorFlow Lite and ExecuTorch, which are flatbuffers both.
@@ -210,6 +211,64 @@ pub fn inspect_safetensors(data: &[u8]) {
         packed.write_all(data).expect("memory can be written");
         let packed = look("model.safetensors.gz", &packed.finish().expect("memory can be written"));
         assert_eq!(packed.verdict(), found.verdict());
+    }
+}
+
+/// Models of boosted trees; what is none of them is one behind a mark.
+pub fn inspect_boost(data: &[u8]) {
+    look("model.ubj", data);
+    look("model.json", data);
+    let marked = |mark: &[u8]| [mark, data.strip_prefix(mark).unwrap_or(data)].concat();
+    look("model.txt", &marked(b"tree\nversion=v4\n"));
+    look("model.cbm", &marked(b"CBM1"));
+    look("model.ubj", &marked(b"{L\0\0\0\0\0\0\0\x07learner{"));
+}
+
+/// Pictures and documents.
+pub fn inspect_media(data: &[u8]) {
+    for name in ["a.png", "a.svg", "a.html"] {
+        look(name, data);
+    }
+}
+
+/// Programs.
+pub fn inspect_native(data: &[u8]) {
+    for name in ["a.so", "a.exe", "a.pyc", "a.bin"] {
+        look(name, data);
+    }
+}
+
+/// Lists of packages.
+pub fn inspect_packages(data: &[u8]) {
+    look("requirements.txt", data);
+    look("pyproject.toml", data);
+}
+
+/// Sources and scripts: Python is never shown to be harmless.
+pub fn inspect_source(data: &[u8]) {
+    look("run.sh", data);
+    look("a.ipynb", data);
+    let found = look("a.py", data);
+    assert!(found.format != FileFormat::Python || found.verdict() >= Verdict::Suspicious);
+}
+
+/// Text, Git's files and pointers.
+pub fn inspect_text(data: &[u8]) {
+    for name in ["a.txt", "README", "config"] {
+        look(name, data);
+    }
+}
+
+/// Vocabularies of tokenizers.
+pub fn inspect_vocabulary(data: &[u8]) {
+    look("spiece.model", data);
+    look("a.tiktoken", data);
+}
+
+/// YAML.
+pub fn inspect_yaml(data: &[u8]) {
+    for name in ["a.yaml", "MLmodel", "conda.yaml"] {
+        look(name, data);
     }
 }
 

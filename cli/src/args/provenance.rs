@@ -158,7 +158,7 @@ pub struct ExpectedArgs {
     #[arg(long, value_name = "NAME=VALUE", value_parser = input)]
     pub build_workflow_input: Vec<(String, Test)>,
 
-    /// Accept external parameters that nothing was compared with
+    /// Accept external parameters that nothing was compared with; not above --min-level 1
     #[arg(long)]
     pub allow_unknown_parameters: bool,
 

@@ -133,6 +133,7 @@ fn keyless(signer: &ProvenanceSignerArgs) -> Result<Keyless, Failure> {
 fn expectations(builder: &BuilderArgs, made: &ExpectedArgs) -> Result<Expectations, Failure> {
     let wrong = |message: String| Failure::usage("usage.flags", message);
     let level = |number: u8| BuildLevel::new(number).unwrap_or(BuildLevel::ONE);
+    let (args_level, args_least) = (builder.builder_level, builder.min_level);
     let id = match (&builder.builder_id, &builder.builder_id_pattern) {
         (Some(id), _) => Some(Expected::Literal(id.clone())),
         (None, Some(pattern)) => {
@@ -145,6 +146,8 @@ fn expectations(builder: &BuilderArgs, made: &ExpectedArgs) -> Result<Expectatio
         }
         (None, None) => None,
     };
+    let builder = id.map(|id| ExpectedBuilder { id, level: level(args_level) });
+    check_strictness(builder.as_ref(), level(args_least), made)?;
     let source_ref = match (&made.source_ref, &made.source_branch, &made.source_tag) {
         (Some(reference), ..) => Some(reference.clone()),
         (None, Some(branch), _) => Some(format!("refs/heads/{branch}")),
@@ -166,8 +169,8 @@ fn expectations(builder: &BuilderArgs, made: &ExpectedArgs) -> Result<Expectatio
         }
     }
     Ok(Expectations {
-        builder: id.map(|id| ExpectedBuilder { id, level: level(builder.builder_level) }),
-        min_level: level(builder.min_level),
+        builder,
+        min_level: level(args_least),
         build_types: made.build_type.clone(),
         source: made.source_uri.as_deref().map(repository).transpose()?.map(Expected::Literal),
         source_ref: source_ref.map(Expected::Literal),
@@ -177,6 +180,35 @@ fn expectations(builder: &BuilderArgs, made: &ExpectedArgs) -> Result<Expectatio
         allow_unknown_parameters: made.allow_unknown_parameters,
         allow_unresolved: made.allow_unresolved,
     })
+}
+
+/// Refuses what would make a level above 1 out of nothing.
+fn check_strictness(
+    builder: Option<&ExpectedBuilder>,
+    least: BuildLevel,
+    made: &ExpectedArgs,
+) -> Result<(), Failure> {
+    let wrong = |message: &str| Err(Failure::usage("usage.flags", message));
+    if least > BuildLevel::ONE && made.allow_unknown_parameters {
+        return wrong(
+            "--min-level above 1 needs every external parameter compared, or accepted by name with --any-parameter: \
+             --allow-unknown-parameters, which accepts whatever there is, does not go with it",
+        );
+    }
+    let Some(builder) = builder.filter(|builder| builder.level > BuildLevel::ONE) else { return Ok(()) };
+    if matches!(&builder.id, Expected::Literal(id) if id == modelseal::attest::LOCAL_BUILDER) {
+        return wrong(
+            "the local builder is any machine at all, and is granted no --builder-level above 1; have whoever builds say which \
+             builder it is, and name that one",
+        );
+    }
+    if !builder.is_named() {
+        return wrong(
+            "--builder-level above 1 needs a builder that is named: a --builder-id-pattern has to begin with a scheme and a host, \
+             with dots escaped, such as 'https://github\\.com/acme/train/.*'",
+        );
+    }
+    Ok(())
 }
 
 /// A repository as provenance states it, without `git+` before it.

@@ -189,6 +189,35 @@ fn a_run_between_begin_and_finish_is_measured_twice() {
         json!({"epochs": "3"})
     );
 
+    // What is named again at the end has to be what was measured at the beginning.
+    world.run(&["attest", "begin", "--record", "both.json", "--run", "run.toml"]).exits(0);
+    let finish_both = [
+        "attest",
+        "finish",
+        "model",
+        "--record",
+        "both.json",
+        "--run",
+        "run.toml",
+        "--private-key",
+        "k.key",
+        "--dry-run",
+    ];
+    let zeros = format!("a:b=sha256:{}", "0".repeat(64));
+    let other_commit = format!("git+https://h/a={}", "1".repeat(40));
+    let other_source = format!("git+https://h/other={COMMIT}");
+    for (flag, other, part) in [
+        ("--base", &*zeros, "is not what was said: another pin"),
+        ("--base", "a:b=data", "is not what was said: another pin"),
+        ("--source", &other_commit, "another pin"),
+        ("--source", &other_source, "'git+https://h/other' is given at its end"),
+    ] {
+        world.refused(&with(&finish_both, &[flag, other]), 1, "integrity.input-mismatch", part);
+    }
+    for (flag, same) in [("--base", "a:b=./base"), ("--base", "a:b"), ("--source", &*source)] {
+        world.run(&with(&finish_both, &[flag, same])).exits(0);
+    }
+
     let before = dependencies(&said, "dataset");
     world.file("data/a.csv", "other\n");
     world.file("data/b.csv", "new\n");
@@ -365,4 +394,60 @@ fn credentials_in_addresses_do_not_get_into_a_statement() {
         said["predicate"]["buildDefinition"]["externalParameters"]["source"],
         "git+https://git.example.com/a@refs/heads/main"
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_no_predicate_and_is_not_waited_for() {
+    let world = world();
+    world.tool("mkfifo", &["pipe"]);
+    let args = [
+        "attest",
+        "statement",
+        "model",
+        "--predicate-type",
+        "x:y",
+        "--predicate",
+        "pipe",
+        "--private-key",
+        "k.key",
+    ];
+    world.refused(&args, 2, "usage.file", "it is not a regular file");
+    let args = [
+        "attest",
+        "statement",
+        "model",
+        "--predicate-type",
+        "x:y",
+        "--predicate",
+        "p",
+        "--private-key",
+        "pipe",
+    ];
+    world.file("p", "{}");
+    world.refused(&args, 2, "usage.file", "it is not a regular file");
+    world.refused(
+        &["verify", "key", "model", "--public-key", "pipe"],
+        2,
+        "usage.file",
+        "it is not a regular file",
+    );
+    // What the shell has opened is read, so that a key need not lie on a disk.
+    let script = "cat k.pub | \"$0\" verify key model --public-key /dev/stdin --signature none.sig";
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_modelseal")]).current_dir(world.path());
+    assert!(!String::from_utf8_lossy(&shell.output().unwrap().stderr).contains("k.pub"));
+}
+
+#[test]
+fn a_password_stays_out_of_a_base_models_name() {
+    let world = world();
+    let digest = "0".repeat(64);
+    for base in ["u:s3cr3t@h/a", "u:s3cr3t@h:a", "//u:s3cr3t@h/a"] {
+        let base = format!("{base}=sha256:{digest}");
+        let args =
+            ["attest", "provenance", "model", "--build-type", "fine-tune", "--base", &base, "--dry-run"];
+        let ran = world.run(&args).exits(2).says("'https://h");
+        assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("s3cr3t"));
+    }
 }

@@ -271,6 +271,45 @@ fn without_expectations_the_level_is_one_and_the_output_says_what_was_not_compar
 }
 
 #[test]
+fn a_level_above_one_is_not_made_out_of_nothing() {
+    let site = Site::new();
+    site.bundle("p.json", &site.statement(github()));
+    let p = ["--bundle", "p.json", "--min-level", "3", "--builder-level", "3"];
+    let usage = |args: &[&str], part: &str| {
+        site.run(&with(&p, args)).exits(2).says(part);
+    };
+    usage(&["--builder-id", WORKFLOW, "--allow-unknown-parameters"], "--any-parameter");
+    usage(&["--builder-id", LOCAL_BUILDER, "--any-parameter", "/workflow"], "the local builder");
+    for pattern in [
+        ".*",
+        "(?:.*)",
+        ".+",
+        r"https://.*",
+        r"https?://[^/]+/acme/.*",
+        "https://github.com/acme/.*",
+        "(https://a/.*|.*)",
+    ] {
+        usage(
+            &["--builder-id-pattern", pattern, "--any-parameter", "/workflow"],
+            "begin with a scheme and a host",
+        );
+    }
+    let named =
+        ["--builder-id-pattern", r"https://github\.com/acme/train/.*", "--any-parameter", "/workflow"];
+    site.run(&with(&p, &named)).exits(0);
+    // A pattern that the local builder matches grants it nothing.
+    let mut predicate = github();
+    predicate["runDetails"]["builder"]["id"] = json!(LOCAL_BUILDER);
+    site.bundle("p.json", &site.statement(predicate));
+    let named = ["--builder-id-pattern", r"https://github\.com/.*", "--any-parameter", "/workflow"];
+    site.refused(&with(&p, &named), "slsa.level-too-low", "granted level 1");
+    site.run(&["--bundle", "p.json", "--builder-id", LOCAL_BUILDER]).exits(0);
+}
+
+const LOCAL_BUILDER: &str =
+    "https://github.com/modelseal/modelseal/blob/main/docs/buildtypes/local-builder.md";
+
+#[test]
 fn a_self_hosted_runner_stays_at_level_one() {
     let site = Site::new();
     let mut predicate = github();
@@ -279,7 +318,7 @@ fn a_self_hosted_runner_stays_at_level_one() {
     let args = ["--bundle", "p.json", "--builder-id", WORKFLOW, "--builder-level", "3"];
     let report = site.json(&args);
     assert_eq!(report["provenances"][0]["level"]["granted"], 1);
-    let args = with(&args, &["--min-level", "2", "--allow-unknown-parameters"]);
+    let args = with(&args, &["--min-level", "2", "--any-parameter", "/workflow"]);
     let report = site.refused(&args, "slsa.level-too-low", "granted level 1");
     assert!(report.to_string().contains("self-hosted runner"));
 }

@@ -142,6 +142,45 @@ fn what_is_wrong_with_a_store_is_said() {
 }
 
 #[test]
+fn a_bundle_that_two_readers_could_read_differently_is_wrong() {
+    let world = World::with_store();
+    let listed = world.run(&["store", "list", "--store", "store", "--format", "json"]).exits(0).json();
+    let bundle = world.read(listed["bundles"][0]["place"].as_str().unwrap());
+    let check = ["store", "check", "--store", "odd"];
+    let twice = bundle.replacen('{', "{\"mediaType\":\"application/vnd.dev.sigstore.bundle.v0.3+json\",", 1);
+    let escaped = bundle.replacen("\"payload\"", "\"payload\":\"e30=\",\"p\\u0061yload\"", 1);
+    for (name, text, kind, exit) in [
+        ("twice.json", twice.clone(), "malformed  odd/odd.json: not a Sigstore bundle: duplicate member", 1),
+        ("escaped.json", escaped, "duplicate member 'payload'", 1),
+        ("lines.jsonl", format!("{bundle}{twice}"), "line 2: not a Sigstore bundle: duplicate member", 1),
+        ("half.json", bundle[..bundle.len() / 2].to_owned(), "malformed", 1),
+        ("other.json", "{\"a\": 1, \"a\": 2}".to_owned(), "no-bundle", 0),
+    ] {
+        let _ = fs::remove_dir_all(world.join("odd"));
+        let name = if name.ends_with('l') { "odd/odd.jsonl" } else { "odd/odd.json" };
+        world.file(name, text);
+        world.run(&check).exits(exit).prints(kind);
+    }
+}
+
+#[test]
+fn a_file_of_many_bad_lines_is_told_in_a_hundred() {
+    let world = World::with_store();
+    world.file("odd/many.jsonl", "{}\n".repeat(150_000));
+    let start = std::time::Instant::now();
+    let report = world.run(&["store", "check", "--store", "odd", "--format", "json"]).exits(0).json();
+    let problems = report["problems"].as_array().unwrap();
+    assert_eq!(problems.len(), 101);
+    assert!(problems[100]["message"].as_str().unwrap().starts_with("149900 more lines"), "{}", problems[100]);
+    world
+        .run(&["store", "index", "--store", "odd", "--format", "json"])
+        .exits(0)
+        .prints("150000 lines are no bundles");
+    // Each took some ten microseconds when every line was read as a bundle and its problem kept.
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+}
+
+#[test]
 fn descendants_are_listed_with_who_says_so() {
     let world = World::with_store();
     let by = format!("dirHash:{}", digest("base"));

@@ -26,6 +26,10 @@ pub const MAX_LINEAGE_NODES: usize = 50_000;
 /// Bundles about one artifact that a walk looks at: each costs a signature check for every signer that is trusted.
 pub const MAX_LINEAGE_BUNDLES: usize = 1024;
 
+/// Bytes of statements about one artifact that a walk reads before it knows whether anybody trusted signed them, to say what
+/// they are. Provenance has some ten kilobytes.
+pub const MAX_LINEAGE_UNTRUSTED_BYTES: usize = 1024 * 1024;
+
 /// Inputs of one build that a walk reports. Provenance lists some thousand at most.
 pub const MAX_LINEAGE_INPUTS: usize = 10_000;
 

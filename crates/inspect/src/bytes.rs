@@ -294,6 +294,11 @@ impl<S: Stream> Rejoined<S> {
     pub(crate) fn head(&self) -> &[u8] {
         &self.head
     }
+
+    /// Whether reading ahead came to something that cannot be read.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
 }
 
 impl<S: Stream> Stream for Rejoined<S> {

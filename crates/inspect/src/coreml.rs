@@ -1,5 +1,7 @@
 //! Core ML models: networks, programs and pipelines of them, some of which call classes of the application.
 
+pub(crate) mod weights;
+
 use crate::{
     outside,
     protobuf::wire::{Fault, Span, Value, Wire},
@@ -37,6 +39,9 @@ pub(crate) mod rules {
         SERIALIZED = "CML008" "coreml-serialized-model" Suspicious:
             "The model is wrapped in a form that only a part of the system reads." =>
             "Find out what it is.";
+        WEIGHTS = "CML009" "coreml-weights" Malformed:
+            "Weights are said to lie outside their file." =>
+            "Get the file again from its maker.";
     }
 }
 

@@ -296,6 +296,11 @@ mod tests {
         let mut wrong = model();
         wrong[19] = 3;
         assert_eq!(found(&wrong), ["FLX003"]);
+        // The extension is a byte longer than the array in it.
+        let mut longer = model();
+        longer[17] += 1;
+        longer.push(0);
+        assert_eq!(found(&longer), ["FLX003"]);
         assert_eq!(found(b"\x81\xa1a\xc1"), ["FLX001"]);
         assert_eq!(found(b"\x81\xa1a\x01\x01"), ["FLX002"]);
         assert_eq!(found(b"\x81\xa1a\xd4\x05\x00"), ["FLX004"]);
@@ -305,6 +310,6 @@ mod tests {
             ["FLX005"]
         );
         assert_eq!(found(b"\xdf\xff\xff\xff\xff"), ["FLX001"]);
-        assert_eq!(found(&b"\x91".repeat(100_000)), ["LIM063"]);
+        assert_eq!(found(&b"\x91".repeat(100_000)), ["LIM071"]);
     }
 }

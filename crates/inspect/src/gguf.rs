@@ -201,7 +201,7 @@ impl Reader<'_, '_, '_> {
             }
             self.value(&key, at)?;
         }
-        if !self.architecture && count > 0 {
+        if !self.architecture {
             self.scan.find(&rules::NO_ARCHITECTURE, None, "there is no 'general.architecture'".to_owned());
         }
         Ok(())
@@ -239,6 +239,11 @@ impl Reader<'_, '_, '_> {
                     }
                 };
                 jinja::inspect(&String::from_utf8_lossy(&text), begins, self.scan);
+                Ok(())
+            }
+            kind::TEXT if key == "general.type" => {
+                // A matrix of importance belongs to no architecture.
+                self.architecture |= self.cursor.text(16)?.is_some_and(|text| text == b"imatrix");
                 Ok(())
             }
             kind::TEXT => self.cursor.text(0).map(|_| ()),

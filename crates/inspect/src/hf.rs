@@ -168,9 +168,13 @@ impl Kind for ModelIndex {
     fn inspect(&self, document: &Document<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
         let members = document.top.as_object().map(|object| object.members.as_slice()).unwrap_or_default();
         for member in members {
-            let Some([library, class]) = member.value.as_array() else { continue };
+            // Pipelines of blocks add where a part is loaded from.
+            let (library, class) = match member.value.as_array() {
+                Some([library, class] | [library, class, Value::Object(_)]) => (library, class),
+                _ => continue,
+            };
             let (Some(library), Some(class)) = (library.as_str(), class.as_str()) else { continue };
-            let known = LIBRARIES.contains(&library)
+            let known = LIBRARIES.contains(&library.split('.').next().unwrap_or_default())
                 || PIPELINES.contains(&library)
                 || OLDER_PIPELINES.contains(&library)
                 // Numbers and the like come as pairs of a type and a value in some pipelines.
@@ -379,6 +383,7 @@ mod tests {
             ("HFC005", "modules.json", r#"[{"type": "sentence_transformers.__builtins__.x"}]"#),
             ("HFC005", "model_index.json", r#"{"_class_name": ["my_pipeline", "Evil"]}"#),
             ("HFC005", "model_index.json", r#"{"_class_name": "A", "unet": ["my_unet", "Unet"]}"#),
+            ("HFC005", "model_index.json", r#"{"unet": ["my_unet", "Unet", {"repo": "a/b"}]}"#),
             (
                 "HFC005",
                 "adapter_config.json",

@@ -269,6 +269,7 @@ mod tests {
         assert_eq!(found("a.json", b"[NaN]"), ["JSN004"]);
         assert_eq!(found("a.json", b"{} {}"), ["JSN005"]);
         assert_eq!(found("a.json", &b"[".repeat(1000)), ["LIM016"]);
+        assert_eq!(found("a.json", b""), ["FMT003"]);
         assert_eq!(look("a.json", b"[NaN]").verdict(), Verdict::Clean);
     }
 

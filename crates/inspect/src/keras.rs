@@ -22,7 +22,7 @@ pub(crate) mod rules {
         DANGEROUS = "KER001" "keras-dangerous-name" Malicious:
             "The configuration names a function or class that runs code or reaches files, processes or the network; loading imports and calls it (CVE-2025-1550, CVE-2025-8747, CVE-2025-9906, CVE-2025-12060)." =>
             "Do not load it.";
-        CUSTOM = "KER002" "keras-custom-object" Suspicious:
+        CUSTOM = "KER002" "keras-custom-class" Suspicious:
             "The configuration names a class or function that is none of Keras' own computations; loading needs code from elsewhere." =>
             "Get the code from the model's maker, look at it, and load the model only with that.";
         IMPORT = "KER003" "keras-import" Suspicious:

@@ -23,6 +23,10 @@
 //! | `flax`, `rdata`, `torch7` | MessagePack of Flax, R's serialisation, Torch7 |
 //! | `fields` | `Source`: a stream whose fields are taken one after the other |
 //! | `npy`, `torch`, `torchserve`, `skops` | NumPy's and PyTorch's files, TorchServe's archives, skops |
+//! | `boost` | models of XGBoost, LightGBM and CatBoost |
+//! | `yaml`, `vocabulary`, `text` | configurations, vocabularies, and what people read |
+//! | `source`, `requirements`, `native` | code: scripts, lists of packages, programs |
+//! | `media`, `lfs` | pictures and documents; pointers and files of Git |
 //! | `json` | JSON of any size, and `json::Kind`: what is written in it |
 //! | `hf`, `tokenizer` | configuration that names code or files; tokenizers |
 //! | `jinja` | chat templates |

@@ -170,7 +170,7 @@ pub(crate) const SOURCE: usize = 2 * 1024 * 1024;
 pub(crate) const SOURCE_WORDS: usize = 200_000;
 
 /// Values that a YAML document stands for when nothing is shared, however small it is; and for each that is written.
-pub(crate) const YAML_VALUES: u64 = 1_000_000;
+pub(crate) const YAML_VALUES: u64 = 100_000;
 pub(crate) const YAML_RATIO: u64 = 100;
 
 /// Nodes of one tree whose children are followed. The deepest that anybody grows have some hundred thousand; a list of four
@@ -195,6 +195,9 @@ pub(crate) const CALLS: usize = 20_000;
 /// byte may take sixteen.
 pub(crate) const MODEL_TEXT: usize = 2 * 1024 * 1024;
 
+/// Bytes of a graph as text. TensorFlow itself reads no message of more than two gigabytes; people write such by hand.
+pub(crate) const GRAPH_TEXT: usize = 16 * 1024 * 1024;
+
 /// Bytes of a tag, a text or anything else in XML that is held at once. Weights in PMML are lines of some kilobytes.
 pub(crate) const XML_EVENT: u64 = 8 * 1024 * 1024;
 
@@ -213,6 +216,9 @@ pub(crate) const TFLITE_BUFFERS: u64 = 2_000_000;
 
 /// Constants of an OpenVINO description whose places are compared.
 pub(crate) const CONSTANTS: usize = 1_000_000;
+
+/// Parts of a file of Core ML's weights that are looked at.
+pub(crate) const WEIGHTS: u64 = 1_000_000;
 
 /// Bytes of one block of a TensorFlow checkpoint's index. The writer ends them at 256 KiB; one entry may go beyond.
 pub(crate) const CHECKPOINT_BLOCK: u64 = 16 * 1024 * 1024;
@@ -299,9 +305,6 @@ rules! {
     SAFETENSORS_TOO_MANY = "LIM022" "safetensors-tensors" Unknown:
         "A safetensors file has more tensors than are read." =>
         "Split the file.";
-    HDF5_TOO_MUCH = "LIM040" "hdf5-work" Unknown:
-        "Following the structures of the HDF5 file takes more reading than any honest file does; the rest was not inspected." =>
-        "Write the file anew with the defaults of h5py.";
     TOO_DEEP_MESSAGES = "LIM041" "protobuf-depth" Malformed:
         "Messages of the model lie in one another deeper than any decoder follows." =>
         "Do not load it.";
@@ -332,10 +335,13 @@ rules! {
     TREE_TOO_LARGE = "LIM062" "tree-too-large" Unknown:
         "A tree has more nodes than are followed." =>
         "Grow smaller trees, or find out who made it and how.";
-    MSGPACK_TOO_DEEP = "LIM063" "msgpack-depth" Malformed:
+    HDF5_TOO_MUCH = "LIM070" "hdf5-work" Unknown:
+        "Following the structures of the HDF5 file takes more reading than any honest file does; the rest was not inspected." =>
+        "Write the file anew with the defaults of h5py.";
+    MSGPACK_TOO_DEEP = "LIM071" "msgpack-depth" Malformed:
         "Values of MessagePack lie in one another deeper than readers follow." =>
         "Do not load it: the reader's stack may overflow.";
-    R_TOO_DEEP = "LIM064" "r-depth" Malformed:
+    R_TOO_DEEP = "LIM072" "r-depth" Malformed:
         "Values of R lie in one another deeper than R follows." =>
         "Do not load it: the reader's stack may overflow.";
 }

@@ -33,6 +33,9 @@ pub(crate) mod rules {
 /// Bytes of a PDF that are looked at one after the other at a time; words of the last are looked at again.
 const PDF_OVERLAP: usize = 32;
 
+/// Pictures that may follow one another in a file.
+const MORE_PICTURES: usize = 16;
+
 /// The door from `route`.
 pub(crate) struct Media;
 
@@ -62,7 +65,7 @@ impl Format for Media {
                 let input = random.input();
                 let end = match kind {
                     Kind::Png => png(input)?,
-                    Kind::Jpeg => jpeg(input)?,
+                    Kind::Jpeg => jpegs(input)?,
                     Kind::Gif => gif(input)?,
                     Kind::Riff => riff(input)?,
                     _ => return Ok(FileFormat::Image),
@@ -161,6 +164,20 @@ fn png(input: Input<'_>) -> Result<Option<u64>, Halt> {
             return Ok(Some(at));
         }
     }
+}
+
+/// Phones put smaller or deeper pictures behind the first.
+fn jpegs(input: Input<'_>) -> Result<Option<u64>, Halt> {
+    let mut end = jpeg(input)?;
+    for _ in 0..MORE_PICTURES {
+        let Some(at) = end else { break };
+        let rest = input.from(at);
+        if rest.read_some(0, 3).map_err(Halt::of)? != b"\xff\xd8\xff" {
+            break;
+        }
+        end = jpeg(rest)?.map(|len| at + len);
+    }
+    Ok(end)
 }
 
 fn jpeg(input: Input<'_>) -> Result<Option<u64>, Halt> {
@@ -343,6 +360,14 @@ mod tests {
             assert_eq!(found.verdict(), Verdict::Malicious, "{name} {found:?}");
             assert!(rules_in(&found).contains(&"IMG001"));
         }
+    }
+
+    #[test]
+    fn pictures_of_phones_are_several() {
+        let one = samples().remove(1).1;
+        let two = [&one[..], &one].concat();
+        assert_eq!(look("a.jpg", &two).verdict(), Verdict::Clean);
+        assert_eq!(look("a.jpg", &two[..two.len() - 2]).verdict(), Verdict::Malformed);
     }
 
     #[test]

@@ -316,6 +316,6 @@ mod tests {
         assert_eq!(found(&file(&[254, 0])), ["RDS005"]);
         assert_eq!(found(&file(&[22, 254, 254])), ["RDS006"]);
         assert_eq!(found(b"A\n2\n132352\n131840\n254\n"), ["RDS004"]);
-        assert_eq!(found(&file(&[19, 2].repeat(200_000))), ["LIM064"]);
+        assert_eq!(found(&file(&[19, 2].repeat(200_000))), ["LIM072"]);
     }
 }

@@ -3,7 +3,7 @@
 mod expect;
 
 use crate::{
-    boost, compress, executorch, flax, gguf, hdf5, jinja, json, lfs, media, native, npy, paddle,
+    boost, compress, coreml, executorch, flax, gguf, hdf5, jinja, json, lfs, media, native, npy, paddle,
     pickle::{self, Globals, Likeness, Loader},
     protobuf, rdata, requirements, safetensors,
     scan::{Content, Halt, Scan},
@@ -106,6 +106,8 @@ static FORMATS: &[&dyn Format] = &[
     // These have no mark.
     &tensorflow::checkpoint::Index,
     &tensorflow::checkpoint::Data,
+    &tensorflow::text::Text,
+    &coreml::weights::Weights,
     &paddle::Parameters,
     &protobuf::Protobuf,
     // Its mark is the weakest.
@@ -123,7 +125,7 @@ pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileF
     let extension = name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_ascii_lowercase());
     let expected = expect::by_name(&extension);
     if content.head().is_empty() {
-        if expected.is_some_and(expect::Expected::is_no_text) {
+        if expected.is_some_and(|expected| !expected.takes(FileFormat::Empty)) {
             scan.find(&rules::EMPTY_FILE, None, "it has no bytes".to_owned());
         }
         scan.format(FileFormat::Empty);

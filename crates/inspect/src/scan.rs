@@ -57,6 +57,8 @@ pub(crate) struct Scan<'r> {
 pub(crate) struct Content<'a> {
     kind: Kind<'a>,
     head: Vec<u8>,
+    /// Whether that is known to be all.
+    whole: bool,
 }
 
 enum Kind<'a> {
@@ -291,14 +293,17 @@ impl<'a> Content<'a> {
     /// What can be read at any place.
     pub(crate) fn random(input: Input<'a>) -> Result<Self, Halt> {
         let head = input.read_some(0, limits::HEAD).map_err(Halt::of)?;
-        Ok(Self { kind: Kind::Random(input), head })
+        let whole = head.len() as u64 == input.len();
+        Ok(Self { kind: Kind::Random(input), head, whole })
     }
 
     /// What comes from a decoder.
     pub(crate) fn stream(stream: impl Stream + 'a) -> Result<Self, Halt> {
-        let stream = Rejoined::peek(stream, limits::HEAD).map_err(Halt::of)?;
-        let head = stream.head().to_vec();
-        Ok(Self { kind: Kind::Stream(Box::new(stream)), head })
+        let stream = Rejoined::peek(stream, limits::HEAD + 1).map_err(Halt::of)?;
+        let mut head = stream.head().to_vec();
+        let whole = head.len() <= limits::HEAD && !stream.has_failed();
+        head.truncate(limits::HEAD);
+        Ok(Self { kind: Kind::Stream(Box::new(stream)), head, whole })
     }
 
     /// The first [`limits::HEAD`] bytes, or all.
@@ -306,9 +311,11 @@ impl<'a> Content<'a> {
         &self.head
     }
 
-    /// The last [`limits::TAIL`] bytes, or all; of a stream, none.
+    /// The last [`limits::TAIL`] bytes, or all; of a stream that is longer than its head, none.
     pub(crate) fn tail(&self) -> Result<Vec<u8>, Halt> {
-        let Kind::Random(input) = &self.kind else { return Ok(Vec::new()) };
+        let Kind::Random(input) = &self.kind else {
+            return Ok(if self.whole { self.head.clone() } else { Vec::new() });
+        };
         let start = input.len().saturating_sub(limits::TAIL as u64);
         input.read_some(start, limits::TAIL).map_err(Halt::of)
     }
@@ -332,7 +339,9 @@ impl<'a> Content<'a> {
     /// The same once more, when it can be read at any place.
     pub(crate) fn again(&self) -> Option<Self> {
         match &self.kind {
-            Kind::Random(input) => Some(Self { kind: Kind::Random(*input), head: self.head.clone() }),
+            Kind::Random(input) => {
+                Some(Self { kind: Kind::Random(*input), head: self.head.clone(), whole: self.whole })
+            }
             Kind::Stream(_) => None,
         }
     }

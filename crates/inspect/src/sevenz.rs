@@ -96,7 +96,12 @@ impl Format for OtherArchive {
 }
 
 fn unread(head: &[u8]) -> Option<&'static (&'static [u8], usize, FileFormat, &'static str)> {
-    UNREAD.iter().find(|(mark, at, ..)| head.get(*at..).is_some_and(|rest| rest.starts_with(mark)))
+    // The marks of cpio are digits, as the rest of its header.
+    let is_digits = || head.get(..76).is_some_and(|header| header.iter().all(u8::is_ascii_hexdigit));
+    UNREAD.iter().find(|(mark, at, ..)| {
+        let begins = head.get(*at..).is_some_and(|rest| rest.starts_with(mark));
+        begins && (!mark.starts_with(b"0707") || is_digits())
+    })
 }
 
 impl Format for SevenZip {

@@ -5,6 +5,7 @@ mod danger;
 mod lexer;
 mod notebook;
 mod python;
+mod words;
 
 use crate::{
     lfs, limits,

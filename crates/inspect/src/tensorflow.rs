@@ -7,6 +7,7 @@ mod operators;
 pub(crate) use operators::{Standing, standing};
 #[cfg(test)]
 mod tests;
+pub(crate) mod text;
 
 use crate::{
     operators::{NAME, Used},
@@ -59,6 +60,9 @@ pub(crate) mod rules {
         OBJECT = "TFG012" "keras-metadata-custom-object" Suspicious:
             "The description of a layer names a Python module that is not Keras's own." =>
             "Find out what the module does when it is imported.";
+        TEXT = "TFG013" "graph-as-text" Unknown:
+            "The graph is written as text, of which only the names of operators were inspected." =>
+            "Publish the graph in its binary form.";
     }
 }
 

@@ -391,6 +391,10 @@ mod tests {
             );
             assert!(found.findings.is_empty());
         }
+        for name in ["__init__.py", "a.txt", "a.yaml", ".gitkeep", "py.typed"] {
+            let found = look(name, b"");
+            assert_eq!((found.format, found.verdict()), (FileFormat::Empty, Verdict::Clean), "{name}");
+        }
         assert_eq!(look("weights.xyz", b"no known name\n").format, FileFormat::Unknown);
     }
 

@@ -327,6 +327,39 @@ mod tests {
         }
     }
 
+    /// An archive as NeMo writes them.
+    fn nemo(name: &str, config: &str) -> Vec<u8> {
+        let mut header = vec![0; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[100..107].copy_from_slice(b"0000644");
+        header[124..135].copy_from_slice(format!("{:011o}", config.len()).as_bytes());
+        header[156] = b'0';
+        header[257..263].copy_from_slice(b"ustar\0");
+        header[148..156].copy_from_slice(b"        ");
+        let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        header.extend(config.as_bytes());
+        header.resize(header.len().next_multiple_of(512) + 1024, 0);
+        header
+    }
+
+    #[test]
+    fn cve_2025_23249_nemo_configurations_that_run_code() {
+        let good = nemo("model_config.yaml", "target: nemo.collections.asr.models.X\n");
+        let found = look("a.nemo", &good);
+        assert_eq!((found.format, found.verdict()), (FileFormat::Nemo, Verdict::Clean), "{found:?}");
+        let tag = nemo("model_config.yaml", "x: !!python/object/apply:os.system [x]\n");
+        assert_eq!(look("a.nemo", &tag).verdict(), Verdict::Malicious);
+        let target = nemo("./model_config.yaml", "model: {_target_: os.system, command: x}\n");
+        assert_eq!(look("a.nemo", &target).verdict(), Verdict::Malicious);
+    }
+
+    #[test]
+    fn cve_2025_23250_nemo_members_that_leave_the_archive() {
+        let found = look("a.nemo", &nemo("../../model_config.yaml", "a: b\n"));
+        assert_eq!(rules_in(&found), ["TAR002"]);
+    }
+
     #[test]
     fn what_yaml_shares_again_and_again_is_counted() {
         let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();

@@ -1,5 +1,7 @@
 //! Archives of NeMo: a tar archive of a configuration and a checkpoint.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use modelseal_core::{
     inspection::{FileFormat, FileInspection, Verdict},
     path::ModelPath,

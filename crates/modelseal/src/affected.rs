@@ -99,13 +99,14 @@ impl AffectedRequest<'_> {
             full: false,
             too_deep: false,
         };
+        let _searching = self.store.search();
         let mut queue = VecDeque::from([0]);
         while let Some(at) = queue.pop_front() {
             search.waiting(at, false);
             let (ids, depth) =
                 search.nodes.get(at).map(|node| (node.ids.clone(), node.steps)).unwrap_or_default();
             let last = depth >= self.max_depth.get();
-            self.store.each_used_by(&ids, &mut |bundle| {
+            self.store.each_shared_used_by(&ids, &mut |bundle| {
                 let Some(statement) = search.judge(&bundle) else { return true };
                 if last {
                     search.too_deep = true;

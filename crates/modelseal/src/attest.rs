@@ -300,6 +300,8 @@ impl AttestRequest<ProvenanceOf> {
         if let Some((path, _)) = &record {
             let read = run_record::read(path).map_err(Error::Attest)?;
             // What was measured before the run, and is named again after it, is what was measured before.
+            let reader = Reader { base_keys: &settings.base_keys, effort: settings.effort, now, progress };
+            run_record::refuse_others(&read.inputs, &run.inputs, &reader)?;
             run.inputs.retain(|input| !read.inputs.iter().any(|(known, _)| known.is_named_as(input)));
             given = run.inputs.len();
             run.inputs.extend(read.inputs.iter().map(|(input, _)| input.clone()));
@@ -378,7 +380,15 @@ impl AttestRequest<PredicateOf> {
             Error::Attest(AttestError::Predicate { predicate_type, error })
         };
         let mut notes = Vec::new();
-        if let Predicate::Provenance(said) = Predicate::read(&predicate_type, &value).map_err(wrong)?
+        let read = Predicate::read(&predicate_type, &value).map_err(wrong)?;
+        if let Predicate::Provenance(said) = &read
+            && BuildType::is_invented(&said.build_type)
+        {
+            let names = BuildType::ALL.map(BuildType::name).join(", ");
+            let shown = Printable(&said.build_type);
+            return Err(refuse(format!("'{shown}' is no build type of modelseal, which has {names}")));
+        }
+        if let Predicate::Provenance(said) = read
             && let Some(build_type) = BuildType::of_uri(&said.build_type)
         {
             match build_type.check(&said) {

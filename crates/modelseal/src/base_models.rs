@@ -92,6 +92,7 @@ impl<'a> Bases<'a> {
         evidence: &Evidence,
         facts: &Facts,
     ) -> Result<Decision, Error> {
+        let _searching = self.places.store.map(Store::search);
         loop {
             let decision = decision::decide_with(self.policies.set(), request, facts, self.now, &*self);
             let asked = std::mem::take(self.asked.get_mut().unwrap_or_else(PoisonError::into_inner));

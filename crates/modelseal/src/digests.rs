@@ -16,7 +16,7 @@ use modelseal_core::{
 };
 use modelseal_model::Source;
 use serde::Deserialize;
-use std::{borrow::Cow, fmt, fs::File, io::Read, num::NonZeroU64, path::Path};
+use std::{borrow::Cow, fmt, io::Read, num::NonZeroU64, path::Path};
 
 /// Largest document of digests that is read, in bytes: it lists what a bundle lists.
 pub(crate) const MAX_DOCUMENT_BYTES: u64 = MAX_BUNDLE_BYTES;
@@ -125,8 +125,7 @@ pub(crate) fn vouched_for(model: &Path, digests: &Path, signature: &Path) -> Res
 
 /// Reads a file at most a byte past the bound, which then refuses it.
 pub(crate) fn read_document(path: &Path) -> Result<Vec<u8>, DocumentError> {
-    let file = File::open(path).map_err(DocumentError::Io)?;
-    // A pipe is read like a file; a directory says of itself that it is none.
+    let file = crate::disk::open_named(path).map_err(DocumentError::Io)?;
     let mut text = Vec::new();
     file.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut text).map_err(DocumentError::Io)?;
     Ok(text)

@@ -24,13 +24,26 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
 
 /// Reads a regular file, at most a byte past `limit`, so that whoever parses it can refuse it.
 pub(crate) fn read_past(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let file = open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
+    let file = open_regular(path)?;
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Opens a regular file. A named pipe is refused, and not waited for.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    let file = open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+}
+
+/// Opens a file that the user named: a regular one, or what the shell has opened already (`<(..)`, `/dev/stdin`), which is how
+/// keys come that lie on no disk. A named pipe is not waited for.
+///
+/// # Errors
+/// [`io::Error`], also for what is no regular file.
+pub fn open_named(path: &Path) -> io::Result<File> {
+    let is_open = ["/dev/fd", "/dev/stdin", "/proc/self/fd"].iter().any(|known| path.starts_with(known));
+    if is_open { File::open(path) } else { open_regular(path) }
 }
 
 /// The names in a directory for which `wanted` holds, in order. Names that are not UTF-8 are none.

@@ -69,6 +69,7 @@ pub use clock::now;
 pub use decide::{AllowedModel, DecideRequest, Decided, Denial, check_facts_output, decide};
 pub use digest::{DigestRequest, MeasuredModel, digest};
 pub use digests::DocumentError;
+pub use disk::open_named;
 pub use error::{Error, Kind, OutputError};
 pub use inspect::{InspectRequest, InspectedModel, inspect, trace};
 pub use jiff::Timestamp;

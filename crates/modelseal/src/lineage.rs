@@ -21,6 +21,7 @@ use copies::Copy;
 use jiff::Timestamp;
 use modelseal_core::artifact::ArtifactId;
 use modelseal_model::Progress;
+use statements::Walking;
 use std::{
     collections::BTreeMap,
     num::{NonZeroU64, NonZeroUsize},
@@ -153,6 +154,7 @@ impl LineageRequest {
         for (uri, path) in &self.at {
             copies.push((uri.clone(), Copy::open(Some(uri), path, &judge)?));
         }
+        let _walking = Walking::over(statements);
         let (max_depth, effort) = (self.max_depth, self.effort);
         let mut walk = Walk { statements, judge: &judge, copies, max_depth, effort, progress };
         let (model, walked) = match &self.root {

@@ -201,7 +201,7 @@ fn existing(path: &Path, limit: u64) -> Result<Existing, OutputError> {
         return Ok(Existing::TooLarge);
     }
     let mut old = Vec::new();
-    let file = fs::File::open(path).map_err(OutputError::Io)?;
+    let file = disk::open_regular(path).map_err(OutputError::Io)?;
     file.take(limit).read_to_end(&mut old).map_err(OutputError::Io)?;
     Ok(Existing::File(old))
 }

@@ -12,6 +12,7 @@
 //! withhold bundles, by removing them or by an index that leaves them out, and cannot make one say something else.
 
 mod ask;
+mod cache;
 mod claims;
 mod clock;
 mod files;
@@ -28,6 +29,7 @@ mod whole;
 pub use claims::{Claims, Resource};
 pub use problem::{Problem, ProblemKind, StoreError};
 
+use cache::Cache;
 use clock::Clock;
 use files::Folder;
 use index::{Index, IndexError};
@@ -69,6 +71,7 @@ struct State {
     notes: Vec<String>,
     /// What was found to be wrong while bundles were read.
     problems: BTreeSet<Problem>,
+    cache: Cache,
 }
 
 /// A bundle in a store. Nobody has verified it.
@@ -294,6 +297,7 @@ impl Store {
         if state.fresh && state.index.is_some() {
             return Ok(scan::Changes::default());
         }
+        state.cache.clear();
         let mut anew = false;
         let mut index = match state.index.take() {
             Some(index) => index,

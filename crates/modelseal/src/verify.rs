@@ -527,7 +527,7 @@ pub(crate) fn read_bundle(path: &Path) -> Result<Bundle, Failure> {
         Failure::deny(codes::bundle(&e), format!("the signature '{}' cannot be read: {e}", path.display()))
     };
     let mut document = Vec::new();
-    let file = std::fs::File::open(path).map_err(io)?;
+    let file = crate::disk::open_regular(path).map_err(io)?;
     if metadata.len() <= MAX_BUNDLE_BYTES {
         file.take(MAX_BUNDLE_BYTES + 1).read_to_end(&mut document).map_err(io)?;
         return Bundle::parse(&document).map_err(malformed);

@@ -5,7 +5,11 @@
 mod support;
 
 use modelseal::{ArtifactId, Store, Verifier, affected, graph::GraphLanguage, report::AffectedReport};
-use std::{fs, num::NonZeroUsize};
+use std::{
+    fs,
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
 use support::{base, digest, file, key, provenance, sign, step};
 use tempfile::TempDir;
 
@@ -203,4 +207,51 @@ fn an_artifact_is_one_however_many_names_it_has() {
         "two digests, and a directory of that one file under each name: {:?}",
         report.affected[0]
     );
+}
+
+/// The better of two, so that it matters little what else the machine does.
+fn best(work: impl Fn()) -> Duration {
+    let took = || {
+        let start = Instant::now();
+        work();
+        start.elapsed()
+    };
+    (0..2).map(|_| took()).min().unwrap()
+}
+
+#[test]
+fn a_bundle_is_read_once_however_many_edges_it_makes() {
+    let ((signer, public), everybody) = (key(), 0..40);
+    let made = |n: usize| {
+        let others = everybody.clone().filter(|other| *other != n);
+        let bases: Vec<String> = others.map(|other| base(&format!("m{other}"))).collect();
+        sign(&signer, &provenance(&format!("m{n}"), &bases))
+    };
+    let (_directory, store) = store(&everybody.clone().map(made).collect::<Vec<_>>());
+    store.refresh().unwrap();
+    let read = best(|| assert_eq!(store.bundles().unwrap().flatten().count(), 40));
+    let verifier = Verifier::with_key(public);
+    let answered = best(|| {
+        store.refresh().unwrap();
+        let report = affected(&store, &ids("m0")).signed_by(verifier.clone()).run().unwrap();
+        assert_eq!(report.edges.len(), 40 * 39);
+    });
+    assert!(answered < read * 12, "answered in {answered:?}, to read all takes {read:?}");
+}
+
+#[test]
+fn a_chain_in_one_file_is_followed_in_the_time_that_its_length_takes() {
+    let (signer, public) = key();
+    let verifier = Verifier::with_key(public);
+    let time = |length: usize| {
+        let steps = (0..length).map(|n| step(&signer, &format!("m{}", n + 1), &format!("m{n}")));
+        let (_directory, store) = store(&steps.collect::<Vec<_>>());
+        store.refresh().unwrap();
+        best(|| {
+            let request = affected(&store, &ids("m0")).signed_by(verifier.clone()).max_depth(depth(length));
+            assert_eq!(request.run().unwrap().affected.len(), length);
+        })
+    };
+    let (short, long) = (time(100), time(800));
+    assert!(long < short * 20, "{short:?} for 100, {long:?} for eight times as many");
 }

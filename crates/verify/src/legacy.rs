@@ -8,20 +8,24 @@ use modelseal_core::{
     predicate::{Reading, digests_v0_1, read_signed_model},
 };
 
-/// Verifies a version 0.2.0 signature: over [`pae_v0_2`], with SHA-256 whatever the curve, or with the curve's own hash.
+/// Verifies a version 0.2.0 signature: over [`pae_v0_2`], with SHA-256 whatever the curve, or with the curve's own hash. The
+/// payload is read only once the signature is that of the key.
 ///
 /// # Errors
 /// [`BadSignature`], also when the statement is of any other version.
 pub fn verify(key: &PublicKey, envelope: &Envelope) -> Result<(), BadSignature> {
     let payload = envelope.payload_unverified();
-    let model =
-        read_signed_model(envelope.payload_type(), payload, Reading::Letter).map_err(|_| BadSignature)?;
-    if model.predicate_type != digests_v0_1::PREDICATE_TYPE {
+    // Whatever cannot be of that version costs no more than a look for its name.
+    if !std::str::from_utf8(payload).is_ok_and(|text| text.contains(digests_v0_1::PREDICATE_TYPE)) {
         return Err(BadSignature);
     }
     let encoded = pae_v0_2(envelope.payload_type(), payload);
     key.verify_historical_v0_2_ecdsa_sha256(&encoded, envelope.signature())
-        .or_else(|_| key.verify(&encoded, envelope.signature()))
+        .or_else(|_| key.verify(&encoded, envelope.signature()))?;
+    // Read only now: a stranger's statement of any size is not worth the work.
+    let model =
+        read_signed_model(envelope.payload_type(), payload, Reading::Letter).map_err(|_| BadSignature)?;
+    if model.predicate_type == digests_v0_1::PREDICATE_TYPE { Ok(()) } else { Err(BadSignature) }
 }
 
 /// What version 0.2.0 signed instead of the DSSE pre-authentication encoding.

@@ -6,18 +6,23 @@ use crate::decision::Code;
 use modelseal_core::{
     artifact::ArtifactId,
     attestation::{Attestation, AttestationError, Subject, read_attestation},
-    cover::PART_OF_DIRECTORY,
+    cover::{PART_OF_DIRECTORY, read_digest_method},
+    digest::Algorithm,
     dsse::IN_TOTO_PAYLOAD_TYPE,
+    json::pointer::escaped,
+    manifest::Method,
     predicate::{
         Predicate, Reading,
         build_type::{BASE_MODEL, BuildType, Unresolved},
-        descriptor::{Descriptor, DigestSet},
+        descriptor::{Descriptor, DigestSet, MANIFEST_DIGEST},
         digests_v0_1,
         error::PredicateError,
         field::is_uri,
         read_signed_model, signature_v1,
         slsa_provenance::{PREDICATE_TYPE_V1, Provenance},
+        vsa_v1::is_beyond_track,
     },
+    text::Printable,
 };
 
 /// What was found.
@@ -62,13 +67,21 @@ pub fn check(document: &[u8]) -> Checked {
         let (code, at) = (Code::StatementPredicate, "/predicate".into());
         problems.push(Problem { code, at, message: error.to_string() });
     }
+    problems.extend(contradictory_digests(&attestation));
     if let Predicate::Provenance(provenance) = &attestation.predicate {
         let ours = BuildType::of_uri(&provenance.build_type);
         if let Some(build_type) = ours.filter(|_| attestation.predicate_type == PREDICATE_TYPE_V1) {
             problems.extend(promises(build_type, provenance, &attestation.subjects));
         }
+        if BuildType::is_invented(&provenance.build_type) {
+            let names: Vec<&str> = BuildType::ALL.iter().map(|known| known.name()).collect();
+            let message = format!("modelseal has no such build type; it has {}", names.join(", "));
+            let at = "/predicate/buildDefinition/buildType".into();
+            problems.push(Problem { code: Code::StatementPredicate, at, message });
+        }
         problems.extend(made_from_itself(provenance, &attestation.subjects, ours.is_some()));
     }
+    problems.extend(unknown_levels(&attestation.predicate));
     Checked { attestation: Some(attestation), problems }
 }
 
@@ -129,7 +142,7 @@ fn promises(build_type: BuildType, provenance: &Provenance, subjects: &[Subject]
         build_type.unresolved(provenance).into_iter().map(|Unresolved { at, uri, why }| Problem {
             code: Code::StatementUnresolved,
             at: format!("/predicate{at}"),
-            message: format!("UNRESOLVED: '{}': {why}", modelseal_core::text::Printable(&uri)),
+            message: format!("UNRESOLVED: '{}': {why}", Printable(&uri)),
         });
     in_subjects.chain(in_dependencies).chain(unresolved).collect()
 }
@@ -153,6 +166,57 @@ fn made_from_itself(provenance: &Provenance, subjects: &[Subject], ours: bool) -
             code: Code::StatementCycle,
             at: dependency(index),
             message: "this dependency is the subject itself: nothing is made from itself".into(),
+        })
+        .collect()
+}
+
+/// Digests of one directory that cannot both be right: of files hashed with SHA-256, `dirHash` and `manifest-sha256` are the same.
+fn contradictory_digests(attestation: &Attestation) -> Vec<Problem> {
+    let contradictory = |digests: &DigestSet, method: Option<&str>| {
+        let same_way =
+            method.is_none_or(|m| read_digest_method(m) == Some((Method::Files, Algorithm::Sha256)));
+        let both = digests.get("dirHash").zip(digests.get(MANIFEST_DIGEST));
+        same_way && both.is_some_and(|(directory, manifest)| directory != manifest)
+    };
+    let subjects = attestation.subjects.iter().enumerate();
+    let subjects = subjects.filter(|(_, s)| contradictory(&s.digest, s.digest_method.as_deref()));
+    let mut places: Vec<String> = subjects.map(|(index, _)| format!("/subject/{index}")).collect();
+    // By their places in version 1; what is read of version 0.2 has others.
+    if let (PREDICATE_TYPE_V1, Predicate::Provenance(provenance)) =
+        (&*attestation.predicate_type, &attestation.predicate)
+    {
+        let lists = [
+            ("/predicate/buildDefinition/resolvedDependencies", &provenance.resolved_dependencies),
+            ("/predicate/runDetails/builder/builderDependencies", &provenance.builder_dependencies),
+            ("/predicate/runDetails/byproducts", &provenance.byproducts),
+        ];
+        for (at, list) in lists {
+            let bad = list.iter().enumerate().filter(|(_, d)| contradictory(&d.digest, d.digest_method()));
+            places.extend(bad.map(|(index, _)| format!("{at}/{index}")));
+        }
+    }
+    let problem = |place: String| Problem {
+        code: Code::StatementDigest,
+        at: format!("{place}/digest/{MANIFEST_DIGEST}"),
+        message: "it is not the dirHash beside it, and both are of the same files by SHA-256".into(),
+    };
+    places.into_iter().map(problem).collect()
+}
+
+/// Levels that SLSA does not have.
+fn unknown_levels(predicate: &Predicate) -> Vec<Problem> {
+    let Predicate::Vsa(vsa) = predicate else { return Vec::new() };
+    let verified = vsa.verified_levels.iter().enumerate();
+    let verified = verified.map(|(index, level)| (level, format!("/predicate/verifiedLevels/{index}")));
+    let counted = vsa.dependency_levels.iter().flatten();
+    let counted =
+        counted.map(|(level, _)| (level, format!("/predicate/dependencyLevels/{}", escaped(level))));
+    let unknown = verified.chain(counted).filter(|(level, _)| is_beyond_track(level));
+    unknown
+        .map(|(level, at)| Problem {
+            code: Code::StatementPredicate,
+            at,
+            message: format!("SLSA has no level '{}'", Printable(level)),
         })
         .collect()
 }

@@ -5,7 +5,7 @@
 use ed25519_dalek::{Signer as _, SigningKey};
 use jiff::Timestamp;
 use modelseal_core::{
-    attestation::AttestationError,
+    attestation::{AttestationError, read_attestation},
     bundle::{Bundle, PublicKeyIdentifier, VerificationMaterial},
     dsse::{Envelope, IN_TOTO_PAYLOAD_TYPE, pae},
     limits::MAX_ATTESTATION_LINES,
@@ -116,4 +116,32 @@ fn a_file_of_bundles_is_read_line_by_line() {
     let many = "x\n".repeat(MAX_ATTESTATION_LINES + 1);
     assert!(matches!(read_json_lines(many.as_bytes()), Err(JsonLinesError::TooManyLines { .. })));
     assert_eq!(read_json_lines(&many.as_bytes()[2..]).unwrap().skipped.len(), MAX_ATTESTATION_LINES);
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the test is about the time that something takes")]
+fn what_nobody_trusted_signed_is_not_read() {
+    let subjects: Vec<String> =
+        (0..20_000).map(|n| format!(r#"{{"name":"f{n}","digest":{{"sha256":"{n:064x}"}}}}"#)).collect();
+    let payload = format!(
+        r#"{{"_type":"https://in-toto.io/Statement/v1","subject":[{}],"predicateType":"https://slsa.dev/provenance/v1","predicate":{{}}}}"#,
+        subjects.join(",")
+    );
+    let hint = VerificationMaterial::PublicKey(PublicKeyIdentifier::Hint(public(&key()).hint()));
+    let stranger = SigningKey::from_bytes(&[8; 32]);
+    let signature = stranger.sign(&pae(IN_TOTO_PAYLOAD_TYPE, payload.as_bytes())).to_bytes().to_vec();
+    let envelope = Envelope::new(IN_TOTO_PAYLOAD_TYPE, payload.clone().into_bytes(), signature);
+    let bundle = Bundle::new(hint, envelope);
+    // The best of three, so that it does not matter what else the machine does.
+    let best = |work: &dyn Fn()| {
+        let took = || {
+            let start = std::time::Instant::now();
+            work();
+            start.elapsed()
+        };
+        (0..3).map(|_| took()).min().unwrap()
+    };
+    let refused = best(&|| assert!(matches!(verifier().verify(&bundle, NOW), Err(VerifyError::Signature))));
+    let read = best(&|| drop(read_attestation(IN_TOTO_PAYLOAD_TYPE, payload.as_bytes())));
+    assert!(refused * 2 < read, "refused in {refused:?}, to read it takes {read:?}");
 }

@@ -311,6 +311,24 @@ fn a_deny_list_of_files_and_a_base_model_of_which_nobody_knows_the_files() {
     let listed = || Site::default().with(ROOT, vec![signed(&root())]);
     listed().allows(&case(&policy_with(&deny(b"else"), &root_rule), &from));
     listed().denies(&case(&policy_with(&deny(b"root"), &root_rule), &from), Code::DenyFileDigest);
+    // A statement of any kind lists them, too: one by a known signer, of the files that have the pinned digest.
+    let parts_of = |files: &Manifest, signer: u8| {
+        let mut said = statement("https://acme.example/list/v1", &root(), json!({}));
+        let subjects = said["subject"].as_array_mut().unwrap();
+        subjects.extend(files.resources().iter().map(|file| {
+            json!({
+                "name": file.path.as_str(), "digest": { "sha256": file.digest.to_hex() },
+                "annotations": { "digestMethod": "file;part-of-directory" },
+            })
+        }));
+        Site::default().with(ROOT, vec![Key::new(signer).sign_statement(&said)])
+    };
+    let (else_denied, root_denied) =
+        (policy_with(&deny(b"else"), &root_rule), policy_with(&deny(b"root"), &root_rule));
+    parts_of(&root(), BUILDER).allows(&case(&else_denied, &from));
+    parts_of(&root(), BUILDER).denies(&case(&root_denied, &from), Code::DenyFileDigest);
+    parts_of(&mid(), BUILDER).denies(&case(&else_denied, &from), Code::ErrorUnsupported);
+    parts_of(&root(), STRANGER).denies(&case(&else_denied, &from), Code::ErrorUnsupported);
 }
 
 fn vsa(subject: Value, result: &str) -> Vec<u8> {

@@ -135,6 +135,31 @@ fn each_bad_one_is_refused_for_its_reason_and_at_its_place() {
             format!("{DEPENDENCIES}/0"),
         ),
         (GIT, "v1", "statement.digest", format!("{DEPENDENCIES}/0/digest/gitCommit")),
+        (
+            "\"2026-03-01T00:00:00Z\"",
+            "\"2016-12-31T23:59:60Z\"",
+            "statement.time",
+            "/predicate/runDetails/metadata/startedOn".into(),
+        ),
+        (
+            "/fine-tune/v1.md",
+            "/fine-tuning/v1.md",
+            "statement.predicate",
+            "/predicate/buildDefinition/buildType".into(),
+        ),
+        // Two digests of one directory that differ.
+        (
+            &own,
+            &format!(r#"{{"dirHash": "{A}", "manifest-sha256": "{B}"}}"#),
+            "statement.digest",
+            "/subject/0/digest/manifest-sha256".into(),
+        ),
+        (
+            &base_digest,
+            &format!(r#"{{"dirHash": "{A}", "manifest-sha256": "{B}"}}"#),
+            "statement.digest",
+            format!("{DEPENDENCIES}/1/digest/manifest-sha256"),
+        ),
         // What our build types promise.
         (
             "\"datasets\"",
@@ -332,4 +357,28 @@ fn samples_from_outside() {
     // None that nobody looked at.
     let named = std::fs::read_dir(format!("{folder}/bad")).unwrap().count();
     assert_eq!(named, 9, "bad samples");
+}
+
+#[test]
+fn levels_that_slsa_does_not_have_are_refused() {
+    let summary = |levels: &str, counted: &str| {
+        format!(
+            r#"{{"_type": "https://in-toto.io/Statement/v1", "subject": [{{"name": "m", "digest": {{"sha256": "{A}"}}}}],
+            "predicateType": "https://slsa.dev/verification_summary/v1", "predicate": {{
+            "verifier": {{"id": "https://v.example"}}, "resourceUri": "pkg:huggingface/a/b@1", "policy": {{"uri": "https://p.example"}},
+            "verificationResult": "PASSED", "verifiedLevels": ["{levels}"], "dependencyLevels": {{"{counted}": 1}}}}}}"#
+        )
+    };
+    for (levels, counted, at) in [
+        ("SLSA_BUILD_LEVEL_3", "SLSA_BUILD_LEVEL_0", ""),
+        ("SLSA_SOURCE_LEVEL_4", "SLSA_BUILD_LEVEL_UNEVALUATED", ""),
+        ("ACME_LEVEL_9", "ACME_LEVEL_9", ""),
+        ("SLSA_BUILD_LEVEL_9", "SLSA_BUILD_LEVEL_0", "/predicate/verifiedLevels/0"),
+        ("SLSA_BUILD_LEVEL_4", "SLSA_BUILD_LEVEL_0", "/predicate/verifiedLevels/0"),
+        ("SLSA_BUILD_LEVEL_2", "SLSA_SOURCE_LEVEL_5", "/predicate/dependencyLevels/SLSA_SOURCE_LEVEL_5"),
+    ] {
+        let checked = check(summary(levels, counted).as_bytes());
+        let code = if at.is_empty() { "" } else { "statement.predicate" };
+        assert_eq!(first(&checked), (code, at), "{levels} {counted} {:?}", checked.problems);
+    }
 }

@@ -11,6 +11,11 @@ use crate::json::{pointer::escaped, value::Value};
 /// Where the pages of the build types are.
 const PAGES: &str = "https://github.com/modelseal/modelseal/blob/main/docs/buildtypes/";
 
+/// The builder of a run that no CI system and nobody else names: a machine about which nothing is known. It is worth level 1,
+/// whoever signs, because it names nobody (`docs/buildtypes/local-builder.md`).
+pub const LOCAL_BUILDER: &str =
+    "https://github.com/modelseal/modelseal/blob/main/docs/buildtypes/local-builder.md";
+
 /// The name under which examples of these build types were published before they had a home (RFC 2606).
 const EXAMPLES: &str = "https://example.invalid/modelsign/buildtypes/";
 
@@ -138,6 +143,13 @@ impl BuildType {
         let example = || build_type.strip_prefix(EXAMPLES).and_then(|rest| rest.strip_suffix("/v1"));
         let name = name.or_else(example)?;
         Self::ALL.into_iter().find(|known| known.name() == name)
+    }
+
+    /// Whether `build_type` is a name under which only these build types are, and is none of them.
+    #[must_use]
+    pub fn is_invented(build_type: &str) -> bool {
+        let ours = [PAGES, EXAMPLES].iter().any(|prefix| build_type.starts_with(prefix));
+        ours && Self::of_uri(build_type).is_none()
     }
 
     /// Its external parameters, all there are.
@@ -289,6 +301,12 @@ mod tests {
         }
         assert_eq!(BuildType::of_uri(&format!("{EXAMPLES}training/v1")), Some(BuildType::Training));
         assert_eq!(BuildType::of_uri("https://example.com/buildtypes/training/v1"), None);
+        for build_type in BuildType::ALL {
+            assert!(!BuildType::is_invented(&build_type.uri()));
+        }
+        assert!(BuildType::is_invented(&format!("{PAGES}distill/v1.md")));
+        assert!(BuildType::is_invented(&format!("{EXAMPLES}training/v2")));
+        assert!(!BuildType::is_invented("https://example.com/buildtypes/distill/v1.md"));
     }
 
     #[test]

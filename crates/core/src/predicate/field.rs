@@ -202,7 +202,9 @@ pub fn parse_time(text: &str) -> Option<Timestamp> {
     let digits = fraction.strip_prefix('.').unwrap_or("0");
     let exact = (1..=9).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     let plain = fraction.is_empty() || fraction.starts_with('.');
-    (shape && exact && plain).then(|| text.parse().ok())?
+    // A leap second is RFC 3339, and most readers of it refuse one.
+    let leap = whole.ends_with(":60");
+    (shape && exact && plain && !leap).then(|| text.parse().ok())?
 }
 
 /// Whether `text` is base64, with or without its padding, in the standard or the URL-safe alphabet.
@@ -245,6 +247,8 @@ mod tests {
             "2026-03-01T00:00:00,5Z",
             "2026-02-30T00:00:00Z",
             "2026-03-01T24:00:00Z",
+            "2016-12-31T23:59:60Z",
+            "2016-12-31T23:59:60.5Z",
             "+02026-03-01T00:00:00Z",
             "2026-03-01T00:00:00[UTC]Z",
             "2026-03-01T00:00:0é0Z",

@@ -170,6 +170,16 @@ impl Vsa {
     }
 }
 
+/// Whether a level is above those that SLSA 1.2 has in the track: of a later version, or nobody's.
+#[must_use]
+pub fn is_beyond_track(level: &str) -> bool {
+    match track_level(level) {
+        Some(("BUILD", number)) => number > 3,
+        Some(("SOURCE", number)) => number > 4,
+        _ => false,
+    }
+}
+
 /// `SLSA_BUILD_LEVEL_3` as its track and number.
 fn track_level(level: &str) -> Option<(&str, u8)> {
     let (track, number) = level.strip_prefix("SLSA_")?.rsplit_once("_LEVEL_")?;

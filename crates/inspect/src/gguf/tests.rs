@@ -192,6 +192,9 @@ fn what_is_wrong_is_found() {
         let found = found(&file);
         assert!(found.contains(&rule.to_owned()), "{rule}: {found:?}");
     }
+    let imatrix = good().with(|f| drop(f.pairs.remove(0)));
+    let text = imatrix.text("imatrix");
+    assert_eq!(found(&imatrix.pair("general.type", 8, text)), [""; 0]);
     let mut nested: Vec<u8> = Vec::new();
     (0..1000).for_each(|_| nested.extend([&[9, 0, 0, 0][..], &le(1)].concat()));
     assert_eq!(found(&good().pair("a", 9, nested)), ["LIM021"]);

@@ -129,6 +129,20 @@ const GOOD: &[&str] = &[
      {% set block %}<b>{{ eos_token }}</b>{% endset %}{{ block }}{% with a = 1, b = 2 %}{{ a + b }}{% endwith %}\
      {{ 'def __init__(self): ...' }}{{ context | default('', true) }}{{ {'a': {'b': 1}}['a']['b'] }}\
      {% for key in ['role', 'name'] %}{{ messages[0][key] }}{% endfor %}{{ x is divisibleby 3 and y is in [1, 2] }}",
+    // Calls that are cut out of text, names of arguments, and what a model thought.
+    "{%- macro content_of(m) -%}{%- if m.content is string -%}{{ m.content }}{%- else -%}{%- for p in m.content or [] -%}\
+     {%- if p['type'] in ['image', 'image_url'] -%}<image>{%- else -%}{{ p.get('text', '') }}{%- endif -%}{%- endfor -%}\
+     {%- endif -%}{%- endmacro -%}{%- set ns = namespace(last=-1, name=none, text='') -%}{%- for m in messages -%}\
+     {%- if m.role == 'user' -%}{%- set ns.last = loop.index0 -%}{%- endif -%}{%- endfor -%}\
+     {%- for m in messages[:ns.last + 1] + messages[ns.last + 1:] -%}{%- set role = m.name or m.role -%}{{ role }}\
+     {%- set text = content_of(m) -%}{%- for part in text.split('<|c|>') -%}\
+     {%- set ns.text = ns.text + part.split('<c|>')[0].replace('/no_think', '').rstrip() -%}{%- endfor -%}\
+     {%- for tc in m.tool_calls or [] -%}{%- set _args = tc.function.arguments -%}{%- for k, v in _args.items() -%}\
+     <arg_key>{{ k }}</arg_key>{{ v | tojson(ensure_ascii=False) if v is not string else v }}{%- endfor -%}{%- endfor -%}\
+     {%- if loop.previtem and loop.previtem.role != m.role -%}{{- ns.text | trim -}}{%- endif -%}{%- endfor -%}\
+     {%- for key, value in properties | dictsort -%}{%- if key not in (spec.required or []) -%}{{ value['type'] | upper }}\
+     {{ value.enum | join('\" | \"') }}{%- endif -%}{%- endfor -%}{{ strftime_now('%Y-%m-%d') }}\
+     {{ tools | map(attribute='name') | join(', ') }}{{ messages | selectattr('role', 'in', ['user']) | list | last }}",
     "chatml",
     "",
 ];
@@ -202,6 +216,13 @@ fn cve_2024_34359_templates_that_reach_code_are_malicious() {
         "{{ messages['__CLASS__'|lower] }}",
         "{{ messages[dict(__class__=1)|first] }}",
         "{{ messages['a' if x else '__class__'] }}",
+        "{{ messages[(x if y else 'a') ~ '__class__'] }}",
+        "{% if x %}{% set a = 'a' %}{% endif %}{{ messages[a ~ '__class__'] }}",
+        "{{ messages[x ~ '_' ~ '_class_' ~ '_'] }}",
+        "{{ messages[x.replace('', '__class__')] }}",
+        "{{ messages[x|replace('', '__class__')] }}",
+        "{{ messages[(['_', '_class'] + ['__'])|join] }}",
+        "{{ messages[x.join(['_', '_class__'])] }}",
         "{{ messages[x or '__class__'] }}",
         "{{ messages[x|default('__class__')] }}",
         "{{ lipsum.__globals__['os'].getcwd() }}",
@@ -242,6 +263,9 @@ fn what_cannot_be_shown_harmless_is_suspicious() {
         ("{{ messages[x ~ y] }}", "JIN005"),
         ("{{ messages[(x|string)[3]] }}", "JIN005"),
         ("{{ messages|map(x) }}", "JIN005"),
+        ("{{ tokens[role ~ '_start'] }}", "JIN005"),
+        ("{{ values[key.replace('-', '_')] }}", "JIN005"),
+        ("{{ values['_'.join(parts)] }}", "JIN005"),
         ("{{ messages.text.format(x) }}", "JIN006"),
         ("{{ '{0.role}'.format(x) }}", "JIN006"),
         ("{{ frobnicate(x) }}", "JIN007"),
@@ -306,7 +330,7 @@ fn values_that_grow_end() {
 #[test]
 fn truncation_anywhere_does_no_harm() {
     for template in GOOD {
-        for (end, _) in template.char_indices() {
+        for (end, _) in template.char_indices().step_by(3) {
             assert_ne!(verdict(&template[..end]), Verdict::Malicious, "{}", &template[..end]);
         }
     }

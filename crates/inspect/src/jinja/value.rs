@@ -13,7 +13,10 @@ const LENGTH: usize = 64;
 pub(super) struct Value {
     /// Texts of the template that it can be, or hold.
     pub(super) texts: BTreeSet<Rc<str>>,
-    /// Whether it can be a text that is put together, which cannot be told here.
+    /// Whether it can come from outside the template, or be nothing.
+    pub(super) outside: bool,
+    /// Whether it can be a text that is put together, which cannot be told here: its texts are then what the template has
+    /// of it.
     pub(super) built: bool,
     /// Whether an underscore can come to stand at its beginning by that.
     pub(super) underscore: bool,
@@ -25,13 +28,20 @@ pub(super) struct Value {
 
 impl Default for Value {
     fn default() -> Self {
-        Self { texts: BTreeSet::new(), built: false, underscore: false, depth: u8::MAX, int: None }
+        Self {
+            texts: BTreeSet::new(),
+            outside: true,
+            built: false,
+            underscore: false,
+            depth: u8::MAX,
+            int: None,
+        }
     }
 }
 
 impl Value {
     pub(super) fn text(text: &str) -> Self {
-        let mut value = Self { depth: 0, ..Self::default() };
+        let mut value = Self { outside: false, depth: 0, ..Self::default() };
         value.add(text);
         value
     }
@@ -42,6 +52,7 @@ impl Value {
 
     /// Either of the two.
     pub(super) fn or(mut self, other: &Self) -> Self {
+        self.outside |= other.outside;
         self.built |= other.built;
         self.underscore |= other.underscore;
         self.depth = self.depth.min(other.depth);
@@ -52,22 +63,52 @@ impl Value {
         self
     }
 
-    /// One after the other, as text.
+    /// One after the other, as text. What comes from outside may be empty: without it, the texts are what remains.
     pub(super) fn then(&self, other: &Self) -> Self {
-        let is_text = |value: &Self| !value.texts.is_empty() && !value.built && value.depth == 0;
-        let underscore = self.underscore || other.underscore;
-        let mut joined = Self { built: true, underscore, depth: 0, ..Self::default() };
-        if is_text(self) && is_text(other) && self.texts.len() * other.texts.len() <= TEXTS {
-            joined.built = false;
-            for first in &self.texts {
-                for second in &other.texts {
-                    joined.add(&format!("{first}{second}"));
-                }
+        let texts = |value: &Self| -> Vec<Rc<str>> {
+            let mut texts: Vec<Rc<str>> = value.texts.iter().cloned().collect();
+            if value.outside || texts.is_empty() {
+                texts.push("".into());
             }
-        } else {
+            texts
+        };
+        let (first, second) = (texts(self), texts(other));
+        let partly = |value: &Self| value.built || value.outside || value.texts.is_empty() || value.depth > 0;
+        let mut joined = Self {
+            built: partly(self) || partly(other),
+            underscore: self.underscore || other.underscore,
+            outside: false,
+            depth: 0,
+            ..Self::default()
+        };
+        if first.len() * second.len() > TEXTS {
+            joined.built = true;
             joined.underscore |= self.leads() || other.leads();
+            return joined;
+        }
+        for first in &first {
+            for second in &second {
+                joined.add(&format!("{first}{second}"));
+            }
         }
         joined
+    }
+
+    /// This with some of it replaced by `other`, or put between: from outside, only what is written out in one piece can
+    /// come to stand at the beginning.
+    pub(super) fn mixed(self, other: &Self) -> Self {
+        if self.is_text() && other.is_text() || self.texts.iter().any(|text| text.contains(is_underscore)) {
+            return self.or(other).letters();
+        }
+        let both = self.or(other);
+        let double = both.texts.iter().any(|text| text.contains("__"));
+        let built = both.is_text();
+        Self {
+            built,
+            underscore: both.underscore || double,
+            depth: if built { 0 } else { u8::MAX },
+            ..Self::default()
+        }
     }
 
     /// The same with each text changed.

@@ -58,7 +58,6 @@ impl Vm<'_, '_> {
                 self.find(scan, &rules::WRONG_TYPE, message);
             }
         }
-        self.note(|vm| format!("{how} {}{}", vm.describe(callee), vm.describe(args)));
         let mut weight = self.arena.weight(args);
         if let Some(kwargs) = kwargs {
             weight = weight.and(self.arena.weight(kwargs));

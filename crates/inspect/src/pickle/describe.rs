@@ -27,6 +27,14 @@ impl Vm<'_, '_> {
         }
     }
 
+    /// The number in the stream that belongs to an opcode, for the trace.
+    #[inline]
+    pub(super) fn operand(&mut self, number: u64) {
+        if let Some(trace) = &mut self.trace {
+            trace.operand(number);
+        }
+    }
+
     /// A line in the trace, when there is one.
     pub(super) fn note(&mut self, what: impl FnOnce(&Self) -> String) {
         if self.trace.is_some() {
@@ -94,7 +102,11 @@ impl Vm<'_, '_> {
                 Some(object) => {
                     match object.callee {
                         Some(id) => self.write(Value::Global(id), depth, to),
-                        None => to.push_str("<result>"),
+                        None if matches!(object.args, Value::None) => {
+                            to.push_str("<a name that is computed>");
+                            return;
+                        }
+                        None => to.push_str("<what a call gave>"),
                     }
                     match object.args {
                         Value::Tuple(_) => self.write(object.args, depth - 1, to),

@@ -13,6 +13,7 @@ use modelseal_core::inspection::PickleTier;
 impl Vm<'_, '_> {
     pub(super) fn proto(&mut self, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
         self.protocol = reader.byte()?;
+        self.operand(self.protocol.into());
         if self.protocol <= 5 {
             return Ok(());
         }
@@ -23,6 +24,7 @@ impl Vm<'_, '_> {
 
     pub(super) fn frame(&mut self, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
         let len = u64::from_le_bytes(reader.array()?);
+        self.operand(len);
         self.light = false;
         if self.frame_end != u64::MAX {
             self.find(scan, &rules::FRAME, "a frame begins within a frame".to_owned());

@@ -14,6 +14,7 @@ impl Vm<'_, '_> {
     pub(super) fn persistent(&mut self, id: Value, scan: &mut Scan<'_>) -> Value {
         let elements: Vec<Value> = self.arena.tuple(id).iter().copied().take(6).collect();
         self.raise(PickleTier::Framework);
+        self.note(|vm| format!("the loader is asked for {}", vm.describe(id)));
         if !self.loader.torch {
             self.not_light();
             let message = format!("the persistent identifier {}", self.describe(id));

@@ -409,12 +409,14 @@ impl<'g, 't> Vm<'g, 't> {
     pub(super) fn put(&mut self, at: u64) -> Step<()> {
         let value = self.top()?;
         self.memo.put(at, value);
+        self.operand(at);
         Ok(())
     }
 
     pub(super) fn get(&mut self, at: u64) -> Step<()> {
         let value = self.memo.get(at);
         let value = value.ok_or_else(|| Fail::Broken(format!("the memo has nothing at {at}")))?;
+        self.operand(at);
         self.stack.push(value);
         Ok(())
     }

@@ -35,6 +35,7 @@ static EXPECTED: &[Expected] = &[
             Ggml,
             Safetensors,
             TensorflowGraph,
+            Coreml,
             Unknown,
         ],
         strict: false,
@@ -42,6 +43,12 @@ static EXPECTED: &[Expected] = &[
     },
     Expected { extensions: &["safetensors"], formats: &[Safetensors], strict: true, pickle: false },
     Expected { extensions: &["gguf"], formats: &[Gguf], strict: true, pickle: false },
+    Expected {
+        extensions: &["json"],
+        formats: &[Json, Tokenizer, XgboostJson, Notebook],
+        strict: false,
+        pickle: false,
+    },
     Expected { extensions: &["onnx"], formats: &[Onnx], strict: true, pickle: false },
     Expected { extensions: &["npy"], formats: &[Npy], strict: true, pickle: false },
     Expected { extensions: &["npz"], formats: &[Npz], strict: true, pickle: false },
@@ -69,9 +76,9 @@ static EXPECTED: &[Expected] = &[
         pickle: false,
     },
     Expected { extensions: &["lgb", "lgbm"], formats: &[Lightgbm], strict: false, pickle: false },
-    Expected { extensions: &["py", "pyw", "pyi"], formats: &[Python], strict: false, pickle: false },
+    Expected { extensions: &["py", "pyw", "pyi"], formats: &[Python, Empty], strict: false, pickle: false },
     Expected { extensions: &["ipynb"], formats: &[Notebook], strict: true, pickle: false },
-    Expected { extensions: &["yaml", "yml"], formats: &[Yaml], strict: false, pickle: false },
+    Expected { extensions: &["yaml", "yml"], formats: &[Yaml, Empty], strict: false, pickle: false },
     Expected { extensions: &["pyc", "pyo"], formats: &[PythonBytecode], strict: false, pickle: false },
     Expected { extensions: &["exe", "dll", "pyd"], formats: &[Pe], strict: false, pickle: false },
     Expected { extensions: &["so", "o"], formats: &[Elf, MachO], strict: false, pickle: false },
@@ -96,7 +103,7 @@ static EXPECTED: &[Expected] = &[
     Expected {
         extensions: &["txt", "md", "rst", "csv", "tsv"],
         // Older pickles and models are text, too: what they hold is judged, whatever they are called.
-        formats: &[Text, Requirements, Lightgbm, Tokenizer, LfsPointer, Script],
+        formats: &[Text, Empty, Requirements, Lightgbm, Tokenizer, LfsPointer, Script],
         strict: false,
         pickle: false,
     },
@@ -131,11 +138,6 @@ pub(super) fn by_name(extension: &str) -> Option<&'static Expected> {
 }
 
 impl Expected {
-    /// Whether nothing of this name may be empty, as a text may.
-    pub(super) fn is_no_text(&self) -> bool {
-        !self.formats.iter().any(|format| matches!(format, Text | Python | Yaml))
-    }
-
     pub(super) fn takes(&self, format: FileFormat) -> bool {
         self.formats.contains(&format)
     }

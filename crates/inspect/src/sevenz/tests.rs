@@ -63,7 +63,7 @@ fn what_cannot_be_read_is_never_clean() {
     assert_eq!(found(file!("aes_names")), ["SVZ002"]);
     assert_eq!(found(file!("ppmd")), ["SVZ003"]);
     for mark in [&b"Rar!\x1a\x07\x00"[..], b"Rar!\x1a\x07\x01\x00", b"MSCF\0\0\0\0", b"070701"] {
-        let data = [mark, &[0; 100]].concat();
+        let data = [mark, &[b'0'; 100]].concat();
         assert_eq!(look(&data).verdict(), Verdict::Suspicious);
     }
 }

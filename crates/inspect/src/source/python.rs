@@ -3,7 +3,8 @@
 
 use super::{
     danger::{Danger, danger, leads},
-    lexer::{Kind, Lexer, Token, unescape},
+    lexer::{Kind, Lexer, Token},
+    words::{closing, colon, defers, dotted, is_attribute, is_from, kind, literal, opens},
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -378,10 +379,6 @@ impl Analysis {
     }
 }
 
-fn kind<'t>(tokens: &[Token<'t>], at: usize) -> Option<Kind<'t>> {
-    tokens.get(at).map(|token| token.kind)
-}
-
 /// A long chain of attributes says no more than its beginning and its end.
 fn attribute(name: &mut String, part: &str) {
     if name.len() + part.len() > 400 {
@@ -390,99 +387,6 @@ fn attribute(name: &mut String, part: &str) {
     }
     name.push('.');
     name.extend(part.chars().take(200));
-}
-
-fn is_attribute(tokens: &[Token<'_>], at: usize) -> bool {
-    at > 0 && kind(tokens, at - 1) == Some(Kind::Op('.'))
-}
-
-/// Whether `from` begins an import, and does not go on `yield` or `raise`.
-fn is_from(tokens: &[Token<'_>], at: usize) -> bool {
-    let (_, mut next) = dotted(tokens, at + 1);
-    while kind(tokens, next) == Some(Kind::Op('.')) {
-        next = dotted(tokens, next + 1).1;
-    }
-    kind(tokens, next) == Some(Kind::Name("import"))
-}
-
-/// `a.b.c`, and what comes after it.
-fn dotted(tokens: &[Token<'_>], mut at: usize) -> (String, usize) {
-    let mut name = String::new();
-    while let Some(Kind::Name(part)) = kind(tokens, at) {
-        if part == "import" || part == "as" {
-            break;
-        }
-        if !name.is_empty() {
-            name.push('.');
-        }
-        name.extend(part.chars().take(200));
-        at += 1;
-        if kind(tokens, at) != Some(Kind::Op('.')) || name.len() > 1000 {
-            break;
-        }
-        at += 1;
-    }
-    (name, at)
-}
-
-/// `'a' 'b' + 'c'`, and what comes after it.
-fn literal(tokens: &[Token<'_>], mut at: usize) -> Option<(String, usize)> {
-    let mut text = String::new();
-    let mut some = false;
-    loop {
-        match kind(tokens, at) {
-            Some(Kind::Text(body, prefix)) if text.len() < 4096 => {
-                text.push_str(&unescape(body.get(..body.len().min(4096)).unwrap_or_default(), prefix));
-                some = true;
-            }
-            Some(Kind::Op('+')) if some => {}
-            _ => return some.then_some((text, at)),
-        }
-        at += 1;
-    }
-}
-
-/// What comes after the bracket that closes a call, when nothing with brackets stands before it.
-fn closing(tokens: &[Token<'_>], from: usize) -> Option<usize> {
-    let rest = tokens.get(from..)?;
-    let end = rest.iter().take(64).position(|token| matches!(token.kind, Kind::Op('(' | ')')))?;
-    (rest.get(end)?.kind == Kind::Op(')')).then_some(from + end + 1)
-}
-
-/// Whether a line begins a block.
-fn opens(tokens: &[Token<'_>]) -> bool {
-    tokens.last().is_some_and(|token| token.kind == Kind::Op(':'))
-}
-
-/// Whether the block of this line runs later than on import.
-fn defers(tokens: &[Token<'_>]) -> bool {
-    match (kind(tokens, 0), kind(tokens, 1)) {
-        (Some(Kind::Name("def")), _) | (Some(Kind::Name("async")), Some(Kind::Name("def"))) => true,
-        (Some(Kind::Name("if")), _) => {
-            let has = |kind| tokens.iter().any(|token| token.kind == kind);
-            let main = tokens.iter().any(|token| matches!(token.kind, Kind::Text("__main__", _)));
-            // Any other condition with it may hold on import.
-            has(Kind::Name("__name__"))
-                && main
-                && !has(Kind::Name("or"))
-                && !has(Kind::Op('!'))
-                && !has(Kind::Name("not"))
-        }
-        _ => false,
-    }
-}
-
-/// Where a header's colon is.
-fn colon(tokens: &[Token<'_>]) -> Option<usize> {
-    let mut depth = 0_i64;
-    tokens.iter().position(|token| {
-        match token.kind {
-            Kind::Op('(' | '[' | '{') => depth += 1,
-            Kind::Op(')' | ']' | '}') => depth -= 1,
-            _ => {}
-        }
-        depth == 0 && token.kind == Kind::Op(':')
-    })
 }
 
 #[cfg(test)]
@@ -537,6 +441,7 @@ mod tests {
             "import os\ndef f(): os.system('x')\n",
             "import os\nclass A:\n    async def f(self):\n        os.system('x')\n",
             "import os\nif __name__ == '__main__':\n    os.system('x')\n",
+            "import os, sys\nif sys.platform != 'x' and __name__ == \"__main__\":\n    os.system('x')\n",
             "import os\nf = lambda: os.system('x')\n",
         ] {
             let found = analyse(text);

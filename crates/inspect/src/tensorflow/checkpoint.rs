@@ -25,6 +25,9 @@ pub(crate) mod rules {
         TENSOR = "TFC003" "checkpoint-tensor-size" Malformed:
             "A tensor has another number of bytes than its shape and type need, or a place that is none." =>
             "Get the file again from its maker.";
+        PATH = "TFC004" "checkpoint-elsewhere" Suspicious:
+            "The file that says which checkpoint is the newest names one that is not beside it." =>
+            "Name the checkpoint yourself when you load it.";
     }
 }
 

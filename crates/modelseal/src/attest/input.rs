@@ -105,6 +105,12 @@ impl Input {
     /// When the URI is none.
     pub fn new(kind: InputKind, uri: Option<String>, pin: InputPin) -> Result<Self, String> {
         match &uri {
+            // What would be left without the password is none.
+            Some(uri) if secret::is_bare_address_with_password(uri) => Err(format!(
+                "a {} is named with a user and password; give its URI without them, such as 'https://{}'",
+                kind.word(),
+                secret::without_user_info(uri).trim_start_matches('/'),
+            )),
             Some(uri) if !is_uri(uri) => Err(format!(
                 "'{uri}' is no URI; name a {} by one, such as {}",
                 kind.word(),

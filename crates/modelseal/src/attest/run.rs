@@ -24,9 +24,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The builder of a run that no CI system and nobody else names: a machine about which nothing is known.
-pub const LOCAL_BUILDER: &str =
-    "https://github.com/modelseal/modelseal/blob/main/docs/buildtypes/local-builder.md";
+pub use modelseal_core::predicate::build_type::LOCAL_BUILDER;
 
 /// What somebody says about a run.
 #[derive(Debug, Clone, Default)]

@@ -120,6 +120,41 @@ pub(super) fn again(
     record.iter().map(one).collect()
 }
 
+/// Refuses inputs that are `given` at the end of a run under the name of one that was recorded at its beginning, and are
+/// something else. What is given without a pin, or at the path where it was recorded, is the same.
+pub(super) fn refuse_others(
+    record: &[(Input, Found)],
+    given: &[Input],
+    reader: &Reader<'_>,
+) -> Result<(), Error> {
+    for input in given {
+        let input = absolute(input.clone().stripped().0)?;
+        let same = record.iter().find(|(known, _)| known.is_named_as(&input));
+        let Some((known, before)) = same else { continue };
+        let other = |why: String| {
+            let input = format!("{}, as it was when the run began", known.label());
+            Err(Error::Attest(AttestError::InputDiffers { input, differences: vec![why] }))
+        };
+        if known.uri != input.uri {
+            let uri = |input: &Input| input.uri.as_deref().map(|uri| Printable(uri).to_string());
+            let (was, is) = (uri(known).unwrap_or_default(), uri(&input).unwrap_or_default());
+            return other(format!("the run began with '{was}', and '{is}' is given at its end"));
+        }
+        if input.pin == InputPin::Nothing || input.pin == known.pin {
+            continue;
+        }
+        if known.pin == InputPin::Nothing {
+            return other("nothing pinned it then, and something is given for it now".to_owned());
+        }
+        let now = reader.read(&input)?;
+        let digests = |found: &Found| found.dependencies.first().map(|found| found.digest.clone());
+        if !digests(before).zip(digests(&now)).is_some_and(|(was, is)| was.matches(&is)) {
+            return other("another pin is given for it now, which is of something else".to_owned());
+        }
+    }
+    Ok(())
+}
+
 fn differences(before: &Found, after: &Found) -> Vec<String> {
     let files = |found: &Found| found.files.iter().cloned().collect::<BTreeMap<_, _>>();
     let (old, new) = (files(before), files(after));

@@ -1,11 +1,11 @@
 //! What must not get into a statement, which is public for ever: credentials, by the names and shapes that they have.
 
 /// Words at the end of a name, with everything but letters and digits taken out.
-const LAST: [&str; 6] = ["token", "key", "pwd", "auth", "pat", "cookie"];
+const LAST: [&str; 8] = ["token", "key", "pwd", "auth", "pat", "cookie", "pass", "bearer"];
 /// Words anywhere in such a name.
 const WITHIN: [&str; 6] = ["secret", "passw", "passphrase", "credential", "apikey", "privatekey"];
 /// How credentials of the usual services begin.
-const PREFIXES: [&str; 17] = [
+const PREFIXES: [&str; 28] = [
     "ghp_",
     "gho_",
     "ghu_",
@@ -15,15 +15,30 @@ const PREFIXES: [&str; 17] = [
     "glpat-",
     "gldt-",
     "glcbt-",
-    "AKIA",
-    "ASIA",
+    "glrt-",
+    "glptt-",
+    "glsoat-",
+    "xoxa-",
     "xoxb-",
+    "xoxc-",
+    "xoxd-",
+    "xoxe-",
+    "xoxo-",
     "xoxp-",
+    "xoxr-",
+    "xoxs-",
+    "xapp-",
     "sk-",
+    "sk_live_",
+    "rk_live_",
     "npm_",
     "pypi-",
     "bkua_",
 ];
+/// How identifiers of keys of AWS begin; capital letters and digits follow.
+const AWS: [&str; 2] = ["AKIA", "ASIA"];
+/// Least letters of a value that is said to be a secret by the name before it.
+const LEAST: usize = 6;
 
 /// Whether somebody called it what secrets are called. `max_tokens` and `tokenizer` are no secrets.
 pub(super) fn is_named_so(name: &str) -> bool {
@@ -39,19 +54,43 @@ pub(super) fn looks_so(value: &str) -> bool {
         || ["[MASKED]", "[FILTERED]", "[REDACTED]"].iter().any(|mask| value.eq_ignore_ascii_case(mask));
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let mut words = value.split(|c: char| !is_word(c));
-    masked || value.contains("-----BEGIN ") || has_user_info(value) || words.any(is_credential)
+    masked
+        || value.contains("-----BEGIN ")
+        || value.split_whitespace().any(has_user_info)
+        || words.any(is_credential)
+        || has_named_secret(value)
+}
+
+/// Whether a secret stands in it behind its name: `--token=..`, `?sig=..`, `Bearer ..`.
+fn has_named_secret(value: &str) -> bool {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '&' | ';' | ',' | '?' | '#' | '"' | '\'');
+    let pair = |part: &str| {
+        part.split_once('=').is_some_and(|(name, rest)| {
+            let name = name.trim_start_matches('-');
+            let named = is_named_so(name) || matches!(name, "sig" | "signature");
+            let is_path = rest.starts_with(['/', '.']) || rest.contains("://");
+            named && !is_path && rest.len() >= LEAST && !rest.bytes().all(|b| b.is_ascii_digit())
+        })
+    };
+    let bearer = value.split_once("earer ").map(|(_, token)| token.split_whitespace().next().unwrap_or(""));
+    value.split(ends).any(pair) || bearer.is_some_and(|token| token.len() >= 16)
 }
 
 /// Names such as `sk-learn-contrib` and `hf_internal_testing` have the beginning, and not the rest.
 fn is_credential(word: &str) -> bool {
-    let long = |rest: &str| rest.len() >= 16 && rest.bytes().any(|b| b.is_ascii_digit());
+    let long =
+        |rest: &str| rest.len() >= 16 && (rest.bytes().any(|b| b.is_ascii_digit()) || rest.len() >= 36);
+    let of_aws =
+        |rest: &str| rest.len() >= 16 && rest.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     let prefixed = |prefix: &str| word.strip_prefix(prefix).is_some_and(long);
     let plain = |prefix: &str| {
         let rest = word.strip_prefix(prefix).filter(|rest| rest.len() >= 30);
         rest.is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_alphanumeric()))
     };
     PREFIXES.iter().any(|prefix| prefixed(prefix))
+        || AWS.iter().any(|prefix| word.strip_prefix(prefix).is_some_and(of_aws))
         || plain("hf_")
+        || word.strip_prefix("AIza").is_some_and(|rest| rest.len() >= 35)
         || word.starts_with("eyJ") && word.matches('.').count() == 2
 }
 
@@ -68,12 +107,29 @@ pub(super) fn without_user_info(text: &str) -> String {
     }
 }
 
+/// Whether it is an address without a scheme that has a password in it: `user:password@host/..` or `user:password@host:path`.
+/// What is left without them is no URI, so that such a text cannot become one.
+pub(super) fn is_bare_address_with_password(text: &str) -> bool {
+    !text.contains("://") && user_info(text).is_some()
+}
+
 /// Where user and password stand, with the `@` behind them.
 fn user_info(text: &str) -> Option<(usize, usize)> {
-    let start = text.find("://")? + 3;
-    let authority = text[start..].find(['/', '?', '#']).map_or(text.len(), |end| start + end);
-    let at = text[start..authority].rfind('@')?;
-    Some((start, start + at + 1))
+    let scheme = text.find("://").map(|at| at + 3).or_else(|| text.starts_with("//").then_some(2));
+    if let Some(start) = scheme {
+        let authority = text[start..].find(['/', '?', '#']).map_or(text.len(), |end| start + end);
+        let at = text[start..authority].rfind('@')?;
+        return Some((start, start + at + 1));
+    }
+    let head = &text[..text.find(['/', '?', '#']).unwrap_or(text.len())];
+    let (user, _) = head.split_once(':')?;
+    let at = head.rfind('@').filter(|at| *at > user.len())?;
+    // What is no host with a path behind it is a name with a revision, or an image with its digest.
+    let after = &text[at + 1..];
+    let (host, path) = after.split_at(after.find(['/', ':'])?);
+    let is_host = host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+    let is_digest = ["sha256", "sha512"].contains(&host) && path[1..].bytes().all(|b| b.is_ascii_hexdigit());
+    (is_host && !host.is_empty() && !user.is_empty() && !is_digest).then_some((0, at + 1))
 }
 
 #[cfg(test)]
@@ -96,6 +152,7 @@ mod tests {
             "credentials",
             "basicAuth",
             "GH_PAT",
+            "db_pass",
         ] {
             assert!(is_named_so(secret), "{secret}");
         }
@@ -120,6 +177,23 @@ mod tests {
             "-----BEGIN OPENSSH PRIVATE KEY-----",
             "https://user:word@host/x",
             "https://tok@host",
+            "u:word@host/x",
+            "u:word@host:x",
+            "git clone https://user:word@host/x",
+            "AKIAIOSFODNNEXAMPLEQ",
+            "ASIA0123456789ABCDEF",
+            "gho_0123456789abcdefghijklmnopqrstuvwxyz",
+            "github_pat_11ABCDEFG0abcdefghijkl_mnopqrstuvwxyz",
+            "sk_live_0123456789abcdefghijk",
+            "xoxp-123456789012-1234567890123-abcdefghijk",
+            "xoxe-123456789012-1234567890123-abcdefghijk",
+            "AIzaSyA1234567890abcdefghijklmnopqrstuv",
+            "Authorization: Bearer abcdef0123456789ab",
+            "--lr 3 --token=abc123secret",
+            "https://host/c/b?sv=2020&sig=abcdEFGH%3D",
+            "Name=a;AccountKey=abcd1234==;Suffix=core",
+            "x=1,HF_TOKEN=abcdefghijkl",
+            "{\"a\": \"ghp_0123456789abcdefghij\"}",
             "git+https://host/a@ghp_0123456789abcdefghij",
         ] {
             assert!(looks_so(secret), "{secret}");
@@ -135,6 +209,18 @@ mod tests {
             "main",
             "https://host/x@y",
             "a@b.example",
+            "git@host:a/b",
+            "python:3.12@sha256:abababababababababababababababababababababababababababababababab",
+            "pkg:gem/rails@7",
+            "mailto:a@b.example",
+            "hf:base@main",
+            "c4:0.7@en,wiki:0.3@de",
+            "max_tokens=512",
+            "tokenizer=llama-bpe-2",
+            "sort-key=3",
+            "key=/path/of/it",
+            "ASIAN-languages-of-the-world",
+            "the bearer of this",
             "adamw",
         ] {
             assert!(!looks_so(plain), "{plain}");
@@ -150,6 +236,10 @@ mod tests {
             ("https://host/a@b", "https://host/a@b"),
             ("pkg:huggingface/a/b@1", "pkg:huggingface/a/b@1"),
             ("https://host?x=a@b", "https://host?x=a@b"),
+            ("//u:p@host/a", "//host/a"),
+            ("u:p@host/a@b", "host/a@b"),
+            ("git@host:a/b", "git@host:a/b"),
+            ("pkg:generic@1", "pkg:generic@1"),
             ("", ""),
         ] {
             assert_eq!(without_user_info(text), without);

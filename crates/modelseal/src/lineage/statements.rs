@@ -16,12 +16,34 @@ pub trait Statements {
     /// [`StoreError`] when they cannot be read.
     fn about(&self, ids: &[ArtifactId]) -> Result<Vec<StoredBundle>, StoreError>;
 
+    /// A walk begins: what is read for it may be kept until it ends, and is then the same for all of it.
+    fn walk_begins(&self) {}
+
+    /// A walk that began has ended.
+    fn walk_ends(&self) {}
+
     /// What has to be said about where they come from.
     ///
     /// # Errors
     /// [`StoreError`] when they cannot be read.
     fn notes(&self) -> Result<Vec<String>, StoreError> {
         Ok(Vec::new())
+    }
+}
+
+/// A walk that lasts until this is dropped.
+pub(super) struct Walking<'a>(&'a dyn Statements);
+
+impl<'a> Walking<'a> {
+    pub(super) fn over(statements: &'a dyn Statements) -> Self {
+        statements.walk_begins();
+        Self(statements)
+    }
+}
+
+impl Drop for Walking<'_> {
+    fn drop(&mut self) {
+        self.0.walk_ends();
     }
 }
 
@@ -44,6 +66,14 @@ impl Statements for Store {
         })?;
         found.sort_by_key(|bundle| bundle.sha256);
         Ok(found)
+    }
+
+    fn walk_begins(&self) {
+        self.begin_search();
+    }
+
+    fn walk_ends(&self) {
+        self.end_search();
     }
 
     fn notes(&self) -> Result<Vec<String>, StoreError> {

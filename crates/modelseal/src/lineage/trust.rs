@@ -13,6 +13,7 @@ use modelseal_core::{
     attestation::{Attestation, Subject, read_attestation},
     bundle::{Bundle, PublicKeyIdentifier, VerificationMaterial},
     cover::{Target, whole},
+    limits::MAX_LINEAGE_UNTRUSTED_BYTES,
     manifest::Serialization,
     predicate::{
         Reading, SignedModel, StatementError,
@@ -87,6 +88,8 @@ pub(super) struct Judged {
 pub(super) enum About {
     Model(Box<SignedModel>),
     Attestation(Box<Attestation>),
+    /// So many bytes that nobody trusted signed, and that were not read for this.
+    Unread(usize),
 }
 
 /// What all bundles about an artifact come to.
@@ -110,9 +113,9 @@ impl<'a> Judge<'a> {
     /// Under which parameters those who are trusted about the model of this name have measured, of these bundles beside it.
     /// What anybody else leaves out of a model is not left out.
     pub(super) fn parameters(&self, uri: Option<&str>, bundles: &[StoredBundle]) -> Vec<Serialization> {
+        let mut left = MAX_LINEAGE_UNTRUSTED_BYTES;
         let signed = bundles.iter().filter_map(|stored| {
-            let envelope = stored.bundle.envelope();
-            let about = About::read(envelope.payload_type(), envelope.payload_unverified())?;
+            let about = self.about(stored, &mut left)?;
             let About::Model(model) = &about else { return None };
             let ids = ArtifactId::of_manifest(&model.manifest);
             let serialization = model.manifest.serialization().clone();
@@ -126,15 +129,41 @@ impl<'a> Judge<'a> {
 
     /// Judges what `bundles` say of an artifact. Those that are about something else are left out.
     pub(super) fn judge(&self, asked: &Asked<'_>, bundles: &[StoredBundle]) -> Judgement {
+        let mut left = MAX_LINEAGE_UNTRUSTED_BYTES;
         let about: Vec<(&StoredBundle, About)> = bundles
             .iter()
             .filter_map(|stored| {
-                let envelope = stored.bundle.envelope();
-                let about = About::read(envelope.payload_type(), envelope.payload_unverified())?;
+                let about = self.about(stored, &mut left)?;
                 about.is_about(asked).then_some((stored, about))
             })
             .collect();
         self.verify(asked, about)
+    }
+
+    /// What a bundle says: of what somebody trusted signed, and of as many bytes by anybody else as are `left`. Signatures are
+    /// checked over the bytes as they are, so that nobody else's statement has to be read, however large it is.
+    fn about(&self, stored: &StoredBundle, left: &mut usize) -> Option<About> {
+        let envelope = stored.bundle.envelope();
+        let (payload_type, payload) = (envelope.payload_type(), envelope.payload_unverified());
+        match left.checked_sub(payload.len()) {
+            Some(less) => *left = less,
+            None if !self.is_by_somebody_trusted(stored) => return Some(About::Unread(payload.len())),
+            None => {}
+        }
+        About::read(payload_type, payload)
+    }
+
+    fn is_by_somebody_trusted(&self, stored: &StoredBundle) -> bool {
+        match self.trust {
+            LineageTrust::Signers(verifiers) => {
+                verifiers.iter().any(|verifier| verifier.verify(&stored.bundle, self.now).is_ok())
+            }
+            LineageTrust::Policies(_) => {
+                let evidence = stored.sha256.to_string();
+                let facts = self.facts(std::iter::once(stored));
+                facts.is_some_and(|facts| !facts.rejected().iter().any(|one| one.evidence == evidence))
+            }
+        }
     }
 
     fn verify(&self, asked: &Asked<'_>, bundles: Vec<(&StoredBundle, About)>) -> Judgement {
@@ -174,7 +203,7 @@ impl<'a> Judge<'a> {
                 }
             }
             let why = why.filter(|error| !is_about_another_signer(error)).map(|error| format!(": {error}"));
-            let message = format!("{}{}", who(&stored.bundle), why.unwrap_or_default());
+            let message = format!("{}{}{}", who(&stored.bundle), why.unwrap_or_default(), about.unread());
             judged(about, Standing::Unknown, message)
         });
         let statements: Vec<Judged> = statements.collect();
@@ -227,7 +256,7 @@ impl<'a> Judge<'a> {
                         (
                             Standing::Unknown,
                             None,
-                            format!("{}{}", who(&stored.bundle), why.unwrap_or_default()),
+                            format!("{}{}{}", who(&stored.bundle), why.unwrap_or_default(), about.unread()),
                         )
                     }
                 };
@@ -282,7 +311,15 @@ impl About {
     pub(super) fn provenance(&self) -> Option<&Provenance> {
         match self {
             Self::Attestation(about) => about.predicate.provenance(),
-            Self::Model(_) => None,
+            Self::Model(_) | Self::Unread(_) => None,
+        }
+    }
+
+    /// What to add to why it is not believed.
+    fn unread(&self) -> String {
+        match self {
+            Self::Unread(bytes) => format!("; its {bytes} bytes were not read"),
+            Self::Model(_) | Self::Attestation(_) => String::new(),
         }
     }
 
@@ -290,12 +327,15 @@ impl About {
         match self {
             Self::Model(model) => model.predicate_type,
             Self::Attestation(about) => &about.predicate_type,
+            Self::Unread(_) => "",
         }
     }
 
     /// Whether it is about all of the artifact, and contradicts none of its digests.
     fn is_about(&self, asked: &Asked<'_>) -> bool {
         match self {
+            // It lies where what is about the artifact lies.
+            Self::Unread(_) => true,
             Self::Model(model) => {
                 ArtifactId::of_manifest(&model.manifest).iter().any(|id| asked.ids.contains(id))
             }
@@ -344,6 +384,7 @@ fn summary(statements: &[Judged]) -> (Status, String) {
         all.find(|statement| match &statement.about {
             About::Model(_) => !provenance,
             About::Attestation(_) => provenance && statement.about.provenance().is_some(),
+            About::Unread(_) => false,
         })
     };
     if let Some(provenance) = trusted(true) {

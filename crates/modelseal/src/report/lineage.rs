@@ -93,7 +93,7 @@ pub struct LineageStatement {
     pub evidence: String,
     /// Where it lies.
     pub place: String,
-    /// The predicate type.
+    /// What kind of statement it is; empty where nobody trusted signed it and it was too large to read for that.
     pub predicate_type: String,
     /// What it is worth. What an untrusted one says is not shown.
     pub standing: LineageStanding,

@@ -2,6 +2,7 @@
 
 use super::{
     Claims, Problem, ProblemKind, Resource, State, Store, StoreError, StoredBundle,
+    cache::{Known, LastFile},
     index::{Index, IndexError, Key, Place},
     layout::{self, MAX_DOCUMENT_BYTES},
     problem, stored,
@@ -11,7 +12,7 @@ use modelseal_core::{
     digest::{Algorithm, Digest},
     limits::{MAX_STORE_ANSWER_BYTES, MAX_STORE_DOCUMENTS},
 };
-use std::{collections::HashSet, path::PathBuf};
+use std::{collections::HashSet, sync::Arc};
 
 impl Store {
     /// The bundle with this SHA-256, under its own name or in a file of another.
@@ -31,14 +32,14 @@ impl Store {
             .is_ok()
             && let Some(found) = self.read(&own, &mut None)
         {
-            return Ok(Some(found));
+            return Ok(Some(Arc::unwrap_or_clone(found.bundle)));
         }
         let places = self.find(Key::content(&wanted))?;
-        let mut file = None;
-        Ok(places
-            .iter()
-            .filter_map(|place| self.read(place, &mut file))
-            .find(|found| found.sha256 == *sha256))
+        let mut file = self.state().cache.take_file();
+        let mut found = places.iter().filter_map(|place| self.read(place, &mut file));
+        let found = found.find(|found| found.bundle.sha256 == *sha256);
+        self.state().cache.keep_file(file);
+        Ok(found.map(|found| Arc::unwrap_or_clone(found.bundle)))
     }
 
     /// The bundles whose statements have a subject with one of these ids. Nobody has verified them.
@@ -64,7 +65,8 @@ impl Store {
     pub fn naming(&self, uri: &str) -> Result<Vec<StoredBundle>, StoreError> {
         let names = |resource: &Resource| resource.uri.as_deref() == Some(uri);
         self.collect(|take| {
-            self.each(&[Key::uri(uri)], take, |claims| {
+            let mut take = |bundle| take(Arc::unwrap_or_clone(bundle));
+            self.each(&[Key::uri(uri)], &mut take, |claims| {
                 claims.subjects.iter().chain(&claims.dependencies).any(names)
             })
         })
@@ -80,7 +82,8 @@ impl Store {
         take: &mut dyn FnMut(StoredBundle) -> bool,
     ) -> Result<(), StoreError> {
         let keys: Vec<_> = ids.iter().map(Key::subject).collect();
-        self.each(&keys, take, |claims| claims.subjects.iter().any(|subject| subject.is_any_of(ids)))
+        let mut take = |bundle| take(Arc::unwrap_or_clone(bundle));
+        self.each(&keys, &mut take, |claims| claims.subjects.iter().any(|subject| subject.is_any_of(ids)))
     }
 
     /// Gives the bundles of [`used_by`](Self::used_by), for any of several ids, one after the other, each once, until `take`
@@ -92,6 +95,15 @@ impl Store {
         &self,
         ids: &[ArtifactId],
         take: &mut dyn FnMut(StoredBundle) -> bool,
+    ) -> Result<(), StoreError> {
+        self.each_shared_used_by(ids, &mut |bundle| take(Arc::unwrap_or_clone(bundle)))
+    }
+
+    /// The same without a copy of each.
+    pub(crate) fn each_shared_used_by(
+        &self,
+        ids: &[ArtifactId],
+        take: &mut dyn FnMut(Arc<StoredBundle>) -> bool,
     ) -> Result<(), StoreError> {
         let keys: Vec<_> = ids.iter().map(Key::dependency).collect();
         self.each(&keys, take, |claims| {
@@ -125,7 +137,7 @@ impl Store {
     fn each(
         &self,
         keys: &[Key],
-        take: &mut dyn FnMut(StoredBundle) -> bool,
+        take: &mut dyn FnMut(Arc<StoredBundle>) -> bool,
         wanted: impl Fn(&Claims) -> bool,
     ) -> Result<(), StoreError> {
         let mut places = Vec::new();
@@ -134,15 +146,16 @@ impl Store {
         }
         places.sort_unstable();
         places.dedup();
-        let (mut seen, mut file) = (HashSet::new(), None);
+        let (mut seen, mut file) = (HashSet::new(), self.state().cache.take_file());
         for place in &places {
-            let Some(found) = self.read(place, &mut file) else { continue };
+            let Some(Known { bundle, content }) = self.read(place, &mut file) else { continue };
             // The index is believed in nothing.
-            let claims_it = found.claims.as_ref().is_some_and(&wanted);
-            if claims_it && seen.insert(layout::sha256(found.bytes.trim_ascii())) && !take(found) {
+            let claims_it = bundle.claims.as_ref().is_some_and(&wanted);
+            if claims_it && seen.insert(content) && !take(bundle) {
                 break;
             }
         }
+        self.state().cache.keep_file(file);
         Ok(())
     }
 
@@ -164,17 +177,20 @@ impl Store {
         Ok(bundles)
     }
 
-    /// Reads the bundle at a place again. What is not what the index says is reported and not used. `file` keeps the last
-    /// file, of which another line may be wanted next.
-    fn read(&self, place: &Place, file: &mut Option<(PathBuf, Vec<u8>)>) -> Option<StoredBundle> {
+    /// Reads the bundle at a place again, unless an earlier question of the same search did. What is not what the index says is reported and not
+    /// used. `file` keeps the last file, of which another line may be wanted next.
+    fn read(&self, place: &Place, file: &mut Option<LastFile>) -> Option<Known> {
+        if let Some(known) = self.state().cache.get(place) {
+            return Some(known);
+        }
         let own = layout::bundle_name(&place.sha256);
         let name = place.name.as_deref().unwrap_or(&own);
         let path = layout::path_of(self.path(), &place.folder, name);
-        if file.as_ref().is_none_or(|(known, _)| *known != path) {
+        if file.as_ref().is_none_or(|known| !known.is(&path, &place.sha256)) {
             let read = self.folder.enter(&place.folder).and_then(|f| f.read(name, MAX_DOCUMENT_BYTES));
             let why = match read {
                 Ok((bytes, _)) if layout::sha256(&bytes) == place.sha256 => {
-                    *file = Some((path.clone(), bytes));
+                    *file = Some(LastFile::new(path.clone(), place.sha256, bytes));
                     None
                 }
                 Ok(_) if place.name.is_none() => Some(problem::OTHER_CONTENT.to_owned()),
@@ -187,10 +203,14 @@ impl Store {
                 return None;
             }
         }
-        let bytes = file.as_ref().map(|(_, bytes)| bytes.as_slice())?;
-        let (line, part) = layout::parts(name, bytes).find(|(line, _)| *line == place.line)?;
+        let line = place.line;
+        let part = file.as_ref()?.part(line)?;
         match stored(path.clone(), line, part) {
-            Ok(stored) => Some(stored),
+            Ok(stored) => {
+                let known = Known::new(stored);
+                self.state().cache.keep(place, &known);
+                Some(known)
+            }
             // The index had only glanced at it.
             Err(unusable) => {
                 self.state().problems.insert(unusable.into_problem(path, line));

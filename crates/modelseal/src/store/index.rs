@@ -57,7 +57,7 @@ pub(super) struct Index {
 pub(super) struct Key(i64);
 
 /// Where a bundle is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     pub(super) folder: String,
     /// `None` where the name is that of the content.

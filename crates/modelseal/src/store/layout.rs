@@ -5,7 +5,12 @@ use super::{
     glance::Seen,
     problem::{Problem, ProblemKind},
 };
-use modelseal_core::{bundle::Bundle, digest::Digest, limits::MAX_BUNDLE_BYTES};
+use modelseal_core::{
+    bundle::{Bundle, BundleError, MEDIA_TYPE},
+    digest::Digest,
+    json::JsonError,
+    limits::MAX_BUNDLE_BYTES,
+};
 use sha2::{Digest as _, Sha256};
 use std::{borrow::Cow, path::Path};
 
@@ -48,18 +53,46 @@ pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
+/// Whether each line of a file of that name is a document.
+pub(super) fn has_lines(name: &str) -> bool {
+    name.ends_with(LINES_SUFFIX)
+}
+
 /// The parts of a file that may each be a bundle, with the number of the line; 0 where the file is one document.
 pub(super) fn parts<'a>(name: &str, bytes: &'a [u8]) -> Box<dyn Iterator<Item = (u32, &'a [u8])> + 'a> {
-    if !name.ends_with(LINES_SUFFIX) {
+    if !has_lines(name) {
         return Box::new(std::iter::once((0, bytes)));
     }
     let lines = bytes.split(|byte| *byte == b'\n').zip(1..);
     Box::new(lines.filter(|(line, _)| !line.trim_ascii().is_empty()).map(|(line, number)| (number, line)))
 }
 
+/// Whether no bundle is that short: its media type, and the names of what every bundle has, are longer.
+pub(super) fn is_too_short(part: &[u8]) -> bool {
+    part.trim_ascii().len() < MEDIA_TYPE.len() + "mediaTypeverificationMaterialdsseEnvelope".len()
+}
+
+/// Why a part of a file that should be a bundle is none: it is something else, or a bundle with a member twice, which two readers
+/// could read differently, or one that ends too early.
+fn no_bundle(part: &[u8], error: &BundleError) -> Unusable {
+    let is_meant = || {
+        let text = String::from_utf8_lossy(part);
+        text.contains("\"dsseEnvelope\"") || text.contains("application/vnd.dev.sigstore.bundle")
+    };
+    let is_broken = match error {
+        BundleError::Json(JsonError::Malformed(e)) => e.is_syntax() || e.is_eof(),
+        _ => false,
+    };
+    let is_twice = matches!(error, BundleError::Json(e) if e.is_duplicate());
+    match error {
+        _ if (is_broken || is_twice) && is_meant() => Unusable::Malformed(error.to_string()),
+        _ => Unusable::NoBundle(error.to_string()),
+    }
+}
+
 /// A bundle in a store, and what it claims. `None` as claims: its payload is no statement, but something else that is signed.
 pub(super) fn read_part(part: &[u8]) -> Result<(Bundle, Option<Claims>), Unusable> {
-    let bundle = Bundle::parse(part).map_err(|e| Unusable::NoBundle(e.to_string()))?;
+    let bundle = Bundle::parse(part).map_err(|e| no_bundle(part, &e))?;
     match Claims::of(&bundle) {
         Ok(claims) => Ok((bundle, Some(claims))),
         Err(NoClaims::OtherPayload) => Ok((bundle, None)),
@@ -69,7 +102,7 @@ pub(super) fn read_part(part: &[u8]) -> Result<(Bundle, Option<Claims>), Unusabl
 
 /// What a bundle in a store is found by, without judging all of it.
 pub(super) fn glance_at_part(part: &[u8]) -> Result<Seen, Unusable> {
-    let bundle = Bundle::parse(part).map_err(|e| Unusable::NoBundle(e.to_string()))?;
+    let bundle = Bundle::parse(part).map_err(|e| no_bundle(part, &e))?;
     if let Some(seen) = Seen::at_a_glance(&bundle) {
         return Ok(seen);
     }
@@ -85,11 +118,18 @@ pub(super) fn glance_at_part(part: &[u8]) -> Result<Seen, Unusable> {
 pub(super) enum Unusable {
     /// It is no bundle.
     NoBundle(String),
-    /// It is a bundle of a statement that is malformed.
+    /// It is a bundle that is malformed, or one of a statement that is.
     Malformed(String),
 }
 
 impl Unusable {
+    pub(super) fn kind(&self) -> ProblemKind {
+        match self {
+            Self::NoBundle(_) => ProblemKind::NoBundle,
+            Self::Malformed(_) => ProblemKind::Malformed,
+        }
+    }
+
     /// What to report. Line 0 is the whole file.
     pub(super) fn into_problem(self, path: std::path::PathBuf, line: u32) -> Problem {
         let (kind, why) = match self {

@@ -44,7 +44,7 @@ pub struct Problem {
 pub enum ProblemKind {
     /// It was not read, or is not what its name says: statements may be missing from every answer.
     NotRead = 0,
-    /// It holds a bundle of a statement that is malformed, which nobody believes.
+    /// It holds a bundle that is malformed, or one of a statement that is, which nobody believes.
     Malformed = 1,
     /// It, or a line of it, is something else than a bundle.
     NoBundle = 2,

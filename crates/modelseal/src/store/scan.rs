@@ -494,8 +494,12 @@ fn outcome(file: &File, bytes: &[u8], stamp: Stamp) -> Outcome {
         let why = problem::OTHER_CONTENT.to_owned();
         return unusable(file, stamp, None, ProblemKind::NotRead, why);
     }
-    let (mut statements, mut complaints) = (Vec::new(), Vec::new());
+    let (mut statements, mut complaints) = (Vec::new(), Complaints::default());
     for (line, part) in layout::parts(&file.name, bytes) {
+        if complaints.unknown > 0 && layout::is_too_short(part) {
+            complaints.unknown += 1;
+            continue;
+        }
         match layout::glance_at_part(part) {
             Ok(mut seen) => {
                 if promised.is_none() {
@@ -504,31 +508,48 @@ fn outcome(file: &File, bytes: &[u8], stamp: Stamp) -> Outcome {
                 }
                 statements.push(StatementRow { line, seen });
             }
-            Err(unusable) => complaints.push((line, unusable)),
+            Err(unusable) => complaints.add(line, unusable),
         }
     }
-    let problem = summary(&complaints);
+    let problem = complaints.summary();
     // Only what its name binds to its bytes can never change.
     let name = promised.is_none().then(|| file.name.clone());
     let row = DocumentRow { id: 0, folder: 0, sha256: Some(sha256), name, stamp, problem };
     Outcome { row, statements }
 }
 
-/// What to say about the parts of a file that are not used.
-fn summary(complaints: &[(u32, Unusable)]) -> Option<(i64, String)> {
-    let (mut first_malformed, mut unknown) = (None, 0_usize);
-    for (line, unusable) in complaints {
+/// The parts of a file that are not used, of which there can be millions.
+#[derive(Default)]
+struct Complaints {
+    malformed: Option<(u32, String)>,
+    /// The first of those that are no bundles.
+    first: Option<(u32, String)>,
+    unknown: usize,
+}
+
+impl Complaints {
+    fn add(&mut self, line: u32, unusable: Unusable) {
         match unusable {
-            Unusable::Malformed(why) if first_malformed.is_none() => first_malformed = Some((line, why)),
-            Unusable::Malformed(_) => {}
-            Unusable::NoBundle(_) => unknown += 1,
+            Unusable::Malformed(why) => {
+                self.malformed.get_or_insert((line, why));
+            }
+            Unusable::NoBundle(why) => {
+                self.unknown += 1;
+                self.first.get_or_insert((line, why));
+            }
         }
     }
-    match (first_malformed, complaints) {
-        (_, []) => None,
-        (Some((0, why)), _) => Some((ProblemKind::Malformed as i64, why.clone())),
-        (Some((line, why)), _) => Some((ProblemKind::Malformed as i64, format!("line {line}: {why}"))),
-        (None, [(0, Unusable::NoBundle(why))]) => Some((ProblemKind::NoBundle as i64, why.clone())),
-        (None, _) => Some((ProblemKind::NoBundle as i64, format!("{unknown} lines are no bundles"))),
+
+    /// What to say about them.
+    fn summary(self) -> Option<(i64, String)> {
+        match (self.malformed, self.first) {
+            (Some((0, why)), _) => Some((ProblemKind::Malformed as i64, why)),
+            (Some((line, why)), _) => Some((ProblemKind::Malformed as i64, format!("line {line}: {why}"))),
+            (None, Some((0, why))) => Some((ProblemKind::NoBundle as i64, why)),
+            (None, Some(_)) => {
+                Some((ProblemKind::NoBundle as i64, format!("{} lines are no bundles", self.unknown)))
+            }
+            (None, None) => None,
+        }
     }
 }

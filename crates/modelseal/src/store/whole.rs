@@ -13,6 +13,9 @@ use std::{
     path::Path,
 };
 
+/// Problems of one file that are told one by one; the others are counted. A file of many lines can have millions.
+const MAX_PROBLEMS_OF_FILE: usize = 100;
+
 /// Folder and name of a file, inside the store.
 type FileName = (String, String);
 
@@ -76,11 +79,28 @@ impl Store {
         if layout::promised(folder, name).is_some_and(|promised| promised != layout::sha256(&bytes)) {
             return vec![Err(problem(ProblemKind::NotRead, problem::OTHER_CONTENT.to_owned()))];
         }
-        layout::parts(name, &bytes)
-            .map(|(line, part)| {
-                stored(path.clone(), line, part).map_err(|unusable| unusable.into_problem(path.clone(), line))
-            })
-            .collect()
+        let (mut read, mut kept, mut more, mut worst) = (Vec::new(), 0, 0_usize, ProblemKind::NoBundle);
+        for (line, part) in layout::parts(name, &bytes) {
+            if kept == MAX_PROBLEMS_OF_FILE && layout::is_too_short(part) {
+                more += 1;
+                continue;
+            }
+            match stored(path.clone(), line, part) {
+                Ok(bundle) => read.push(Ok(bundle)),
+                Err(unusable) if kept < MAX_PROBLEMS_OF_FILE => {
+                    kept += 1;
+                    read.push(Err(unusable.into_problem(path.clone(), line)));
+                }
+                Err(unusable) => {
+                    more += 1;
+                    worst = worst.min(unusable.kind());
+                }
+            }
+        }
+        if more > 0 {
+            read.push(Err(problem(worst, format!("{more} more lines of it have problems"))));
+        }
+        read
     }
 
     /// Folders and names of every file that may hold bundles, in order, and what cannot be looked at.

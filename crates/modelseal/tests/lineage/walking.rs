@@ -97,6 +97,25 @@ fn a_changed_bundle_helps_nobody() {
 }
 
 #[test]
+fn a_large_statement_is_read_only_when_somebody_trusted_signed_it() {
+    let (site, alice, mallory) = (Site::new(), Person::new(), Person::new());
+    let tuned = site.model("tuned", "2");
+    let statement = alice.made(&tuned, BuildType::Training, &[]);
+    let mut statement: serde_json::Value = serde_json::from_slice(statement.payload_unverified()).unwrap();
+    let subjects = statement["subject"].as_array_mut().unwrap();
+    subjects.extend((0..12_000).map(
+        |n| serde_json::json!({ "name": format!("f{n}"), "digest": { "sha256": format!("{n:064x}") } }),
+    ));
+    site.file("tuned/large.sigstore.json", mallory.states(&statement).to_json().unwrap());
+    let report = site.from("tuned", &[&alice]);
+    assert_eq!(statuses(&report), [Status::UnknownSigner]);
+    let message = &report.nodes[0].message;
+    assert!(message.contains(&mallory.public_key().hint()) && message.contains("were not read"), "{message}");
+    site.file("tuned/other.sigstore.json", alice.states(&statement).to_json().unwrap());
+    assert_eq!(statuses(&site.from("tuned", &[&alice])), [Status::Verified]);
+}
+
+#[test]
 fn a_loop_is_found_and_is_not_complete() {
     let (site, alice) = (Site::new(), Person::new());
     let (a, b) = (site.model("a", "1"), site.model("b", "2"));

@@ -9,11 +9,11 @@ use super::{
     code::Code,
     context::{Block, Candidate, Context},
     dataset,
-    pin::Pin,
+    pin::{Pin, lists_in_statements},
     statement::Said,
 };
 use crate::{
-    facts::FactData,
+    facts::{FactData, ManifestFact},
     policy::{document, reference::Reference},
 };
 use modelseal_core::{
@@ -27,6 +27,7 @@ use modelseal_core::{
 };
 use serde_json::json;
 use std::{
+    borrow::Cow,
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
 };
@@ -242,6 +243,13 @@ fn decide(
     stack.push(descendant);
     // Where there is a copy, it is judged by its own bytes.
     let pin = Some(pin).filter(|_| !is_measured(data));
+    // Where there is none, its files are those of whoever lists them under the pinned digest.
+    let lists: Vec<ManifestFact> = pin.into_iter().flat_map(|_| lists_in_statements(data)).collect();
+    let mut data = Cow::Borrowed(data);
+    if !lists.is_empty() {
+        data.to_mut().manifests.extend(lists);
+    }
+    let data = &*data;
     let decided = super::decide_at(context.set, request, data, pin, context.now, bases, &stack);
     bases.judged.borrow_mut().insert(key, decided.clone());
     decided

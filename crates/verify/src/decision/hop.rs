@@ -10,13 +10,13 @@ use super::{
     check::{Check, Status},
     context::Context,
     denied,
-    pin::Pin,
+    pin::{Pin, list_of_files, lists_in_statements},
     policy,
     report::Verdict,
     slsa,
 };
 use crate::{
-    facts::{By, FactData, Facts, ManifestFact, manifest_name},
+    facts::{By, FactData, Facts, ManifestFact},
     policy::{
         document::{Requirements, Slsa},
         words::Mode,
@@ -26,11 +26,11 @@ use jiff::Timestamp;
 use modelseal_core::{
     artifact::ArtifactId,
     attestation::Attestation,
-    cover::{Cover, FullBy, Target, parts_of_directory},
-    predicate::{Predicate, SignedModel, descriptor::Descriptor},
+    cover::{Cover, FullBy, Target},
+    predicate::{Predicate, descriptor::Descriptor},
     text::Printable,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 /// The artifact that is asked about.
 #[derive(Debug, Clone, Copy)]
@@ -198,7 +198,8 @@ fn keep_what_is_about(artifact: &Artifact<'_>, data: &mut FactData) {
         facts.signatures.retain(|fact| manifests[fact.manifest]);
         facts.attested.retain(|fact| attestations[fact.attestation]);
     }
-    let lists: Vec<ManifestFact> = lists_of_files(artifact, data).collect();
+    let measured = artifact.measured.iter().map(|target| list_of_files(target.manifest().clone()));
+    let lists: Vec<ManifestFact> = measured.chain(lists_in_statements(data)).collect();
     data.manifests.extend(lists);
     // The pin stands for measurements, and what is left is about all of the artifact, whoever's list of its files is looked at.
     data.measured.clear();
@@ -206,21 +207,6 @@ fn keep_what_is_about(artifact: &Artifact<'_>, data: &mut FactData) {
         fact.of_signed = vec![Cover::Full(FullBy::ManifestDigest); data.manifests.len()];
         fact.of_measured.clear();
     }
-}
-
-/// Lists of files that nobody need have signed: measurements of the artifact, and the parts of directories that statements list.
-/// Those that count are the ones with the very digest that pins the artifact ([`Pin::is_signed_as`]): no other list has it.
-fn lists_of_files<'a>(
-    artifact: &'a Artifact<'_>,
-    data: &'a FactData,
-) -> impl Iterator<Item = ManifestFact> + use<'a> {
-    let measured = artifact.measured.iter().map(|target| target.manifest().clone());
-    let listed = data.attestations.iter().filter_map(|fact| parts_of_directory(&fact.attestation.subjects));
-    measured.chain(listed).map(|manifest| ManifestFact {
-        digest: manifest_name(&manifest.manifest_digest()),
-        model: Arc::new(SignedModel { name: String::new(), manifest, predicate_type: "" }),
-        compared: None,
-    })
 }
 
 fn rejected(data: &FactData) -> BTreeMap<String, String> {

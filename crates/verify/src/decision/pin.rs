@@ -11,18 +11,19 @@
 //! ([`Pin::of`]), who answers for where it is from; what it gives is no [`Decision`](super::Decision), and opens no door.
 
 use super::statement::Said;
-use crate::facts::manifest_name;
+use crate::facts::{FactData, ManifestFact, manifest_name};
 use modelseal_core::{
     artifact::ArtifactId,
     attestation::Subject,
-    cover::{Cover, FullBy, PART_OF_DIRECTORY, as_directory, as_file, whole},
+    cover::{Cover, FullBy, PART_OF_DIRECTORY, as_directory, as_file, parts_of_directory, whole},
     digest::{Algorithm, Digest},
     manifest::Manifest,
     predicate::{
-        Predicate,
+        Predicate, SignedModel,
         descriptor::{Descriptor, DigestSet},
     },
 };
+use std::sync::Arc;
 
 /// The digests of an artifact, as the dependency of a statement that pins it.
 #[derive(Debug, Clone, Copy)]
@@ -113,5 +114,21 @@ impl<'a> Pin<'a> {
 
     fn digests(self) -> (&'a DigestSet, Option<&'a str>) {
         (&self.dependency.digest, self.dependency.digest_method())
+    }
+}
+
+/// Lists of files that nobody need have signed as such: the parts of directories that verified statements list. One counts where it
+/// has the very digest that pins an artifact ([`Pin::is_signed_as`]): no other list has it.
+pub(super) fn lists_in_statements(data: &FactData) -> impl Iterator<Item = ManifestFact> + use<'_> {
+    let listed = data.attestations.iter().filter_map(|fact| parts_of_directory(&fact.attestation.subjects));
+    listed.map(list_of_files)
+}
+
+/// A list of files that nobody signed.
+pub(super) fn list_of_files(manifest: Manifest) -> ManifestFact {
+    ManifestFact {
+        digest: manifest_name(&manifest.manifest_digest()),
+        model: Arc::new(SignedModel { name: String::new(), manifest, predicate_type: "" }),
+        compared: None,
     }
 }

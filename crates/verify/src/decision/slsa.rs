@@ -13,9 +13,10 @@ use crate::{
     facts::By,
     policy::{
         document::{Builder, Slsa},
+        values::Level,
         words::Permission,
     },
-    provenance::compare,
+    provenance::{claims, compare},
 };
 use modelseal_core::{
     attestation::Attestation,
@@ -147,10 +148,14 @@ pub(super) fn faults(context: &Context<'_>, wanted: &Slsa, by: &By, provenance: 
 }
 
 fn of_builder(wanted: &Slsa, builder: &Builder, provenance: &Provenance) -> Vec<Fault> {
+    let granted = match claims::cap_of_builder(&provenance.builder_id) {
+        Some(_) => builder.max_level.min(Level::ONE),
+        None => builder.max_level,
+    };
     [
         compare::builder_id(&builder.builder_id, provenance),
         compare::build_type(&builder.build_types, provenance),
-        compare::level(builder.max_level, wanted.min_level),
+        compare::level(granted, wanted.min_level),
     ]
     .into_iter()
     .flatten()

@@ -12,7 +12,11 @@ use modelseal_core::text::Printable;
 use regex_automata::{Anchored, Input, meta, nfa::thompson::WhichCaptures};
 use regex_syntax::{
     ast::{self, Ast, FlagsItemKind, parse::ParserBuilder},
-    hir::{Hir, Look, translate::TranslatorBuilder},
+    hir::{
+        Hir, Look,
+        literal::{Extractor, Literal},
+        translate::TranslatorBuilder,
+    },
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::{borrow::Cow, fmt};
@@ -106,6 +110,18 @@ impl Pattern {
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         self.regex.is_match(Input::new(text).anchored(Anchored::Yes))
+    }
+
+    /// The texts with one of which whatever matches begins, each ended by `/` where it is all that matches. `None` when there are
+    /// none, or too many to list.
+    pub(crate) fn beginnings(&self) -> Option<Vec<String>> {
+        let hir = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(&self.text);
+        let prefixes = Extractor::new().extract(&hir.ok()?);
+        let text = |literal: &Literal| {
+            let text = std::str::from_utf8(literal.as_bytes()).ok()?;
+            Some(if literal.is_exact() { format!("{text}/") } else { text.to_owned() })
+        };
+        prefixes.literals()?.iter().map(text).collect::<Option<Vec<_>>>().filter(|all| !all.is_empty())
     }
 
     /// Whether the pattern matches whatever it is given.

@@ -6,7 +6,11 @@ use super::{
     producer::{Producer, commits},
 };
 use crate::{decision::Code, signer::Signer};
-use modelseal_core::{json::value::Value, predicate::slsa_provenance::Provenance, text::Printable};
+use modelseal_core::{
+    json::value::Value,
+    predicate::{build_type::LOCAL_BUILDER, slsa_provenance::Provenance},
+    text::Printable,
+};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -85,6 +89,9 @@ pub(super) fn cap(
     claims: Option<&BTreeMap<String, String>>,
     provenance: &Provenance,
 ) -> Option<&'static str> {
+    if let Some(why) = cap_of_builder(&provenance.builder_id) {
+        return Some(why);
+    }
     let internal = &provenance.internal_parameters;
     let stated = [
         internal.get("github").and_then(|github| github.get("runner_environment")),
@@ -98,6 +105,11 @@ pub(super) fn cap(
     }
     let unknown = speaks_of_workflow(producer, provenance) && claims.is_some() && claimed.is_none();
     unknown.then_some("the certificate does not say what kind of runner the build ran on")
+}
+
+/// Why a builder of this name is worth no more than level 1, whoever grants what.
+pub(crate) fn cap_of_builder(id: &str) -> Option<&'static str> {
+    (id == LOCAL_BUILDER).then_some("the local builder is any machine at all, and nobody in particular")
 }
 
 fn required(

@@ -139,6 +139,11 @@ impl<'a> Case<'a> {
             let because = "provenance exists; no builder was named that could be worth more".to_owned();
             return Granted { level: Level::ONE, because };
         };
+        if builder.level > Level::ONE && !builder.is_named() {
+            let because =
+                "the pattern for the builder's id would match anybody's, and names nobody".to_owned();
+            return Granted { level: Level::ONE, because };
+        }
         if !builder.id.matches(&self.provenance.builder_id) {
             return Granted {
                 level: Level::ONE,
@@ -344,7 +349,9 @@ impl<'a> Case<'a> {
             Compared::Defined if self.strict() => Some(Code::SlsaNotCompared),
             _ => None,
         };
-        let open = parameters.iter().filter(|_| !self.expected.allow_unknown_parameters);
+        // Above level 1 whatever is accepted unseen has to be accepted by name.
+        let lenient = self.expected.allow_unknown_parameters && !self.strict();
+        let open = parameters.iter().filter(|_| !lenient);
         let open: Vec<(&Parameter, Code)> = open.filter_map(|p| Some((p, code(p)?))).collect();
         for (Parameter { pointer, value, .. }, code) in open.iter().take(MAX_PARAMETERS) {
             let shown = shortened(value);
@@ -396,9 +403,15 @@ impl<'a> Case<'a> {
         }
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let pair = format!("{pointer}={text}");
+        let pair = ShellQuoted(&pair);
+        if self.strict() {
+            let any = ShellQuoted(pointer);
+            return format!(
+                "if it is right, say so with --parameter {pair}; or accept any value with --any-parameter {any}"
+            );
+        }
         format!(
-            "if it is right, say so with --parameter {}; or accept what is not known with --allow-unknown-parameters",
-            ShellQuoted(&pair)
+            "if it is right, say so with --parameter {pair}; or accept what is not known with --allow-unknown-parameters"
         )
     }
 

@@ -6,7 +6,7 @@
 //!
 //! Policies say the same in their `slsa` block; both compare with the functions of `compare`.
 
-mod claims;
+pub(crate) mod claims;
 pub(crate) mod compare;
 mod judge;
 pub mod producer;
@@ -68,6 +68,30 @@ pub struct ExpectedBuilder {
     pub id: Match,
     /// The level.
     pub level: Level,
+}
+
+impl ExpectedBuilder {
+    /// Whether the id is somebody's: one name, or a pattern of which every match begins with the same host. Whoever signs writes
+    /// `builder.id`, so that a pattern for any host names nobody, and is worth no more than level 1.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        match &self.id {
+            Match::Literal(id) => !id.is_empty(),
+            Match::AnyOf(ids) => !ids.is_empty(),
+            Match::Regex(pattern) => {
+                pattern.beginnings().is_some_and(|all| all.iter().all(|one| has_host(one)))
+            }
+            Match::Glob(glob) => has_host(glob.as_str().split(['*', '?', '[']).next().unwrap_or_default()),
+        }
+    }
+}
+
+/// Whether a URI that begins so can only be of one host, or of one name where there is no host.
+fn has_host(beginning: &str) -> bool {
+    match beginning.split_once("://") {
+        Some((_, rest)) => rest.split_once('/').is_some_and(|(host, _)| !host.is_empty()),
+        None => beginning.split_once(':').is_some_and(|(_, rest)| !rest.is_empty() && !rest.starts_with('/')),
+    }
 }
 
 /// What became of one verified provenance.

@@ -58,12 +58,9 @@ impl Parser<'_> {
                     let rest: Vec<&Value> = given.values.iter().skip(1).map(|(_, value)| value).collect();
                     rest.into_iter().fold(value.part(), |value, other| value.or(other))
                 }
-                "replace" | "join" | "removeprefix" | "removesuffix" | "center" | "ljust" | "rjust" => {
-                    if value.is_text() || all.is_text() {
-                        value.or(&all).letters()
-                    } else {
-                        value
-                    }
+                "join" => all.mixed(&value),
+                "replace" | "removeprefix" | "removesuffix" | "center" | "ljust" | "rjust" => {
+                    value.mixed(&all)
                 }
                 "lower" | "casefold" => value.map(str::to_lowercase),
                 "upper" => value.map(str::to_uppercase),
@@ -175,8 +172,10 @@ impl Parser<'_> {
             | "sum" => Value::default(),
             "format" => self.percent(&value, &given.all()),
             "join" | "replace" => {
-                let all = given.all();
-                value.or(&all).letters().blurred()
+                let mut mixed = value.mixed(&given.all());
+                // What is joined is a text, wherever it comes from.
+                mixed.built = true;
+                mixed
             }
             _ => value.letters().blurred(),
         })

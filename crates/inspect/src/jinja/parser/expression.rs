@@ -90,6 +90,10 @@ impl Parser<'_> {
         match op {
             "or" | "and" => left.clone().or(right),
             "~" => left.then(right),
+            // Lists, one of which may come from outside.
+            "+" if left.depth > 0 && right.depth > 0 && (left.is_text() || right.is_text()) => {
+                left.clone().or(right)
+            }
             "+" if left.is_text() || right.is_text() => left.then(right),
             "+" => ints.map_or_else(Value::default, |(a, b)| Value::int(a.saturating_add(b))),
             "-" => ints.map_or_else(Value::default, |(a, b)| Value::int(a.saturating_sub(b))),
@@ -185,7 +189,8 @@ impl Parser<'_> {
     pub(super) fn named(&mut self, name: &str, at: usize) -> Value {
         let called = self.peek() == Some(&Token::Op("("));
         if let Some(value) = self.names.get(name) {
-            return value.clone();
+            // Where it is not set, it is nothing.
+            return Value { outside: true, ..value.clone() };
         }
         let own = called && self.names.contains_key(&format!("{name}()"));
         if own {

@@ -74,10 +74,11 @@ gadgets! {
     cve_2026_22612_builtins: "builtins" "exec", "__builtin__" "eval";
     ghsa_5hwf_rc88_82xm_uuid_and_support: "uuid" "_get_command_stdout", "_osx_support" "_find_build_tool";
     ghsa_6ggj_6f2q_f7mx_interpreters: "_interpreters" "run_string";
-    ghsa_wccx_j62j_r448_hooks: "fickling.hook" "remove_hook";
+    ghsa_wccx_j62j_r448_fphw_536r_4p88_hooks: "fickling.hook" "remove_hook", "fickling.hook" "deactivate_safe_ml_environment";
     modelscan_346_mailcap: "mailcap" "findmatch";
     cve_2025_32434_load_in_pickle: "torch.serialization" "load", "torch" "load";
     cve_2026_4538_loaders_in_pickles: "torch.jit" "load", "torch.package" "PackageImporter";
+    cve_2026_28500_onnx_hub_loads_from_anywhere: "onnx.hub" "load", "onnx.hub" "download_model_with_test_data";
     cve_2019_6446_numpy_load: "numpy" "load";
     cve_2020_13092_joblib_load: "joblib" "load";
     cve_2024_34997_joblib_wrapper_loads_pickles: "joblib.numpy_pickle" "load";
@@ -207,6 +208,36 @@ fn modelscan_85_attributes_of_an_imported_global() {
 }
 
 #[test]
+fn modelscan_89_builtins_through_a_module() {
+    let builtins = p4().stack_global("numpy", "__builtins__").text("eval").op(TUPLE1).op(REDUCE);
+    assert_eq!(look(&builtins.stop()).verdict(), Verdict::Malicious);
+    let set = p4().stack_global("numpy", "__builtins__").text("len").stack_global("os", "system").op(SETITEM);
+    finds(&set.stop(), &["dangerous-global", "global-changed"]);
+}
+
+#[test]
+fn modelscan_263_flags_and_names_of_zip_members() {
+    let good = zip(&[("archive/data.pkl", &evil())]);
+    let central = good.windows(4).position(|four| four == b"PK\x01\x02").expect("a directory");
+    // A flag of the header alone, of the directory alone, the name in one, the method in one.
+    for at in [6, central + 8, 30, central + 46, 8, central + 10] {
+        let mut archive = good.clone();
+        archive[at] ^= 1;
+        let found = named("model.pt", &archive);
+        assert_eq!(found.verdict(), Verdict::Malicious, "{at}: {:?}", found.findings);
+    }
+}
+
+#[test]
+fn modelscan_331_modules_imported_by_joined_names() {
+    let joined = p4().stack_global("builtins", "str.join").text("").op(MARK).text("o").text("s").op(LIST);
+    let module = p4().stack_global("importlib", "import_module").raw(&joined.op(TUPLE2).op(REDUCE).0[2..]);
+    let found = look(&module.op(TUPLE1).op(REDUCE).text("system").op(STACK_GLOBAL).stop());
+    assert_eq!(found.verdict(), Verdict::Malicious);
+    assert_eq!(rules_of(&found), ["dangerous-global", "dangerous-call", "computed-name"]);
+}
+
+#[test]
 fn modelscan_330_names_that_are_put_together() {
     let joined = p4().stack_global("_codecs", "encode").text("bf").text("rot13").op(TUPLE2).op(REDUCE);
     finds(&joined.text("system").op(STACK_GLOBAL).stop(), &["computed-name", "unusual-codec"]);
@@ -259,4 +290,21 @@ fn cve_2026_24747_entries_in_a_tensor_and_sizes_that_lie() {
 #[test]
 fn cve_2025_54886_skops_falls_back_to_joblib() {
     assert_eq!(named("model.skops", &evil()).verdict(), Verdict::Malicious);
+}
+
+#[test]
+fn cve_2025_23249_pickles_in_archives_of_nemo() {
+    let file = super::containers::tar("model_weights.ckpt", &evil());
+    assert_eq!(named("model.nemo", &file).verdict(), Verdict::Malicious);
+    let checkpoint = zip(&[("archive/data.pkl", &evil())]);
+    let file = super::containers::tar("./model_weights.ckpt", &checkpoint);
+    assert_eq!(named("model.nemo", &file).verdict(), Verdict::Malicious);
+}
+
+#[test]
+fn cve_2025_23250_members_of_nemo_that_leave_the_directory() {
+    for name in ["../../etc/cron.d/x", "/etc/cron.d/x", "a/../../x"] {
+        let found = named("model.nemo", &super::containers::tar(name, b"x"));
+        assert!(found.verdict() >= Verdict::Suspicious, "{name}: {:?}", found.findings);
+    }
 }

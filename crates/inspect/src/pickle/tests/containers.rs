@@ -187,7 +187,7 @@ fn what_readers_of_zip_archives_disagree_about_is_a_finding() {
 }
 
 /// A tar archive of one member.
-fn tar(name: &str, data: &[u8]) -> Vec<u8> {
+pub(super) fn tar(name: &str, data: &[u8]) -> Vec<u8> {
     let mut header = [0_u8; 512];
     header[..name.len()].copy_from_slice(name.as_bytes());
     header[124..135].copy_from_slice(format!("{:011o}", data.len()).as_bytes());

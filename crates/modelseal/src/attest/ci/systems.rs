@@ -163,13 +163,27 @@ fn source(repository: Option<&str>, reference: Option<String>) -> Option<String>
     let url = match repository.split_once("://") {
         Some(_) => repository.to_owned(),
         None => {
-            let (host, path) = repository.split_once(':')?;
+            let (host, path) = without_password(repository)?.split_once(':')?;
             format!("ssh://{host}/{}", path.trim_start_matches('/'))
         }
     };
     let reference = reference.filter(|reference| !reference.is_empty());
     let reference = reference.map(|reference| format!("@{reference}")).unwrap_or_default();
     Some(format!("git+{}{reference}", super::secret::without_user_info(&url)))
+}
+
+/// `user@host:path` or `host:path` without the user, who may be `user:password`: whatever stands before the last `@` that a host
+/// follows. What has a password in any other place is no address that git knows.
+fn without_password(repository: &str) -> Option<&str> {
+    let authority = repository.find('/').unwrap_or(repository.len());
+    let after = match repository[..authority].rfind('@') {
+        Some(at) => &repository[at + 1..],
+        None => repository,
+    };
+    let (host, path) = after.split_once(':')?;
+    let is_host = !host.is_empty() && !host.contains('/');
+    let has_password = path.split_once('@').is_some_and(|(before, _)| before.contains(':'));
+    (is_host && !has_password).then_some(after)
 }
 
 fn reference(branch: Option<&str>, tag: Option<&str>) -> Option<String> {

@@ -207,3 +207,23 @@ fn hostile_events_are_refused() {
         assert!(error.contains(part), "{event:.40}: {error}");
     }
 }
+
+#[test]
+fn passwords_in_addresses_of_any_form_stay_out() {
+    let source = |repository: &str| {
+        let found =
+            facts(&[("BUILDKITE", "true"), ("BUILDKITE_REPO", repository), ("BUILDKITE_BRANCH", "main")]);
+        assert!(!format!("{found:?}").contains("s3cr3t"), "{repository}: {found:?}");
+        found.source
+    };
+    let host = Some("git+ssh://git.example.com/a/b.git@refs/heads/main".to_owned());
+    assert_eq!(source("git.example.com:a/b.git"), host);
+    assert_eq!(source("git@git.example.com:a/b.git"), host);
+    assert_eq!(source("u:s3cr3t@git.example.com:a/b.git"), host);
+    assert_eq!(source("u:s3cr3t@x@git.example.com:a/b.git"), host);
+    for none in
+        ["u:s3cr3t@git.example.com/a", "u:s3cr3t@", "u:s3cr3t@/a:b", "https:/u:s3cr3t@h/a", "u@s3cr3t:x@h"]
+    {
+        assert_eq!(source(none), None, "{none}");
+    }
+}
