@@ -4,7 +4,7 @@ use crate::common::World;
 use snapbox::{Data, assert_data_eq};
 use std::{fs, path::Path};
 
-const COMMANDS: [&[&str]; 47] = [
+const COMMANDS: [&[&str]; 48] = [
     &[],
     &["digest"],
     &["inspect"],
@@ -21,6 +21,7 @@ const COMMANDS: [&[&str]; 47] = [
     &["verify", "certificate"],
     &["attest"],
     &["attest", "provenance"],
+    &["attest", "inspection"],
     &["attest", "statement"],
     &["attest", "begin"],
     &["attest", "finish"],

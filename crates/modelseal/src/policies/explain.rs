@@ -180,6 +180,10 @@ fn of(policy: &Policy, wanted: &Requirements<'_>) -> Vec<String> {
                 _ => {}
             }
         }
+        needs.extend(content.max_pickle_tier.map(|most| format!("no pickle is of a tier above {most}")));
+        needs.extend(
+            content.max_verdict.map(|worst| format!("inspection says nothing worse than {worst} of a file")),
+        );
         if let Some(paths) = &content.ignore_paths {
             needs.push(format!("the signer left out nothing but: {}", list(paths.clone())));
         }
