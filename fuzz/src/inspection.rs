@@ -1,8 +1,7 @@
 //! Files of models.
 
 use modelseal_core::{
-    inspection::{FileFormat, FileInspection, PickleTier, Severity, Verdict},
-    inspection::{FileInspection, PickleTier, RuleId, Severity, Verdict},
+    inspection::{FileFormat, FileInspection, PickleTier, RuleId, Severity, Verdict},
     path::ModelPath,
 };
 use modelseal_inspect::{Globals, inspect, rule, trace};
@@ -13,7 +12,8 @@ use std::io::Write;
 pub fn inspect_pickle(data: &[u8]) {
     let found = look("model.pkl", data);
     let mut text = String::new();
-    trace(&data.to_vec(), Globals::shipped(), &mut text, 10_000).expect("bytes in memory can be read");
+    let path = ModelPath::parse("model.pkl").expect("a name");
+    trace(&path, &data.to_vec(), Globals::shipped(), &mut text, 10_000).expect("bytes in memory can be read");
     assert!(text.lines().count() <= 10_000);
     if found.contents.pickle_tier() == PickleTier::Dangerous {
         assert_eq!(found.verdict(), Verdict::Malicious);

@@ -1,7 +1,10 @@
 //! Ways past scanners and into loaders that were published, each under its name. The pickles are written here after the
 //! advisories; none of them runs anything that matters, and none of them is run.
 
-use super::{containers::zip, *};
+use super::{
+    containers::{tar, zip},
+    *,
+};
 
 /// One test for each advisory on a function that a scanner did not know: calling it is malicious.
 macro_rules! gadgets {
@@ -294,17 +297,17 @@ fn cve_2025_54886_skops_falls_back_to_joblib() {
 
 #[test]
 fn cve_2025_23249_pickles_in_archives_of_nemo() {
-    let file = super::containers::tar("model_weights.ckpt", &evil());
+    let file = tar("model_weights.ckpt", &evil());
     assert_eq!(named("model.nemo", &file).verdict(), Verdict::Malicious);
     let checkpoint = zip(&[("archive/data.pkl", &evil())]);
-    let file = super::containers::tar("./model_weights.ckpt", &checkpoint);
+    let file = tar("./model_weights.ckpt", &checkpoint);
     assert_eq!(named("model.nemo", &file).verdict(), Verdict::Malicious);
 }
 
 #[test]
 fn cve_2025_23250_members_of_nemo_that_leave_the_directory() {
     for name in ["../../etc/cron.d/x", "/etc/cron.d/x", "a/../../x"] {
-        let found = named("model.nemo", &super::containers::tar(name, b"x"));
+        let found = named("model.nemo", &tar(name, b"x"));
         assert!(found.verdict() >= Verdict::Suspicious, "{name}: {:?}", found.findings);
     }
 }
