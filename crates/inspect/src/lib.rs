@@ -109,7 +109,7 @@ pub use rule::{Rule, all as rules, find as rule};
 pub use ruleset::{Changed, MAX_RULES_BYTES, RULES_SCHEMA, RuleSet, RuleSetError, limits_digest};
 
 use modelseal_core::{inspection::FileInspection, observed::Observed, path::ModelPath};
-use scan::{Content, Scan};
+use scan::{Content, Halt, Scan};
 use std::{fmt, io};
 
 /// Inspects one file.
@@ -121,7 +121,13 @@ pub fn inspect(
     bytes: &dyn Bytes,
     globals: &Globals,
 ) -> io::Result<Observed<FileInspection>> {
-    let input = Input::of(bytes);
+    let mut input = Input::of(bytes);
+    let held;
+    if input.len() <= limits::SMALL {
+        // Readers ask for it a piece at a time, and of small files there are many.
+        held = input.read_some(0, usize::MAX).map_err(|error| Halt::of(error).0)?;
+        input = Input::of(&held);
+    }
     let mut scan = Scan::new(globals, path.clone(), input.len());
     let content = Content::random(input).map_err(|halt| halt.0)?;
     let format = route::inspect(content, &mut scan).map_err(|halt| halt.0)?;

@@ -50,6 +50,9 @@ pub(crate) const DECOMPRESSED_FREE: u64 = 32 * 1024 * 1024;
 /// below 20, sparse ones below 200.
 pub(crate) const DECOMPRESSED_RATIO: u64 = 200;
 
+/// Bytes of a file that is read at once.
+pub(crate) const SMALL: u64 = 64 * 1024;
+
 /// Bytes that are held of a file at once: members, windows of decoders, directories and values of pickles. With the program
 /// itself it is 64 million, to which twice the length of the largest pickle comes.
 pub(crate) const MEMORY: u64 = 56 * 1024 * 1024;

@@ -1,7 +1,7 @@
 //! Every published way past scanners, and into loaders through model files, that we know of has a test named after it. This
 //! list is ours; `cargo test --test advisories -- --nocapture` prints it with its tests.
 
-#![expect(clippy::expect_used, reason = "a test, and its list")]
+#![expect(clippy::expect_used, reason = "a test")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
