@@ -47,7 +47,7 @@ def main():
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ours", required=True, help="the example 'verdicts' of crates/inspect")
+    parser.add_argument("--ours", required=True, type=os.path.abspath, help="the example 'verdicts' of crates/inspect")
     parser.add_argument("--samples", type=pathlib.Path, required=True)
     parser.add_argument("--environments", type=pathlib.Path, required=True)
     parser.add_argument("--peers", type=lambda text: [name for name in text.split(",") if name], default=PEERS)

@@ -132,7 +132,7 @@ pub fn inspect_coreml(data: &[u8]) {
 pub fn inspect_onnx(data: &[u8]) {
     let found = look("model.onnx", data);
     let renamed = look("model", data);
-    if renamed.format == found.format {
+    if (found.format, renamed.format) == (FileFormat::Onnx, FileFormat::Onnx) {
         assert_eq!(renamed.verdict(), found.verdict());
         assert_eq!(renamed.contents, found.contents);
     }

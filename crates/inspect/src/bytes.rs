@@ -301,6 +301,26 @@ impl<S: Stream> Rejoined<S> {
     }
 }
 
+impl Rejoined<Nothing> {
+    /// These bytes, and nothing after them.
+    pub(crate) fn all(head: Vec<u8>) -> Self {
+        Self { head, at: 0, failed: None, rest: Nothing }
+    }
+}
+
+/// A stream that has ended.
+pub(crate) struct Nothing;
+
+impl Stream for Nothing {
+    fn read(&mut self, _: &mut [u8]) -> Result<usize, ReadError> {
+        Ok(0)
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        None
+    }
+}
+
 impl<S: Stream> Stream for Rejoined<S> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         let left = &self.head[self.at..];

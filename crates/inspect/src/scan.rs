@@ -342,6 +342,11 @@ impl<'a> Content<'a> {
             Kind::Random(input) => {
                 Some(Self { kind: Kind::Random(*input), head: self.head.clone(), whole: self.whole })
             }
+            // All of it was read ahead.
+            Kind::Stream(_) if self.whole => {
+                let again = Rejoined::all(self.head.clone());
+                Some(Self { kind: Kind::Stream(Box::new(again)), head: self.head.clone(), whole: true })
+            }
             Kind::Stream(_) => None,
         }
     }
