@@ -149,7 +149,7 @@ fn what_is_no_private_key_is_refused_by_name() {
     for (key, message) in [
         ("large.key", "is larger than 1048576 bytes"),
         ("nowhere", "cannot read the private key 'nowhere': No such file"),
-        ("model", "cannot read the private key 'model': Is a directory"),
+        ("model", "cannot read the private key 'model': is a directory"),
     ] {
         world.refused(&["sign", "key", "model", "--private-key", key], 2, "usage.file", message);
     }

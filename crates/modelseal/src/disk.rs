@@ -33,7 +33,11 @@ pub(crate) fn read_past(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// Opens a regular file. A named pipe is refused, and not waited for.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     let file = open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+    let what = file.metadata()?;
+    if what.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if what.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
 /// Opens a file that the user named: a regular one, or what the shell has opened already (`<(..)`, `/dev/stdin`), which is how
