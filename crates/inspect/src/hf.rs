@@ -311,15 +311,10 @@ fn texts(value: &Value, each: &mut dyn FnMut(&str)) {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Globals, inspect};
-    use modelseal_core::{
-        inspection::{Capability, FileInspection, Verdict},
-        path::ModelPath,
-    };
+    use modelseal_core::inspection::{Capability, FileInspection, Verdict};
 
     fn look(name: &str, data: &str) -> FileInspection {
-        let path = ModelPath::parse(name).unwrap();
-        inspect(&path, &data.as_bytes().to_vec(), Globals::shipped()).unwrap().into_inner()
+        crate::testing::look(name, data.as_bytes())
     }
 
     #[test]

@@ -88,8 +88,6 @@ mod tar;
 mod tensorflow;
 mod tensorrt;
 #[cfg(test)]
-mod test;
-#[cfg(test)]
 mod testing;
 mod text;
 mod tflite;

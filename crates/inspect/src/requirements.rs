@@ -253,7 +253,7 @@ fn leaves(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test::{look, rules_in};
+    use crate::testing::{look, rules_in};
     use modelseal_core::inspection::Verdict;
 
     #[test]

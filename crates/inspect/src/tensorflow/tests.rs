@@ -4,7 +4,7 @@
 
 use crate::{
     protobuf::wire::build::{bytes, number, varint},
-    testing::{clean, finds, look, mangle, rules},
+    testing::{clean, finds, look, mangle, rules_in},
 };
 use modelseal_core::inspection::{Capability, FileFormat, Verdict};
 
@@ -39,7 +39,7 @@ fn a_model_that_saves_itself_is_clean() {
     for name in ["saved_model.pb", "model.bin", "a"] {
         let found = clean(name, &good());
         assert_eq!(found.format, FileFormat::TensorflowGraph);
-        assert_eq!(rules(&found), ["TFG011"]);
+        assert_eq!(rules_in(&found), ["TFG011"]);
         assert!(found.contents.capabilities.contains(&Capability::Graph));
     }
     let graph = [node("Placeholder", &[]), node("MatMul", &[]), number(3, 5)].concat();
