@@ -3,6 +3,7 @@
 
 use crate::{
     json::{Document, Kind, Member, Value},
+    outside,
     scan::{Halt, Scan},
     suspect, tokenizer,
 };
@@ -281,9 +282,7 @@ fn module(name: &str, at: u64, scan: &mut Scan<'_>) {
 
 /// A file that a loader opens.
 fn file(path: &str, at: u64, scan: &mut Scan<'_>) {
-    let drive = path.as_bytes().get(1) == Some(&b':');
-    let leaves = path.split(['/', '\\']).any(|part| part == "..");
-    if leaves || drive || path.starts_with(['/', '\\', '~']) || path.contains("://") || path.contains('\0') {
+    if outside::reaches(path) {
         scan.find_about(&rules::PATH, at, path, format!("'{path}'"));
     }
 }
