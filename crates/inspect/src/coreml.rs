@@ -314,7 +314,7 @@ impl Model<'_, '_, '_, '_> {
 mod tests {
     use crate::{
         protobuf::wire::build::{bytes, number},
-        testing::{clean, finds, mangle, rules},
+        testing::{clean, finds, mangle, rules_in},
     };
     use modelseal_core::inspection::{Capability, FileFormat};
 
@@ -341,7 +341,7 @@ mod tests {
             [network(&bytes(130, number(10, 0))), model(400, &[]), program("@model_path/weights/weight.bin")]
         {
             let found = clean("m.mlmodel", &model);
-            assert_eq!((found.format, rules(&found)), (FileFormat::Coreml, vec![]));
+            assert_eq!((found.format, rules_in(&found)), (FileFormat::Coreml, vec![]));
             assert_eq!(clean("m", &model).format, FileFormat::Coreml);
         }
         let found = clean("m.mlmodel", &program("@model_path/weights/weight.bin"));

@@ -249,15 +249,11 @@ fn element(dtype: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Globals, inspect};
-    use modelseal_core::{
-        inspection::{FileInspection, Verdict},
-        path::ModelPath,
-    };
+
+    use modelseal_core::inspection::{FileInspection, Verdict};
 
     fn look(data: &[u8]) -> FileInspection {
-        let path = ModelPath::parse("flax_model.msgpack").unwrap();
-        inspect(&path, &data.to_vec(), Globals::shipped()).unwrap().into_inner()
+        crate::testing::look("flax_model.msgpack", data)
     }
 
     fn found(data: &[u8]) -> Vec<String> {

@@ -10,7 +10,7 @@ mod value;
 
 use crate::{
     bytes::Input,
-    keras, limits,
+    keras, limits, outside,
     pickle::{self, Likeness, Loader},
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
@@ -237,7 +237,7 @@ impl Walk<'_> {
             match &link.to {
                 Target::Hard(address) => self.push(*address, below),
                 Target::Soft => {}
-                Target::External(file) => outside(&format!("'{below}' is a link to"), file, at, scan),
+                Target::External(file) => elsewhere(&format!("'{below}' is a link to"), file, at, scan),
                 Target::User(kind) => {
                     let message = format!("'{below}' is a link of the kind {kind}");
                     scan.find_about(&rules::USER_LINK, at, &below, message);
@@ -274,7 +274,7 @@ impl Walk<'_> {
         let Some(found) = data::dataset(&self.file, messages)? else { return Ok(()) };
         scan.contents.add_tensor(&found.dtype, found.elements);
         for file in &found.external {
-            outside(&format!("the elements of '{path}' are in"), file, at, scan);
+            elsewhere(&format!("the elements of '{path}' are in"), file, at, scan);
         }
         if let Some(sources) = &found.sources {
             scan.contents.capabilities.insert(Capability::ExternalFiles);
@@ -285,7 +285,7 @@ impl Walk<'_> {
                     scan.contents.add_name(|contents| &mut contents.external, text);
                 }
                 if text.contains("..") || text.matches('/').count() > 1 && text.starts_with('/') {
-                    outside(&format!("'{path}' may be put together of"), text, at, scan);
+                    elsewhere(&format!("'{path}' may be put together of"), text, at, scan);
                 }
             }
         }
@@ -328,7 +328,7 @@ fn inspect_attribute(attribute: &Attribute, path: &str, at: u64, scan: &mut Scan
             scan.find_about(&rules::OBJECTS, at, path, format!("'{path}'"));
         }
         // PyTables unpickles attributes that look like pickles.
-        _ if pickle::likeness(value, scan.globals) == Likeness::Strong => {
+        _ if pickle::likeness(value, scan.globals) >= Likeness::Names => {
             let value = value.to_vec();
             scan.within(&name, |scan| {
                 let content = Content::random(Input::of(&value))?;
@@ -341,7 +341,7 @@ fn inspect_attribute(attribute: &Attribute, path: &str, at: u64, scan: &mut Scan
 }
 
 /// Another file that something is in.
-fn outside(what: &str, file: &str, at: u64, scan: &mut Scan<'_>) {
+fn elsewhere(what: &str, file: &str, at: u64, scan: &mut Scan<'_>) {
     scan.contents.capabilities.insert(Capability::ExternalFiles);
     scan.contents.add_name(|contents| &mut contents.external, file);
     let rule = if leaves(file) { &rules::OTHER_FILE } else { &rules::FILE_BESIDE };
@@ -350,9 +350,7 @@ fn outside(what: &str, file: &str, at: u64, scan: &mut Scan<'_>) {
 
 /// Whether the name of a file leads elsewhere than beside the model.
 fn leaves(file: &str) -> bool {
-    file.starts_with(['/', '\\', '~', '$', '%'])
-        || file.contains(':')
-        || file.split(['/', '\\']).any(|part| part == "..")
+    outside::reaches(file) || file.contains(':')
 }
 
 fn join(path: &str, name: &str) -> String {

@@ -3,6 +3,7 @@
 
 use crate::{
     json::{Document, Kind, Member, Value},
+    outside,
     scan::{Halt, Scan},
     suspect, tokenizer,
 };
@@ -281,9 +282,7 @@ fn module(name: &str, at: u64, scan: &mut Scan<'_>) {
 
 /// A file that a loader opens.
 fn file(path: &str, at: u64, scan: &mut Scan<'_>) {
-    let drive = path.as_bytes().get(1) == Some(&b':');
-    let leaves = path.split(['/', '\\']).any(|part| part == "..");
-    if leaves || drive || path.starts_with(['/', '\\', '~']) || path.contains("://") || path.contains('\0') {
+    if outside::reaches(path) {
         scan.find_about(&rules::PATH, at, path, format!("'{path}'"));
     }
 }
@@ -311,15 +310,10 @@ fn texts(value: &Value, each: &mut dyn FnMut(&str)) {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Globals, inspect};
-    use modelseal_core::{
-        inspection::{Capability, FileInspection, Verdict},
-        path::ModelPath,
-    };
+    use modelseal_core::inspection::{Capability, FileInspection, Verdict};
 
     fn look(name: &str, data: &str) -> FileInspection {
-        let path = ModelPath::parse(name).unwrap();
-        inspect(&path, &data.as_bytes().to_vec(), Globals::shipped()).unwrap().into_inner()
+        crate::testing::look(name, data.as_bytes())
     }
 
     #[test]

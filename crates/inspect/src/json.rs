@@ -233,16 +233,8 @@ fn begins_json(head: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Globals, inspect};
-    use modelseal_core::{
-        inspection::{FileInspection, Verdict},
-        path::ModelPath,
-    };
-
-    fn look(name: &str, data: &[u8]) -> FileInspection {
-        let path = ModelPath::parse(name).unwrap();
-        inspect(&path, &data.to_vec(), Globals::shipped()).unwrap().into_inner()
-    }
+    use crate::testing::look;
+    use modelseal_core::inspection::Verdict;
 
     fn found(name: &str, data: &[u8]) -> Vec<String> {
         look(name, data).findings.iter().map(|finding| finding.rule.to_string()).collect()

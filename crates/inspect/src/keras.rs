@@ -66,6 +66,8 @@ pub(crate) mod rules {
 pub(crate) enum Home {
     /// In an HDF5 file: safe mode is not looked at.
     Hdf5,
+    /// Beside a graph, which takes the place of classes that Keras does not know.
+    Graph,
     /// In an archive, or alone.
     Other,
 }

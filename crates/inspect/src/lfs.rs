@@ -121,7 +121,7 @@ fn is_settings(head: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test::{look, rules_in};
+    use crate::testing::{look, rules_in};
     use modelseal_core::inspection::Verdict;
 
     fn pointer() -> String {

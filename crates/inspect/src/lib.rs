@@ -12,7 +12,7 @@
 //! | `scan` | `Scan`: what is known of one file so far; `Content`: a file or a member as its reader gets it |
 //! | `route` | which reader gets it, by content; the name is only an expectation |
 //! | `rule` | [`Rule`]: every finding has one, with a lasting name; each format keeps its table beside its reader |
-//! | `model` | what only shows when all files of a model are seen together: [`join`] |
+//! | `model` | what only shows when all files of a model are seen together: links, twins, raw tensors that another file names: [`join`] |
 //! | `ruleset` | [`RuleSet`]: the rules that are shipped, and what users lay over them |
 //! | `limits` | every bound with its reason; reaching one is a finding, and never clean |
 //! | `memory` | what is held of a file at once, which all readers share |
@@ -87,8 +87,6 @@ mod suspect;
 mod tar;
 mod tensorflow;
 mod tensorrt;
-#[cfg(test)]
-mod test;
 #[cfg(test)]
 mod testing;
 mod text;

@@ -320,7 +320,7 @@ fn pdf(content: Content<'_>, scan: &mut Scan<'_>) -> Result<(), Halt> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test::{look, rules_in};
+    use crate::testing::{look, rules_in};
     use modelseal_core::inspection::Verdict;
 
     fn samples() -> Vec<(&'static str, Vec<u8>)> {

@@ -1,6 +1,6 @@
 //! What only shows when all files of a model are seen together: links, twins, and files that other files name.
 
-use crate::ruleset::RuleSet;
+use crate::{route::rules::UNKNOWN_FORMAT, ruleset::RuleSet};
 use modelseal_core::{
     inspection::{
         Capability, Contents, FileFormat, FileInspection, Finding, Inspection, Place, RuleId, Severity,
@@ -8,7 +8,7 @@ use modelseal_core::{
     observed::Observed,
     path::ModelPath,
 };
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 pub(crate) mod rules {
     //! What can be found in a model, beyond its files.
@@ -62,6 +62,7 @@ pub fn join(
     files.extend(links.iter().map(|link| inspect_link(link, &there)));
     files.sort_by(|a, b| a.path.cmp(&b.path));
     if whole {
+        know_data(&mut files);
         find_twins(&mut files);
         files.iter_mut().for_each(|file| find_named(file, &names));
     }
@@ -111,6 +112,33 @@ fn resolve(link: &str, target: &str) -> Option<ModelPath> {
         }
     }
     ModelPath::parse(&parts.join("/")).ok()
+}
+
+/// Raw numbers have no mark: what is of no known format is known by the model that names it as the place of its tensors.
+fn know_data(files: &mut [FileInspection]) {
+    let mut owned: HashMap<ModelPath, FileFormat> = HashMap::new();
+    for owner in files.iter() {
+        let format = match owner.format {
+            FileFormat::Onnx => FileFormat::OnnxData,
+            FileFormat::Openvino => FileFormat::OpenvinoData,
+            _ => continue,
+        };
+        // Then the file may be compiled code as well.
+        if owner.contents.capabilities.contains(&Capability::NativeCode) {
+            continue;
+        }
+        let of_owner = |name: &String| resolve(owner.path.as_str(), name);
+        owned.extend(owner.contents.external.iter().filter_map(of_owner).map(|path| (path, format)));
+    }
+    for file in files.iter_mut().filter(|file| file.format == FileFormat::Unknown) {
+        let Some(&format) = owned.get(&file.path) else { continue };
+        // Nothing else may have been found in it.
+        if file.findings.iter().all(|finding| finding.rule == UNKNOWN_FORMAT.id) {
+            file.findings.clear();
+            file.format = format;
+            file.formats = BTreeSet::from([format]);
+        }
+    }
 }
 
 /// Weights that are there twice, as a pickle and as safetensors, in one directory.
@@ -293,5 +321,45 @@ mod tests {
             ("MDL005", "weights.bin"),
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn tensors_outside_are_known_by_the_model_that_names_them() {
+        let named = |path: &str, format, data: &str| {
+            let mut owner = file(path, format);
+            owner.contents.external.insert(data.to_owned());
+            owner
+        };
+        let raw = |path: &str| {
+            let unknown = crate::testing::look(path, &[0xc1, 0xff, 0xff, 0xff, 0, 7, 9, 0xfe].repeat(9));
+            assert_eq!((unknown.verdict(), unknown.format), (Verdict::Unknown, FileFormat::Unknown));
+            unknown
+        };
+        let format = |model: &Inspection, path: &str| {
+            model.files.iter().find(|file| file.path.as_str() == path).map(|file| file.format)
+        };
+        let onnx = named("a/model.onnx", FileFormat::Onnx, "model.onnx_data");
+        let model = joined(vec![onnx.clone(), raw("a/model.onnx_data")], &[]);
+        assert_eq!(model.verdict(), Verdict::Clean);
+        assert_eq!(format(&model, "a/model.onnx_data"), Some(FileFormat::OnnxData));
+        let xml = named("net.xml", FileFormat::Openvino, "net.bin");
+        let model = joined(vec![xml, raw("net.bin")], &[]);
+        assert_eq!((model.verdict(), found(&model).len()), (Verdict::Clean, 0));
+        assert_eq!(format(&model, "net.bin"), Some(FileFormat::OpenvinoData));
+        // Elsewhere, by another format, or beside compiled code, it stays unknown.
+        let mut compiled = onnx.clone();
+        compiled.contents.capabilities.insert(Capability::NativeCode);
+        let json = named("a/config.json", FileFormat::Json, "model.onnx_data");
+        for files in [
+            vec![onnx.clone(), raw("b/model.onnx_data")],
+            vec![json, raw("a/model.onnx_data")],
+            vec![compiled, raw("a/model.onnx_data")],
+        ] {
+            assert_eq!(joined(files, &[]).verdict(), Verdict::Unknown);
+        }
+        // What is something known stays that.
+        let pickle = crate::testing::look("a/model.onnx_data", b"cos\nsystem\n(S'true'\ntR.");
+        let model = joined(vec![onnx, pickle], &[]);
+        assert_eq!((model.verdict(), model.files[1].format), (Verdict::Malicious, FileFormat::Pickle));
     }
 }

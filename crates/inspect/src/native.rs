@@ -211,7 +211,7 @@ fn number(head: &[u8], at: usize, len: usize, little: bool) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{pickle::Globals, test::look};
+    use crate::{pickle::Globals, testing::look};
     use modelseal_core::inspection::Verdict;
 
     fn elf_header() -> Vec<u8> {

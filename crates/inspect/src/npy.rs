@@ -53,7 +53,7 @@ impl Format for Npy {
                 scan.find(&rules::HEADER, 0, what.to_owned());
                 // A pickle may be what the header does not lead to.
                 let rest = Content::stream(stream)?;
-                if pickle::likeness(rest.head(), scan.globals) == pickle::Likeness::Strong {
+                if pickle::likeness(rest.head(), scan.globals) >= pickle::Likeness::Names {
                     pickle::inspect(rest, Loader::default(), scan)?;
                 }
                 return Ok(FileFormat::Npy);

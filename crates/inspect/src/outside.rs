@@ -32,6 +32,20 @@ pub(crate) fn leads_out(name: &str) -> Option<&'static str> {
     }
 }
 
+/// Whether joining the name to a directory leads out of that, by any reader of archives.
+pub(crate) fn leaves(name: &str) -> bool {
+    name.starts_with(['/', '\\'])
+        || name.as_bytes().get(1) == Some(&b':')
+        || name.contains('\0')
+        || name.split(['/', '\\']).any(|part| part == "..")
+}
+
+/// Whether opening the path may lead elsewhere than beside the model, when the loader puts in homes and variables, too.
+/// Milder than [`leads_out`], for texts that may be no paths at all.
+pub(crate) fn reaches(path: &str) -> bool {
+    leaves(path) || path.starts_with(['~', '$', '%']) || path.contains("://")
+}
+
 /// Takes note of a file beside the model.
 pub(crate) fn external(scan: &mut Scan<'_>, name: &str) {
     scan.contents.capabilities.insert(Capability::ExternalFiles);
@@ -40,12 +54,14 @@ pub(crate) fn external(scan: &mut Scan<'_>, name: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::leads_out;
+    use super::{leads_out, leaves, reaches};
 
     #[test]
     fn only_names_below_the_model_are_taken() {
         for good in ["w.bin", "weights/w.bin", "model.onnx_data", "a..b", "..a", "./w.bin", "1:2"] {
             assert_eq!(leads_out(good), None, "{good}");
+            // Names of archives have no drive of one digit.
+            assert!(good == "1:2" || !reaches(good), "{good}");
         }
         for bad in [
             "",
@@ -67,6 +83,19 @@ mod tests {
             "w\n",
         ] {
             assert!(leads_out(bad).is_some(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn archives_and_loaders_that_put_in_variables() {
+        for name in ["/a", "\\a", "a/../b", "..\\b", "C:a", "a\0b"] {
+            assert!(leaves(name) && reaches(name), "{name:?}");
+        }
+        for path in ["~/a", "$HOME/a", "%TEMP%/a", "https://h/a"] {
+            assert!(!leaves(path) && reaches(path), "{path}");
+        }
+        for name in ["", "a", "a..b/c", "layer:0/kernel"] {
+            assert!(!reaches(name), "{name}");
         }
     }
 }

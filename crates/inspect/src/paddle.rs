@@ -234,7 +234,7 @@ const fn dtype_of(dtype: u64) -> Option<(&'static str, u64)> {
 mod tests {
     use crate::{
         protobuf::wire::build::{bytes, number},
-        testing::{clean, finds, mangle, rules},
+        testing::{clean, finds, mangle, rules_in},
     };
     use modelseal_core::inspection::FileFormat;
 
@@ -252,7 +252,7 @@ mod tests {
     fn programs() {
         for name in ["m.pdmodel", "__model__"] {
             let found = clean(name, &program("conv2d", &[]));
-            assert_eq!((found.format, rules(&found)), (FileFormat::Paddle, vec![]));
+            assert_eq!((found.format, rules_in(&found)), (FileFormat::Paddle, vec![]));
         }
         finds("m.pdmodel", &program("py_func", &[]), "PDL002");
         finds("m.pdmodel", &program("load_combine", &file("w")), "PDL003");
@@ -278,8 +278,8 @@ mod tests {
             (found.format, found.contents.tensors, found.contents.parameters),
             (FileFormat::Paddle, 2, 12)
         );
-        assert_eq!(rules(&found), Vec::<String>::new());
-        assert_eq!(rules(&clean("m.pdiparams", &tensor[..40])), ["PDL007"]);
+        assert_eq!(rules_in(&found), Vec::<&str>::new());
+        assert_eq!(rules_in(&clean("m.pdiparams", &tensor[..40])), ["PDL007"]);
         mangle("m.pdiparams", &tensor);
     }
 }

@@ -38,6 +38,7 @@ use modelseal_core::{
     inspection::{FileFormat, PickleTier, Severity},
     path::ModelPath,
 };
+use named::Named;
 use reader::{Reader, Stop};
 use vm::{End, Vm};
 
@@ -55,7 +56,10 @@ pub(crate) enum Likeness {
     None,
     /// They could be: opcodes that end well, which happens to text.
     Weak,
-    /// They name a global, or begin as protocols 2 to 5 do.
+    /// They name globals that nobody knows, and break before anything is done with these. So do lines of text that begin
+    /// with the right letter, as labels do.
+    Names,
+    /// They do something with a global, or name one that is known, or begin as protocols 2 to 5 do.
     Strong,
 }
 
@@ -109,8 +113,16 @@ pub(crate) fn likeness(head: &[u8], globals: &Globals) -> Likeness {
                 && part.chars().all(|c| c.is_alphanumeric() || c == '_')
         })
     };
-    if vm.globals.iter().any(|named| is_name(&named.module) && is_name(&named.name)) {
-        return Likeness::Strong;
+    let mut named =
+        vm.globals.iter().filter(|named| is_name(&named.module) && is_name(&named.name)).peekable();
+    if named.peek().is_some() {
+        // Before protocol 4, names do not go through attributes.
+        let known = |named: &Named| {
+            !matches!(named.standing, Standing::Unknown | Standing::Dangerous(Danger::Attribute))
+        };
+        // What is done may lie behind the part that was looked at.
+        let broken = matches!(end, Ok(End::Broken)) && !(vm.starved && head.len() == TRIAL);
+        return if broken && !vm.acts && !named.any(known) { Likeness::Names } else { Likeness::Strong };
     }
     let all = reader.remaining() == Some(0);
     match end {

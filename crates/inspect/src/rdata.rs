@@ -256,15 +256,10 @@ impl<S: Stream> Walk<S> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Globals, inspect};
-    use modelseal_core::{
-        inspection::{FileFormat, FileInspection, Verdict},
-        path::ModelPath,
-    };
+    use modelseal_core::inspection::{FileFormat, FileInspection, Verdict};
 
     fn look(data: &[u8]) -> FileInspection {
-        let path = ModelPath::parse("model.rds").unwrap();
-        inspect(&path, &data.to_vec(), Globals::shipped()).unwrap().into_inner()
+        crate::testing::look("model.rds", data)
     }
 
     fn found(data: &[u8]) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! Lists of packages: what is installed before a model is loaded, and from where.
 
 use crate::{
-    lfs, limits,
+    lfs, limits, outside,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
     text,
@@ -153,7 +153,7 @@ pub(crate) fn requirement(line: &str, at: u64, scan: &mut Scan<'_>) {
         _ if first.starts_with("-e") => source(line.get(2..).unwrap_or_default(), &shown, at, true, scan),
         // Another list, which is looked at for itself; or an address.
         "-r" | "-c" | "--requirement" | "--constraint" => {
-            if second.contains("://") || leaves(second) {
+            if outside::reaches(second) {
                 scan.find_about(&rules::ADDRESS, at, second, format!("the list goes on at '{second}'"));
             }
         }
@@ -246,14 +246,10 @@ fn project(line: &str, at: u64, scan: &mut Scan<'_>) {
     }
 }
 
-fn leaves(path: &str) -> bool {
-    path.starts_with(['/', '\\', '~']) || path.split(['/', '\\']).any(|part| part == "..")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test::{look, rules_in};
+    use crate::testing::{look, rules_in};
     use modelseal_core::inspection::Verdict;
 
     #[test]

@@ -196,6 +196,10 @@ impl Format for Pickle {
         let is_named = expected.is_some_and(|expected| expected.pickle);
         match pickle::likeness(probe.head, probe.globals) {
             Likeness::Strong => Some(Match::Sure),
+            // Text that is named as such is text.
+            Likeness::Names if !expected.is_some_and(|expected| expected.takes(FileFormat::Text)) => {
+                Some(Match::Sure)
+            }
             // Whatever else it could be, a loader of pickles gets it.
             _ if is_named && matches!(probe.head, [0x80, 0..=5, ..]) => Some(Match::Sure),
             Likeness::Weak if is_named || expected.is_none() => Some(Match::Likely),

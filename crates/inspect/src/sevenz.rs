@@ -7,7 +7,7 @@ mod header;
 use crate::{
     bytes::{Input, ReadError, Stream},
     compress::{self, Allowance},
-    limits,
+    limits, outside,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
 };
@@ -206,7 +206,7 @@ fn inspect_members(
     members: Vec<Member>,
     scan: &mut Scan<'_>,
 ) -> Result<(), Problem> {
-    for member in members.iter().filter(|member| leaves(&member.name)) {
+    for member in members.iter().filter(|member| outside::leaves(&member.name)) {
         let message = format!("'{}' leads out of the directory", member.name);
         scan.find_about(&rules::PATH, None, &member.name, message);
     }
@@ -314,12 +314,6 @@ impl Stream for Shared<'_> {
     fn remaining(&self) -> Option<u64> {
         None
     }
-}
-
-fn leaves(name: &str) -> bool {
-    name.starts_with(['/', '\\'])
-        || name.as_bytes().get(1) == Some(&b':')
-        || name.split(['/', '\\']).any(|part| part == "..")
 }
 
 fn crc(data: &[u8]) -> u32 {

@@ -229,7 +229,7 @@ fn look(content: Content<'_>, scan: &mut Scan<'_>) -> Result<(), Halt> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test::{look, rules_in};
+    use crate::testing::{look, rules_in};
     use modelseal_core::inspection::Verdict;
 
     #[test]

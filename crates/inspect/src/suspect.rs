@@ -2,11 +2,12 @@
 //! is never more than suspicious.
 
 /// What code and commands look like.
-const CODE: [&str; 24] = [
+const CODE: [&str; 26] = [
     "/bin/bash",
     "/bin/sh",
     "<script",
     "__builtins__",
+    "__globals__",
     "__import__",
     "__reduce__",
     "__subclasses__",
@@ -18,6 +19,7 @@ const CODE: [&str; 24] = [
     "import os",
     "import socket",
     "import subprocess",
+    "marshal.loads",
     "os.popen",
     "os.system",
     "pickle.loads",

@@ -3,7 +3,7 @@
 
 use crate::{
     bytes::{Input, Stream},
-    limits, pickle,
+    limits, outside, pickle,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
 };
@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
         if self.names.len() < limits::HEAD {
             self.names.push(name.clone());
         }
-        if leaves(&name) {
+        if outside::leaves(&name) {
             let message = format!("'{name}' leads out of the directory");
             scan.find_about(&rules::PATH, at, &name, message);
         }
@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
             b'5' => return self.skip(size, scan),
             b'1' | b'2' => {
                 let target = text(&header[157..257]);
-                let rule = if leaves(&target) { &rules::PATH } else { &rules::LINK };
+                let rule = if outside::leaves(&target) { &rules::PATH } else { &rules::LINK };
                 scan.find_about(rule, at, &name, format!("'{name}' is a link to '{target}'"));
                 return self.skip(if kind == b'2' { 0 } else { size }, scan);
             }
@@ -323,10 +323,4 @@ fn pax_path(mut data: &[u8]) -> Option<String> {
         data = data.get(len..)?;
     }
     path
-}
-
-fn leaves(name: &str) -> bool {
-    name.starts_with(['/', '\\'])
-        || name.split(['/', '\\']).any(|part| part == "..")
-        || name.as_bytes().get(1) == Some(&b':')
 }

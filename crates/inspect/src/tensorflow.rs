@@ -42,9 +42,6 @@ pub(crate) mod rules {
         TENSOR = "TFG006" "graph-tensor-size" Malformed:
             "A constant has another number of bytes than its shape and type need, or a shape that no tensor has." =>
             "Get the file again from its maker.";
-        LAMBDA = "TFG007" "keras-lambda-layer" Suspicious:
-            "A layer is Python code that was compiled and stored with the model; loading it with Keras runs it." =>
-            "Ask its maker for the layer as a class, or load the graph without Keras.";
         METADATA = "TFG008" "keras-metadata" Unknown:
             "The description of a layer cannot be read." =>
             "Get the file again from its maker.";
@@ -57,9 +54,6 @@ pub(crate) mod rules {
         FILES = "TFG011" "graph-saves-itself" Note:
             "Operators of the graph save and restore the model's own variables." =>
             "None is needed: every SavedModel has them.";
-        OBJECT = "TFG012" "keras-metadata-custom-object" Suspicious:
-            "The description of a layer names a Python module that is not Keras's own." =>
-            "Find out what the module does when it is imported.";
         TEXT = "TFG013" "graph-as-text" Unknown:
             "The graph is written as text, of which only the names of operators were inspected." =>
             "Publish the graph in its binary form.";
@@ -127,7 +121,7 @@ pub(crate) fn keras_metadata(wire: &mut Wire<'_>, scan: &mut Scan<'_>) -> Result
     let mut span = model.wire.whole();
     while let Some(field) = model.wire.next(&mut span)? {
         match (field.number, field.value) {
-            (1, Value::Bytes(node)) => model.keras_node(node, 5)?,
+            (1, Value::Bytes(node)) => model.keras_node(node, 5, true)?,
             (number, _) => model.unknown_field("SavedMetadata", number, field.at),
         }
     }
@@ -251,7 +245,7 @@ impl Model<'_, '_, '_, '_> {
             let (1, Value::Bytes(mut object)) = (field.number, field.value) else { continue };
             while let Some(field) = self.wire.next(&mut object)? {
                 if let (4, Value::Bytes(user)) = (field.number, field.value) {
-                    self.keras_node(user, 3)?;
+                    self.keras_node(user, 3, false)?;
                 }
             }
         }

@@ -12,9 +12,9 @@ pub(crate) fn look(name: &str, bytes: &[u8]) -> FileInspection {
     inspect(&path, &bytes.to_vec(), Globals::shipped()).unwrap().into_inner()
 }
 
-/// The rules that found something.
-pub(crate) fn rules(found: &FileInspection) -> Vec<String> {
-    found.findings.iter().map(|finding| finding.rule.to_string()).collect()
+/// The rules that found something, in order.
+pub(crate) fn rules_in(found: &FileInspection) -> Vec<&str> {
+    found.findings.iter().map(|finding| finding.rule.as_str()).collect()
 }
 
 /// Says that this rule, and no worse one, found something.

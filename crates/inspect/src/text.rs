@@ -362,7 +362,7 @@ fn is_hidden(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test::look;
+    use crate::testing::look;
     use modelseal_core::inspection::{RuleId, Verdict};
 
     fn rules_of(name: &str, data: &[u8]) -> Vec<RuleId> {

@@ -78,15 +78,10 @@ fn one(value: &Value, at: u64, scan: &mut Scan<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Globals, inspect};
-    use modelseal_core::{
-        inspection::{Capability, FileFormat, FileInspection, Verdict},
-        path::ModelPath,
-    };
+    use modelseal_core::inspection::{Capability, FileFormat, FileInspection, Verdict};
 
     fn look(name: &str, data: &str) -> FileInspection {
-        let path = ModelPath::parse(name).unwrap();
-        inspect(&path, &data.as_bytes().to_vec(), Globals::shipped()).unwrap().into_inner()
+        crate::testing::look(name, data.as_bytes())
     }
 
     #[test]

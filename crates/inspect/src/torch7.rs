@@ -65,16 +65,8 @@ fn class(head: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Globals, inspect};
-    use modelseal_core::{
-        inspection::{FileFormat, FileInspection, Verdict},
-        path::ModelPath,
-    };
-
-    fn look(name: &str, data: &[u8]) -> FileInspection {
-        let path = ModelPath::parse(name).unwrap();
-        inspect(&path, &data.to_vec(), Globals::shipped()).unwrap().into_inner()
-    }
+    use crate::testing::look;
+    use modelseal_core::inspection::{FileFormat, Verdict};
 
     #[test]
     fn files_of_torch7_are_recognised_and_never_clean() {

@@ -70,6 +70,8 @@ formats! {
     Ggml = "ggml" in "",
     /// ONNX.
     Onnx = "onnx" in "onnx",
+    /// Tensors that an ONNX model has outside: numbers without a mark, known by the model that names them.
+    OnnxData = "onnx-data" in "onnx",
     /// HDF5 without a Keras model.
     Hdf5 = "hdf5" in "hdf5",
     /// Keras in HDF5.
@@ -88,6 +90,8 @@ formats! {
     Coreml = "coreml" in "coreml",
     /// OpenVINO's description of a graph.
     Openvino = "openvino" in "openvino",
+    /// The constants of such a graph: numbers without a mark, known by the description beside them.
+    OpenvinoData = "openvino-data" in "openvino",
     /// A compiled TensorRT engine.
     TensorrtEngine = "tensorrt" in "tensorrt-engine",
     /// ExecuTorch.

@@ -218,7 +218,7 @@ impl Buffer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test::{look, rules_in};
+    use crate::testing::{look, rules_in};
     use modelseal_core::inspection::Verdict;
 
     /// A model with `note` in it, and its trees' sizes.

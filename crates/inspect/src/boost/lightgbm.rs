@@ -389,7 +389,7 @@ impl Tree {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test::{look, rules_in};
+    use crate::testing::{look, rules_in};
     use modelseal_core::inspection::Verdict;
 
     const MODEL: &str = "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\nmax_feature_idx=2\n\

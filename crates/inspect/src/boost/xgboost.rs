@@ -341,7 +341,7 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test::{look, rules_in};
+    use crate::testing::{look, rules_in};
     use modelseal_core::inspection::Verdict;
 
     fn tree() -> String {

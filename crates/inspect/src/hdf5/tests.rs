@@ -1,10 +1,6 @@
 //! Files that `testdata/make_hdf5.py` has written with h5py, and what becomes of them.
 
-use crate::{Globals, inspect};
-use modelseal_core::{
-    inspection::{FileFormat, FileInspection, Verdict},
-    path::ModelPath,
-};
+use modelseal_core::inspection::{FileFormat, FileInspection, Verdict};
 
 macro_rules! file {
     ($name:literal) => {
@@ -13,8 +9,7 @@ macro_rules! file {
 }
 
 fn look(data: &[u8]) -> FileInspection {
-    let path = ModelPath::parse("model.h5").unwrap();
-    inspect(&path, &data.to_vec(), Globals::shipped()).unwrap().into_inner()
+    crate::testing::look("model.h5", data)
 }
 
 fn found(data: &[u8]) -> Vec<String> {

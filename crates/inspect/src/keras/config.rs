@@ -4,6 +4,7 @@ use super::{Home, code, names, rules};
 use crate::{
     bytes::Input,
     json::Value,
+    outside,
     pickle::{Danger, Likeness, Standing, likeness, names_something},
     scan::{Content, Halt, Scan},
 };
@@ -191,6 +192,9 @@ impl Walk {
                 None => Reach::Custom,
             },
         };
+        if self.home == Home::Graph && matches!(standing, Reach::Custom) {
+            return;
+        }
         told(standing, module, class, scan);
     }
 
@@ -251,7 +255,7 @@ impl Walk {
 
     fn text(&self, key: &str, text: &str, scan: &mut Scan<'_>) -> Result<(), Halt> {
         if VOCABULARIES.contains(&key) {
-            let rule = if leaves(text) { &rules::FILE } else { &rules::FILE_BESIDE };
+            let rule = if outside::reaches(text) { &rules::FILE } else { &rules::FILE_BESIDE };
             scan.find_about(rule, None, text, format!("'{key}' is the file '{text}'"));
             scan.contents.add_name(|contents| &mut contents.external, text);
             scan.contents.capabilities.insert(Capability::ExternalFiles);
@@ -271,7 +275,7 @@ impl Walk {
         {
             scan.find_about(&rules::PICKLE, None, key, format!("'{key}' is a pickle that names {what}"));
         }
-        if !matches!(key, "name" | "class_name" | "code") && leaves(text) && is_path(text) {
+        if !matches!(key, "name" | "class_name" | "code") && outside::reaches(text) && is_path(text) {
             scan.find_about(&rules::PATH, None, text, format!("'{key}' is '{text}'"));
         }
         Ok(())
@@ -375,14 +379,6 @@ fn told(standing: Reach, module: Option<&str>, name: &str, scan: &mut Scan<'_>) 
             scan.find_about(&rules::DANGEROUS, None, &full, format!("'{full}': {why}"));
         }
     }
-}
-
-/// Whether the name of a file leads elsewhere than beside the model.
-fn leaves(text: &str) -> bool {
-    text.starts_with(['/', '\\', '~', '$', '%'])
-        || text.contains("://")
-        || text.as_bytes().get(1..3) == Some(b":\\")
-        || text.split(['/', '\\']).any(|part| part == "..")
 }
 
 /// Whether it is a path rather than a pattern or a sign.

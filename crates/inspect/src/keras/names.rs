@@ -80,7 +80,7 @@ SpecificityAtSensitivity SpectralNormalization Split Sqrt Square SquaredHinge Sq
 StackedRNNCells Std StopGradient StringLookup Subtract Sum Swapaxes SyncBatchNormalization Take
 TakeAlongAxis Tan Tanh TanhShrink TensorShape Tensordot TextVectorization Threshold ThresholdedReLU Tile
 TimeDistributed TimeDistributedDense TopK TopKCategoricalAccuracy Trace Transpose Trapezoid Tril Triu
-TrueDivide TrueNegatives TruePositives Trunc TruncatedNormal Tversky Unfold UnifiedGRU UnifiedLSTM Unique
+TrueDivide TrueNegatives TruePositives Trunc TruncatedNormal Tversky TypeSpec Unfold UnifiedGRU UnifiedLSTM Unique
 UnitNorm UnitNormalization UnravelIndex Unstack UpSampling1D UpSampling2D UpSampling3D Vander Var
 VarianceScaling Vdot View ViewAsComplex ViewAsReal Vsplit Vstack Where ZeroPadding1D ZeroPadding2D
 ZeroPadding3D Zeros ZerosLike __bytes__ __complex__ __ellipsis__ __keras_tensor__ __numpy__ __set__

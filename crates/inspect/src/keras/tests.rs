@@ -1,21 +1,13 @@
 //! Configurations as Keras writes them, and as attackers do.
 
-use crate::{Globals, inspect, zip::stored::archive};
-use modelseal_core::{
-    inspection::{FileFormat, FileInspection, Verdict},
-    path::ModelPath,
-};
+use crate::{testing::look, zip::stored::archive};
+use modelseal_core::inspection::{FileFormat, FileInspection, Verdict};
 
 const WEIGHTS: &[u8] = include_bytes!("../../testdata/hdf5/old.h5");
 const METADATA: &[u8] = br#"{"keras_version": "3.10.0", "date_saved": "2025-01-01@00:00:00"}"#;
 const DENSE: &str = r#"{"module": "keras.layers", "class_name": "Dense", "config": {"name": "d", "units": 3,
     "activation": "relu", "kernel_initializer": {"module": "keras.initializers", "class_name": "GlorotUniform",
     "config": {"seed": null}, "registered_name": null}}, "registered_name": null, "build_config": {"input_shape": [null, 4]}}"#;
-
-fn look(name: &str, data: &[u8]) -> FileInspection {
-    let path = ModelPath::parse(name).unwrap();
-    inspect(&path, &data.to_vec(), Globals::shipped()).unwrap().into_inner()
-}
 
 fn model(layers: &str) -> String {
     format!(

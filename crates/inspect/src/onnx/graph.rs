@@ -7,6 +7,7 @@ use crate::{
     outside,
     protobuf::wire::{Fault, Span, Value},
 };
+use modelseal_core::inspection::Capability;
 
 /// What a node is.
 #[derive(Default)]
@@ -131,6 +132,7 @@ impl Model<'_, '_, '_, '_> {
         if !looks_like_a_name {
             return;
         }
+        self.scan.contents.capabilities.insert(Capability::NativeCode);
         match outside::leads_out(text) {
             None => outside::external(self.scan, text),
             Some(why) => {

@@ -19,6 +19,7 @@ impl Vm<'_, '_> {
         reader: &mut Reader<'_>,
         scan: &mut Scan<'_>,
     ) -> Step<()> {
+        self.acts = true;
         let id = match instance {
             Value::Object(id) => id,
             Value::Global(id) => {

@@ -33,6 +33,7 @@ impl Vm<'_, '_> {
         kwargs: Option<Value>,
         scan: &mut Scan<'_>,
     ) -> Step<Value> {
+        self.acts = true;
         if !matches!(args, Value::Tuple(_)) {
             let message = format!("{how} with {} in place of a tuple", self.describe(args));
             self.find(scan, &rules::WRONG_TYPE, message);

@@ -416,3 +416,53 @@ fn a_trace_says_what_would_happen() {
     crate::trace(&path, &evil, Globals::shipped(), &mut short, 3).expect("bytes can be read");
     assert_eq!(short.lines().count(), 3);
 }
+
+/// Lines of text that name two words, as labels do, and what only seems to be that.
+#[test]
+fn labels_are_text_and_payloads_are_not() {
+    for labels in [
+        "cat\ndog\n",
+        "cat\ndog\nbird\ncow\n",
+        "car\nbus\ncar.x\n",
+        "config.json\nmodel.py\n",
+        "image\nlabel\n",
+    ] {
+        let found = named("labels.txt", labels.as_bytes());
+        assert_eq!(
+            (found.verdict(), found.format),
+            (Verdict::Clean, FileFormat::Text),
+            "{:?}",
+            found.findings
+        );
+        let archive = crate::zip::stored::archive(&[("labels.txt", labels.as_bytes())]);
+        let found = named("a.zip", &archive);
+        assert!(found.verdict() < Verdict::Suspicious, "{:?}", found.findings);
+    }
+    // Nothing promises text there, and importing runs code, too.
+    for name in ["model.bin", "model.pt", "model", "model.pkl"] {
+        assert!(named(name, b"cevil\nrun\n").verdict() >= Verdict::Suspicious, "{name}");
+    }
+    let long = [b"cevil\nrun\n(S'".as_slice(), &b"a".repeat(limits::HEAD), b"'\ntR."].concat();
+    for payload in [
+        &b"cos\nsystem\n(S'true'\ntR."[..],
+        b"cos\nsystem\n(S'true'\ntR",
+        b"cos\nsystem\n",
+        b"(S'true'\nios\nsystem\n.",
+        b"cevil\nrun\n.",
+        b"cevil\nrun\n)R",
+        b"cevil\nrun\n)\x81}b.",
+        b"(ievil\nrun\n",
+        &long,
+    ] {
+        for name in ["labels.txt", "README.md", "model.bin", "a/labels.txt"] {
+            let found = named(name, payload);
+            let worst = if payload.get(1..3) == Some(b"os") || payload.starts_with(b"(S") {
+                Verdict::Malicious
+            } else {
+                Verdict::Suspicious
+            };
+            let shown = String::from_utf8_lossy(payload.get(..payload.len().min(40)).unwrap_or_default());
+            assert!(found.verdict() >= worst, "{name}: {shown:?}: {:?}", found.findings);
+        }
+    }
+}

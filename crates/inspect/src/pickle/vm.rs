@@ -93,6 +93,10 @@ pub(super) struct Vm<'g, 't> {
     pub(super) light: bool,
     pub(super) joblib: bool,
     pub(super) opcodes: u64,
+    /// Whether something was called or changed.
+    pub(super) acts: bool,
+    /// Whether it ended for want of bytes.
+    pub(super) starved: bool,
     /// Bounds that were reported already.
     reported: (bool, bool),
     pub(super) storages: Vec<Storage>,
@@ -123,6 +127,8 @@ impl<'g, 't> Vm<'g, 't> {
             light: true,
             joblib: false,
             opcodes: 0,
+            acts: false,
+            starved: false,
             reported: (false, false),
             storages: Vec::new(),
             storage_types: HashMap::new(),
@@ -159,11 +165,13 @@ impl<'g, 't> Vm<'g, 't> {
         self.names = 0;
         self.storages.clear();
         self.storage_types.clear();
+        (self.acts, self.starved) = (false, false);
         (self.protocol, self.frame_end, self.at, self.start) = (0, u64::MAX, start, start);
         (self.tier, self.light, self.opcodes, self.reported) = (PickleTier::Data, true, 0, (false, false));
     }
 
     fn failed(&mut self, fail: Fail, scan: &mut Scan<'_>) -> Result<End, Halt> {
+        self.starved = matches!(fail, Fail::Stop(_));
         let rule = match &fail {
             Fail::Stop(Stop::Line) => &limits::TOO_LONG_LINE,
             _ => &rules::BROKEN,

@@ -13,8 +13,7 @@ fn file(header: &str, data: usize) -> Vec<u8> {
 }
 
 fn look(data: &[u8]) -> FileInspection {
-    let path = ModelPath::parse("model.safetensors").unwrap();
-    inspect(&path, &data.to_vec(), Globals::shipped()).unwrap().into_inner()
+    crate::testing::look("model.safetensors", data)
 }
 
 fn found(data: &[u8]) -> Vec<String> {

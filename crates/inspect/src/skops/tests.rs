@@ -1,14 +1,10 @@
 //! Descriptions as skops writes them, and as attackers do.
 
-use crate::{Globals, inspect, zip::stored::archive};
-use modelseal_core::{
-    inspection::{FileFormat, FileInspection, Verdict},
-    path::ModelPath,
-};
+use crate::zip::stored::archive;
+use modelseal_core::inspection::{FileFormat, FileInspection, Verdict};
 
 fn look(data: &[u8]) -> FileInspection {
-    let path = ModelPath::parse("model.skops").unwrap();
-    inspect(&path, &data.to_vec(), Globals::shipped()).unwrap().into_inner()
+    crate::testing::look("model.skops", data)
 }
 
 fn schema(text: &str) -> FileInspection {

@@ -126,7 +126,7 @@ fn joined(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test::{look, rules_in};
+    use crate::testing::{look, rules_in};
     use modelseal_core::inspection::Verdict;
 
     fn notebook(cells: &str) -> Vec<u8> {

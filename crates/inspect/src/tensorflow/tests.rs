@@ -4,7 +4,7 @@
 
 use crate::{
     protobuf::wire::build::{bytes, number, varint},
-    testing::{clean, finds, look, mangle, rules},
+    testing::{clean, finds, look, mangle, rules_in},
 };
 use modelseal_core::inspection::{Capability, FileFormat, Verdict};
 
@@ -39,7 +39,7 @@ fn a_model_that_saves_itself_is_clean() {
     for name in ["saved_model.pb", "model.bin", "a"] {
         let found = clean(name, &good());
         assert_eq!(found.format, FileFormat::TensorflowGraph);
-        assert_eq!(rules(&found), ["TFG011"]);
+        assert_eq!(rules_in(&found), ["TFG011"]);
         assert!(found.contents.capabilities.contains(&Capability::Graph));
     }
     let graph = [node("Placeholder", &[]), node("MatMul", &[]), number(3, 5)].concat();
@@ -130,13 +130,26 @@ fn layers_of_keras() {
     assert_eq!(clean("keras_metadata.pb", &layer(dense)).format, FileFormat::KerasMetadata);
     assert_eq!(clean("renamed.bin", &layer(dense)).format, FileFormat::KerasMetadata);
     let lambda = r#"{"config": {"layers": [{"class_name": "Lambda", "config": {"name": "l"}}]}}"#;
-    finds("keras_metadata.pb", &layer(lambda), "TFG007");
-    finds("keras_metadata.pb", &layer(r#"{"class_name": "D", "module": "os"}"#), "TFG012");
-    finds("keras_metadata.pb", &layer("{"), "TFG008");
+    finds("keras_metadata.pb", &layer(lambda), "KER004");
+    finds("keras_metadata.pb", &layer(r#"{"class_name": "D", "module": "os"}"#), "KER001");
+    // Marshalled code that names `os` and `system`.
+    let code = r#"{"class_name": "Lambda", "config": {"name": "l", "function":
+        ["4wEAAAAAAAAAAAAAAAIAAAADAAAA8wwAAADaAm9z2gZzeXN0ZW3aBHRydWU=", null, null]}}"#;
+    finds("keras_metadata.pb", &layer(code), "KER005");
+    finds("keras_metadata.pb", &layer("[1]"), "TFG008");
+    assert_eq!(look("keras_metadata.pb", &layer("{")).verdict(), Verdict::Malformed);
+    // A class of its maker's, for which the graph stands in.
+    clean("keras_metadata.pb", &layer(r#"{"class_name": "MyModel", "config": {"name": "m"}}"#));
+    // As Keras writes shapes and types.
+    let dense = r#"{"name": "d", "class_name": "Dense", "config": {"name": "d", "units": 3}, "shared_object_id": 1,
+        "input_spec": {"class_name": "InputSpec", "config": {"dtype": null, "axes": {"-1": 4}}},
+        "build_input_shape": {"class_name": "TensorShape", "items": [null, 4]}, "save_spec": {"class_name": "TypeSpec",
+        "type_spec": "tf.TensorSpec", "serialized": [{"class_name": "TensorShape", "items": [null, 4]}, "float32", "x"]}}"#;
+    clean("keras_metadata.pb", &layer(dense));
     // In the objects of the model itself.
     let object = bytes(1, bytes(4, [bytes(1, "_tf_keras_layer"), bytes(3, lambda)].concat()));
     let meta = [bytes(1, bytes(4, "serve")), bytes(2, node("NoOp", &[])), bytes(7, object)].concat();
-    finds("saved_model.pb", &[number(1, 1), bytes(2, meta)].concat(), "TFG007");
+    finds("saved_model.pb", &[number(1, 1), bytes(2, meta)].concat(), "KER004");
 }
 
 /// A table of one block with these keys, and an index of it.

@@ -4,7 +4,7 @@
 
 use crate::{
     flatbuffer::build::{Value, file},
-    testing::{clean, finds, look, mangle, rules},
+    testing::{clean, finds, look, mangle, rules_in},
 };
 use modelseal_core::inspection::{FileFormat, Verdict};
 
@@ -66,7 +66,7 @@ fn custom(name: &'static str) -> Vec<u8> {
 fn a_good_model_is_clean() {
     let found = clean("m.tflite", &Model::good().file());
     assert_eq!((found.format, found.contents.tensors, found.contents.parameters), (FileFormat::Tflite, 1, 4));
-    assert_eq!(rules(&found), Vec::<String>::new());
+    assert_eq!(rules_in(&found), Vec::<&str>::new());
 }
 
 #[test]
@@ -84,8 +84,8 @@ fn operators_of_others() {
     for name in ["FlexReadFile", "FlexWriteFile", "FlexEagerPyFunc"] {
         finds("m.tflite", &custom(name), "TFL003");
     }
-    assert_eq!(rules(&clean("m.tflite", &custom("FlexErfinv"))), ["TFL004"]);
-    assert_eq!(rules(&clean("m.tflite", &custom("TFLite_Detection_PostProcess"))), Vec::<String>::new());
+    assert_eq!(rules_in(&clean("m.tflite", &custom("FlexErfinv"))), ["TFL004"]);
+    assert_eq!(rules_in(&clean("m.tflite", &custom("TFLite_Detection_PostProcess"))), Vec::<&str>::new());
     finds("m.tflite", &custom("edgetpu-custom-op"), "TFL009");
     finds("m.tflite", &custom(""), "TFL001");
     let codes = vec![vec![(0, Value::U8(127)), (3, Value::U32(5000))]];

@@ -1,17 +1,13 @@
 //! Archives of PyTorch that hold more than tensors.
 
-use crate::{Globals, inspect, zip::stored::archive};
-use modelseal_core::{
-    inspection::{Capability, FileFormat, FileInspection, Verdict},
-    path::ModelPath,
-};
+use crate::zip::stored::archive;
+use modelseal_core::inspection::{Capability, FileFormat, FileInspection, Verdict};
 
 const DATA: &[u8] = b"\x80\x02}q\x00.";
 const EVIL: &[u8] = b"\x80\x02cos\nsystem\n(S'true'\ntR.";
 
 fn look(name: &str, members: &[(&str, &[u8])]) -> FileInspection {
-    let path = ModelPath::parse(name).unwrap();
-    inspect(&path, &archive(members), Globals::shipped()).unwrap().into_inner()
+    crate::testing::look(name, &archive(members))
 }
 
 fn has(found: &FileInspection, rule: &str) -> bool {

@@ -1,14 +1,10 @@
 //! Archives with handlers, and what is wrong with them.
 
-use crate::{Globals, inspect, zip::stored::archive};
-use modelseal_core::{
-    inspection::{FileFormat, FileInspection, Verdict},
-    path::ModelPath,
-};
+use crate::zip::stored::archive;
+use modelseal_core::inspection::{FileFormat, FileInspection, Verdict};
 
 fn look(members: &[(&str, &[u8])]) -> FileInspection {
-    let path = ModelPath::parse("model.mar").unwrap();
-    inspect(&path, &archive(members), Globals::shipped()).unwrap().into_inner()
+    crate::testing::look("model.mar", &archive(members))
 }
 
 fn has(found: &FileInspection, rule: &str) -> bool {

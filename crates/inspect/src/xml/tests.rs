@@ -1,6 +1,6 @@
 //! Documents made here, each with one thing wrong.
 
-use crate::testing::{clean, finds, look, mangle, rules};
+use crate::testing::{clean, finds, look, mangle, rules_in};
 use modelseal_core::inspection::{FileFormat, Verdict};
 
 fn net(layers: &str) -> String {
@@ -57,7 +57,7 @@ fn constants_have_a_place() {
 fn extensions_of_pmml() {
     assert_eq!(clean("m.pmml", pmml("").as_bytes()).format, FileFormat::Pmml);
     let note = "<Extension name=\"x-baseDir\" value=\"a (b) c\"/>";
-    assert_eq!(rules(&clean("m.pmml", pmml(note).as_bytes())), ["PMM002"]);
+    assert_eq!(rules_in(&clean("m.pmml", pmml(note).as_bytes())), ["PMM002"]);
     for code in [
         "<Extension name=\"script\" value=\"x\"/>",
         "<Extension name=\"a\" value=\"os.system(1)\"/>",

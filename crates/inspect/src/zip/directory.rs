@@ -5,6 +5,7 @@ use crate::{
     bytes::Input,
     limits,
     memory::{Taken, room},
+    outside,
     scan::{Halt, Scan},
 };
 use modelseal_core::inspection::Capability;
@@ -333,10 +334,7 @@ impl Directory {
             }
         }
         for entry in &self.entries {
-            let leaves = entry.name.split(['/', '\\']).any(|part| part == "..")
-                || entry.name.starts_with(['/', '\\'])
-                || entry.name.contains('\0')
-                || entry.name.as_bytes().get(1) == Some(&b':');
+            let leaves = outside::leaves(&entry.name);
             if leaves || entry.mode & 0o170_000 == 0o120_000 {
                 let what = if leaves { "leads out of the directory" } else { "is a symbolic link" };
                 let message = format!("'{}' {what}", entry.name);
