@@ -9,7 +9,7 @@ use crate::{
     limits,
     memory::{Memory, Taken},
     route::{Format, Match, Probe},
-    scan::{Content, Halt, Scan},
+    scan::{Content, Halt, Scan, extension},
 };
 use modelseal_core::inspection::{Capability, FileFormat};
 use std::{
@@ -48,7 +48,7 @@ impl Format for Compressed {
 
     fn inspect(&self, content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
         let name = scan.name().to_owned();
-        let extension = name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_ascii_lowercase());
+        let extension = extension(&name);
         let Some((format, _)) = kind(content.head(), &extension) else { return Ok(FileFormat::Unknown) };
         scan.contents.capabilities.insert(Capability::Archive);
         let allowance = Allowance::of(scan);

@@ -113,7 +113,7 @@ impl Format for Json {
     }
 
     fn inspect(&self, content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
-        let name = scan.name().rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+        let name = scan.leaf().to_owned();
         let lines = [".jsonl", ".ndjson"].iter().any(|end| name.to_ascii_lowercase().ends_with(end));
         let place = content.place();
         let mut reader = Reader::new(content.into_stream());

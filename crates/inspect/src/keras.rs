@@ -8,7 +8,7 @@ mod names;
 use crate::{
     bytes::Input,
     json::{self, Document, Value},
-    scan::{Content, Halt, Scan},
+    scan::{Content, Halt, Scan, extension},
     zip::{Archive, Directory, Entry},
 };
 use modelseal_core::inspection::FileFormat;
@@ -168,7 +168,7 @@ fn is_code(name: &str) -> bool {
         "py", "pyc", "pyo", "pyd", "pyx", "ipynb", "so", "dll", "dylib", "exe", "sh", "bat", "ps1", "js",
         "jar", "pkl", "pickle", "joblib",
     ];
-    let end = name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_ascii_lowercase());
+    let end = extension(name);
     CODE.contains(&end.as_str())
 }
 

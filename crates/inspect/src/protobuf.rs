@@ -6,7 +6,7 @@ use crate::{
     coreml, limits, onnx, paddle,
     route::{Format, Match, Probe},
     rule::Rule,
-    scan::{Content, Halt, Scan},
+    scan::{Content, Halt, Scan, extension},
     tensorflow,
 };
 use modelseal_core::inspection::FileFormat;
@@ -41,8 +41,8 @@ impl Format for Protobuf {
     }
 
     fn inspect(&self, content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
-        let name = scan.name().rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
-        let extension = name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_ascii_lowercase());
+        let name = scan.leaf().to_owned();
+        let extension = extension(&name);
         let (head, len) = (content.head().to_vec(), content.len());
         let sketch = Sketch::of(&head, len);
         let Some(random) = content.into_random(scan)? else { return Ok(FileFormat::Unknown) };

@@ -59,7 +59,7 @@ impl Format for Requirements {
     }
 
     fn inspect(&self, content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
-        let name = scan.name().rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+        let name = scan.leaf().to_owned();
         let held = text::hold(content, limits::TEXT, scan)?;
         let text = text::decode(&held);
         let mut odd = text::Look::default();

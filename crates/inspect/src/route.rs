@@ -6,7 +6,7 @@ use crate::{
     boost, compress, coreml, executorch, flax, gguf, hdf5, jinja, json, lfs, media, native, npy, paddle,
     pickle::{self, Globals, Likeness, Loader},
     protobuf, rdata, requirements, safetensors,
-    scan::{Content, Halt, Scan},
+    scan::{Content, Halt, Scan, extension},
     sevenz, source, tar, tensorflow, tensorrt, text, tflite, torch7, vocabulary, xml, yaml, zip,
 };
 use modelseal_core::inspection::{Capability, FileFormat};
@@ -121,8 +121,8 @@ pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileF
     if !scan.begin_part() {
         return Ok(FileFormat::Unknown);
     }
-    let name = scan.name().rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
-    let extension = name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_ascii_lowercase());
+    let name = scan.leaf().to_owned();
+    let extension = extension(&name);
     let expected = expect::by_name(&extension);
     if content.head().is_empty() {
         if expected.is_some_and(|expected| !expected.takes(FileFormat::Empty)) {

@@ -127,6 +127,11 @@ impl<'r> Scan<'r> {
         self.members.last().map_or(self.path.as_str(), String::as_str)
     }
 
+    /// That name without directories.
+    pub(crate) fn leaf(&self) -> &str {
+        self.name().rsplit(['/', '\\']).next().unwrap_or_default()
+    }
+
     /// A place in what is being read.
     pub(crate) fn place(&self, offset: impl Into<Option<u64>>) -> Place {
         Place { file: self.path.clone(), members: self.members.clone(), offset: offset.into() }
@@ -408,4 +413,9 @@ impl Halt {
             other => Self(io::Error::other(other)),
         }
     }
+}
+
+/// What follows the last dot of a name, in small letters; empty when there is none.
+pub(crate) fn extension(name: &str) -> String {
+    name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_ascii_lowercase())
 }

@@ -10,7 +10,7 @@ mod words;
 use crate::{
     lfs, limits,
     route::{Format, Match, Probe},
-    scan::{Content, Halt, Scan},
+    scan::{Content, Halt, Scan, extension},
     text::{self, Lines, Look},
 };
 pub(crate) use danger::{Danger, danger};
@@ -146,8 +146,8 @@ impl Format for Source {
     }
 
     fn inspect(&self, content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
-        let name = scan.name().rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
-        let extension = name.rsplit_once('.').map_or_else(String::new, |(_, end)| end.to_ascii_lowercase());
+        let name = scan.leaf().to_owned();
+        let extension = extension(&name);
         let language = language(&name, &extension, content.head());
         let path = scan.name().to_owned();
         scan.contents.add_name(|contents| &mut contents.scripts, &path);

@@ -59,7 +59,7 @@ impl Format for Yaml {
     }
 
     fn inspect(&self, content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
-        let name = scan.name().rsplit(['/', '\\']).next().unwrap_or_default().to_ascii_lowercase();
+        let name = scan.leaf().to_ascii_lowercase();
         let held = text::hold(content, limits::TEXT, scan)?;
         let mut odd = Look::default();
         odd.line(0, &held, scan);

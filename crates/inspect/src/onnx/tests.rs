@@ -1,10 +1,14 @@
 //! Models made here, each with one thing wrong.
 
 use crate::{
+    RuleSet, join,
     protobuf::wire::build::{bytes, number},
     testing::{clean, finds, look, mangle, rules_in},
 };
-use modelseal_core::inspection::{Capability, FileFormat, Verdict};
+use modelseal_core::{
+    inspection::{Capability, FileFormat, Verdict},
+    observed::Observed,
+};
 
 fn node(op: &str, domain: &str, more: &[u8]) -> Vec<u8> {
     bytes(1, [bytes(1, "x"), bytes(2, "y"), bytes(4, op), bytes(7, domain), more.to_vec()].concat())
@@ -245,4 +249,19 @@ fn header(name: &str, kind: u8, link: &str, size: usize) -> Vec<u8> {
     let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
     block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
     block
+}
+
+#[test]
+fn external_data_is_known_by_its_model() {
+    let entries = [("location", "m.onnx_data"), ("offset", "0"), ("length", "16")];
+    let files = |data: &[u8]| {
+        let files = [look("d/m.onnx", &external(&entries)), look("d/m.onnx_data", data)];
+        let files = files.into_iter().map(Observed::measured_by_this_process).collect();
+        join(files, Vec::new(), true, RuleSet::built_in()).into_inner()
+    };
+    let model = files(&[0xc1, 0xff, 0xff, 0xff, 0, 7, 9, 0xfe].repeat(2));
+    assert_eq!(model.verdict(), Verdict::Clean, "{:?}", model.files);
+    let formats: Vec<FileFormat> = model.files.iter().map(|file| file.format).collect();
+    assert_eq!(formats, [FileFormat::Onnx, FileFormat::OnnxData]);
+    assert_eq!(files(b"\x80\x04\x8c\x02os\x8c\x06system\x93.").verdict(), Verdict::Malicious);
 }

@@ -173,7 +173,7 @@ fn header(wire: &mut Wire<'_>, value: Span, shards: &mut u64, scan: &mut Scan<'_
             *shards = count;
         }
     }
-    let name = scan.name().rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+    let name = scan.leaf().to_owned();
     if let Some(stem) = name.strip_suffix(".index") {
         // More than a few are in no checkpoint that was written honestly.
         for shard in 0..(*shards).min(1000) {

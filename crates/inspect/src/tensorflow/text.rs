@@ -25,7 +25,7 @@ impl Format for Text {
     }
 
     fn inspect(&self, content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
-        let name = scan.name().rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+        let name = scan.leaf().to_owned();
         let checkpoint = is_checkpoint(&name, content.head().trim_ascii_start());
         let Some(random) = content.into_random(scan)? else { return Ok(FileFormat::TensorflowGraph) };
         let input = random.input();

@@ -126,7 +126,7 @@ impl Net {
         if self.constants.iter().all(|(start, end)| start == end) {
             return;
         }
-        let name = scan.name().rsplit(['/', '\\']).next().unwrap_or_default();
+        let name = scan.leaf();
         let weights = format!("{}.bin", name.rsplit_once('.').map_or(name, |(stem, _)| stem));
         outside::external(scan, &weights);
         self.constants.sort_unstable();
