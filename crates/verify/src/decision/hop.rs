@@ -1,6 +1,6 @@
 //! One artifact of a model's ancestry under policies: it is known by its digests, and its bytes need not be here.
 //!
-//! It is judged as [`decide`](super::decide) judges a base model that is not here, by the same code with the same [`Pin`]: the rule
+//! It is judged as [`decide`](super::decide) judges a base model that is not here, by the same code with the same pin: the rule
 //! for its name, deny lists, signatures, what binds the name, attestations, provenance and summaries. What the rule says of files'
 //! contents is answered where a list of its files with the pinned digest does, and denies otherwise. Its own base models are
 //! further hops, so that `slsa.base-models` is not asked. The caller says which artifact is meant, and the report opens no door.
