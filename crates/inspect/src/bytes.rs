@@ -301,6 +301,13 @@ impl<S: Stream> Rejoined<S> {
     }
 }
 
+impl<S: Stream> Rejoined<S> {
+    /// These bytes, what went wrong behind them, and what comes after.
+    pub(crate) fn of(head: Vec<u8>, failed: Option<ReadError>, rest: S) -> Self {
+        Self { head, at: 0, failed, rest }
+    }
+}
+
 impl Rejoined<Nothing> {
     /// These bytes, and nothing after them.
     pub(crate) fn all(head: Vec<u8>) -> Self {

@@ -31,6 +31,7 @@ pub(crate) use vm::{Loader, Storage};
 use crate::{
     bytes::{Input, Stream},
     limits,
+    memory::Memory,
     scan::{Content, Halt, Scan},
     torch,
 };
@@ -106,6 +107,53 @@ pub(crate) fn likeness(head: &[u8], globals: &Globals) -> Likeness {
     let mut reader = Reader::new(&mut stream);
     let mut vm = Vm::new(globals, Loader::default(), limits::PICKLE_NESTING);
     let end = vm.run(&mut reader, &mut scan);
+    // What is done may lie behind the part that was looked at.
+    let broken = matches!(end, Ok(End::Broken)) && !(vm.starved && head.len() == TRIAL);
+    if let Some(named) = by_names(&vm, broken) {
+        return named;
+    }
+    let all = reader.remaining() == Some(0);
+    match end {
+        // "N." at the start of a sentence is not a pickle.
+        Ok(End::Stopped) if all || vm.opcodes > 4 => Likeness::Weak,
+        Ok(End::Broken | End::Bound) if all && head.len() == TRIAL && vm.opcodes > 64 => Likeness::Weak,
+        _ => Likeness::None,
+    }
+}
+
+/// Whether the first bytes are opcodes of a pickle that goes on behind them: an operand may be of any length.
+pub(crate) fn goes_on_behind(head: &[u8], globals: &Globals) -> bool {
+    if head.len() < TRIAL || head.first() == Some(&b'P') || !is_opcode(head) {
+        return false;
+    }
+    let head = head[..TRIAL].to_vec();
+    let mut scan = Scan::new(globals, ModelPath::reference_single_file(), 0);
+    let mut stream = Input::of(&head).stream();
+    let mut vm = Vm::new(globals, Loader::default(), limits::PICKLE_NESTING);
+    let end = vm.run(&mut Reader::new(&mut stream), &mut scan);
+    vm.starved || matches!(end, Ok(End::Bound))
+}
+
+/// Follows the bytes as a pickle, up to its end or first error, and says whether they are one by what it names until then.
+pub(crate) fn likeness_of_all(
+    stream: &mut dyn Stream,
+    globals: &Globals,
+    memory: &Memory,
+) -> Result<Likeness, Halt> {
+    let size = stream.remaining().unwrap_or_default();
+    let mut scan = Scan::new(globals, ModelPath::reference_single_file(), size);
+    scan.memory = memory.clone();
+    let mut vm = Vm::new(globals, Loader::default(), 0);
+    let end = vm.run(&mut Reader::new(stream), &mut scan)?;
+    // No file of another format has opcodes for so long by chance.
+    if scan.found(&limits::TOO_MUCH_MEMORY) {
+        return Ok(Likeness::Strong);
+    }
+    Ok(by_names(&vm, matches!(end, End::Broken)).unwrap_or(Likeness::None))
+}
+
+/// How sure it is by what was named; none when nothing was.
+fn by_names(vm: &Vm<'_, '_>, broken: bool) -> Option<Likeness> {
     let is_name = |name: &str| {
         name.split('.').all(|part| {
             !part.is_empty()
@@ -115,22 +163,11 @@ pub(crate) fn likeness(head: &[u8], globals: &Globals) -> Likeness {
     };
     let mut named =
         vm.globals.iter().filter(|named| is_name(&named.module) && is_name(&named.name)).peekable();
-    if named.peek().is_some() {
-        // Before protocol 4, names do not go through attributes.
-        let known = |named: &Named| {
-            !matches!(named.standing, Standing::Unknown | Standing::Dangerous(Danger::Attribute))
-        };
-        // What is done may lie behind the part that was looked at.
-        let broken = matches!(end, Ok(End::Broken)) && !(vm.starved && head.len() == TRIAL);
-        return if broken && !vm.acts && !named.any(known) { Likeness::Names } else { Likeness::Strong };
-    }
-    let all = reader.remaining() == Some(0);
-    match end {
-        // "N." at the start of a sentence is not a pickle.
-        Ok(End::Stopped) if all || vm.opcodes > 4 => Likeness::Weak,
-        Ok(End::Broken | End::Bound) if all && head.len() == TRIAL && vm.opcodes > 64 => Likeness::Weak,
-        _ => Likeness::None,
-    }
+    named.peek()?;
+    // Before protocol 4, names do not go through attributes.
+    let known =
+        |named: &Named| !matches!(named.standing, Standing::Unknown | Standing::Dangerous(Danger::Attribute));
+    Some(if broken && !vm.acts && !named.any(known) { Likeness::Names } else { Likeness::Strong })
 }
 
 /// What follows each pickle but the first.

@@ -3,7 +3,8 @@
 mod expect;
 
 use crate::{
-    boost, compress, coreml, executorch, flax, gguf, hdf5, jinja, json, lfs, media, native, npy, paddle,
+    boost, compress, coreml, executorch, flax, gguf, hdf5, jinja, json, lfs, limits, media, native, npy,
+    paddle,
     pickle::{self, Globals, Likeness, Loader},
     protobuf, rdata, requirements, safetensors,
     scan::{Content, Halt, Scan, extension},
@@ -64,6 +65,11 @@ pub(crate) struct Probe<'p> {
 pub(crate) trait Format: Sync {
     /// Whether the bytes are of this format. Must be cheap: it is asked for every file and member.
     fn matches(&self, probe: &Probe<'_>) -> Option<Match>;
+
+    /// Whether it is that of pickles, which may begin with the bytes of any other.
+    fn is_pickle(&self) -> bool {
+        false
+    }
 
     /// Reads them and says what they are, more closely.
     fn inspect(&self, content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt>;
@@ -147,14 +153,56 @@ pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileF
         FORMATS.iter().filter_map(|format| Some((format.matches(&probe)?, *format))).collect();
     // Stable: the order of the list decides among equals.
     found.sort_by_key(|(how, _)| std::cmp::Reverse(*how));
+    // What is held outlives what is read from it.
+    let (kept, held);
+    let mut content = content;
+    let named = expected.is_some_and(|expected| expected.pickle);
+    let is_read = found.iter().any(|(how, format)| format.is_pickle() && *how == Match::Sure)
+        || found.first().is_some_and(|(_, format)| format.is_pickle());
+    let mut behind = None;
+    if !is_read && content.is_more() && pickle::goes_on_behind(content.head(), scan.globals) {
+        let (globals, memory) = (scan.globals, scan.memory.clone());
+        let ahead = content.ahead(scan, |stream| pickle::likeness_of_all(stream, globals, &memory))?;
+        content = ahead.content;
+        // Lines of text begin with letters that name things.
+        let takes = |format| expected.is_some_and(|expected| expected.takes(format));
+        let text = takes(FileFormat::Text) || content.head().is_ascii() && !takes(FileFormat::Pickle);
+        let meant = ahead.seen == Likeness::Strong || ahead.seen == Likeness::Names && !text;
+        kept = ahead.read;
+        if meant && found.is_empty() {
+            found.push((Match::Sure, &Pickle));
+        } else if meant {
+            // It breaks where the other format has no opcodes.
+            let before = scan.guess(!named);
+            let second = Pickle.inspect(Content::random(kept.input())?, scan);
+            scan.guess(before);
+            behind = Some(second?);
+        }
+        if ahead.full {
+            let message = format!("opcodes of a pickle go on behind {} bytes", kept.input().len());
+            scan.find(&limits::TOO_LARGE_TO_HOLD, None, message);
+        }
+    }
     let Some(((how, first), others)) = found.split_first().map(|(first, rest)| (*first, rest)) else {
         return Ok(unknown(&extension, expected, scan));
     };
     let also: Vec<&dyn Format> =
         others.iter().filter(|(other, _)| *other == how && how == Match::Sure).map(|(_, f)| *f).collect();
+    if !also.is_empty() && content.again().is_none() {
+        held = content.into_random(scan)?;
+        let Some(held) = &held else {
+            scan.find(&rules::TWO_FORMATS, None, "its first bytes are of two".to_owned());
+            return Ok(FileFormat::Unknown);
+        };
+        content = Content::random(held.input())?;
+    }
     let again: Vec<Content<'_>> = also.iter().filter_map(|_| content.again()).collect();
     let format = first.inspect(content, scan)?;
     scan.format(format);
+    if let Some(second) = behind {
+        scan.format(second);
+        scan.find(&rules::TWO_FORMATS, None, format!("as {format} and as {second}"));
+    }
     for (other, content) in also.iter().zip(again) {
         let second = other.inspect(content, scan)?;
         scan.format(second);
@@ -207,6 +255,10 @@ impl Format for Pickle {
             _ if is_named && pickle::is_opcode(probe.head) => Some(Match::Likely),
             _ => None,
         }
+    }
+
+    fn is_pickle(&self) -> bool {
+        true
     }
 
     fn inspect(&self, content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {

@@ -72,6 +72,57 @@ pub(crate) enum Random<'a> {
     Held(Held),
 }
 
+/// What [`Content::ahead`] has found.
+pub(crate) struct Ahead<'a, T> {
+    pub(crate) seen: T,
+    /// What was read for it, at least.
+    pub(crate) read: Random<'a>,
+    /// Whether it would have read more than can be held.
+    pub(crate) full: bool,
+    /// All of it, from the beginning.
+    pub(crate) content: Content<'a>,
+}
+
+/// Keeps what is read of a stream.
+struct Recording<'s> {
+    rest: &'s mut dyn Stream,
+    bytes: Vec<u8>,
+    failed: Option<ReadError>,
+    taken: Taken,
+    full: bool,
+}
+
+impl Stream for Recording<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        if self.failed.is_some() || self.full || buffer.is_empty() {
+            return Ok(0);
+        }
+        let len = self.bytes.len() as u64 + buffer.len() as u64;
+        // They are there twice, for whoever looks and whoever reads.
+        if len > limits::SPOOLED || !self.taken.grow_to(len.saturating_mul(2)) {
+            self.full = true;
+            return Ok(0);
+        }
+        match self.rest.read(buffer) {
+            Ok(read) => {
+                let read = read.min(buffer.len());
+                room(&mut self.bytes, read);
+                self.bytes.extend_from_slice(&buffer[..read]);
+                Ok(read)
+            }
+            Err(ReadError::Io(error)) => Err(ReadError::Io(error)),
+            Err(error) => {
+                self.failed = Some(error);
+                Ok(0)
+            }
+        }
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        self.rest.remaining()
+    }
+}
+
 /// A member in memory.
 pub(crate) struct Held {
     bytes: Vec<u8>,
@@ -316,6 +367,11 @@ impl<'a> Content<'a> {
         &self.head
     }
 
+    /// Whether there are bytes behind the head.
+    pub(crate) fn is_more(&self) -> bool {
+        !self.whole
+    }
+
     /// The last [`limits::TAIL`] bytes, or all; of a stream that is longer than its head, none.
     pub(crate) fn tail(&self) -> Result<Vec<u8>, Halt> {
         let Kind::Random(input) = &self.kind else {
@@ -353,6 +409,33 @@ impl<'a> Content<'a> {
                 Some(Self { kind: Kind::Stream(Box::new(again)), head: self.head.clone(), whole: true })
             }
             Kind::Stream(_) => None,
+        }
+    }
+
+    /// Lets `look` read from the beginning, and gives all of it back. A stream is held as far as `look` reads; at what cannot
+    /// be held or decompressed, it ends for `look`.
+    pub(crate) fn ahead<T>(
+        self,
+        scan: &mut Scan<'_>,
+        look: impl FnOnce(&mut dyn Stream) -> Result<T, Halt>,
+    ) -> Result<Ahead<'a, T>, Halt> {
+        let Self { kind, head, whole } = self;
+        match kind {
+            Kind::Random(input) => {
+                let seen = look(&mut input.stream())?;
+                let content = Self { kind, head, whole };
+                Ok(Ahead { seen, read: Random::There(input), full: false, content })
+            }
+            Kind::Stream(mut rest) => {
+                let taken = scan.memory.take();
+                let mut recording =
+                    Recording { rest: &mut *rest, bytes: Vec::new(), failed: None, taken, full: false };
+                let seen = look(&mut recording)?;
+                let Recording { bytes, failed, taken, full, .. } = recording;
+                let again = Rejoined::of(bytes.clone(), failed, rest);
+                let content = Self { kind: Kind::Stream(Box::new(again)), head, whole };
+                Ok(Ahead { seen, read: Random::Held(Held { bytes, taken }), full, content })
+            }
         }
     }
 

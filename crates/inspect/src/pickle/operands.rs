@@ -91,7 +91,7 @@ impl Vm<'_, '_> {
 
     pub(super) fn line(&mut self, code: u8, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
         // Text and numbers may be long; names and places are not.
-        let (line, whole) = if matches!(code, STRING | UNICODE | LONG | INT) {
+        let (line, whole) = if matches!(code, STRING | UNICODE | LONG | INT | FLOAT | PUT) {
             let line = reader.long_line()?;
             (line.kept, line.len == line.kept.len() as u64)
         } else {
@@ -107,6 +107,17 @@ impl Vm<'_, '_> {
                 let message = format!("a number of more than {} digits", limits::PICKLE_LINE);
                 self.find(scan, &limits::TOO_LONG_NUMBER, message);
                 self.stack.push(Value::Huge);
+            }
+            // Numbers may stand between any number of blanks.
+            FLOAT if !whole => {
+                let message = format!("a number of more than {} digits", limits::PICKLE_LINE);
+                self.find(scan, &limits::TOO_LONG_NUMBER, message);
+                self.stack.push(Value::Float);
+            }
+            PUT if !whole => {
+                let message = format!("a line is longer than {} bytes", limits::PICKLE_LINE);
+                self.find(scan, &limits::TOO_LONG_LINE, message);
+                self.top()?;
             }
             GLOBAL | INST => {
                 let module = String::from_utf8(line.to_vec());

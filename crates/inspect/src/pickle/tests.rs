@@ -5,6 +5,7 @@ use crate::bytes::Bytes;
 use modelseal_core::inspection::{FileInspection, RuleId, Verdict};
 
 mod advisories;
+mod behind;
 mod bounds;
 mod containers;
 

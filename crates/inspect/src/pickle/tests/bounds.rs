@@ -81,7 +81,7 @@ fn what_nested_archives_hold_is_bounded_together() {
 }
 
 /// A zip archive of a member that is compressed, though to no effect.
-fn deflated(name: &str, data: &[u8]) -> Vec<u8> {
+pub(super) fn deflated(name: &str, data: &[u8]) -> Vec<u8> {
     let mut packed = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::none());
     std::io::Write::write_all(&mut packed, data).expect("memory can be written");
     let packed = packed.finish().expect("memory can be written");
