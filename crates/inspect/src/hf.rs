@@ -2,6 +2,7 @@
 //! runs, and files that it opens.
 
 mod imports;
+mod objects;
 
 use crate::{
     json::{Document, Kind, Member, Value},
@@ -41,6 +42,12 @@ pub(crate) mod rules {
         LIBRARY = "HFC008" "configured-library" Suspicious:
             "The configuration names a native library, which the runtime loads and runs." =>
             "Find out where the library comes from, or use a model with standard operators.";
+        DANGEROUS = "HFC009" "dangerous-import" Malicious:
+            "The file names a function or class that runs code or reaches files, processes or the network; the library that reads it imports and calls it." =>
+            "Do not load it.";
+        EXPRESSION = "HFC010" "evaluated-expression" Suspicious:
+            "The library that reads the file runs a text of it as Python, or calls what it names." =>
+            "Look at what it does before loading the model.";
     }
 }
 
@@ -141,6 +148,7 @@ impl Kind for AnyConfig {
         let name = document.name.to_ascii_lowercase();
         let is_config = name.contains("config") && !name.starts_with("tokenizer");
         document.top.walk(&mut |member| imports::look(document, member, scan));
+        objects::inspect(document, scan);
         document.top.walk(&mut |member| match (&*member.name, &member.value) {
             ("auto_map", value) => texts(value, &mut |class| code(class, member.at, scan)),
             ("chat_template", _) => tokenizer::templates(member, scan),
