@@ -1,6 +1,9 @@
 //! Configuration beside a model, in JSON, as Hugging Face's libraries read it: it can name code that a loader fetches and
 //! runs, and files that it opens.
 
+mod imports;
+mod objects;
+
 use crate::{
     json::{Document, Kind, Member, Value},
     outside,
@@ -36,6 +39,15 @@ pub(crate) mod rules {
         COMMAND = "HFC007" "command-in-configuration" Suspicious:
             "A text of the configuration looks like a command or code. Nothing runs it by itself." =>
             "Find out what reads it.";
+        LIBRARY = "HFC008" "configured-library" Suspicious:
+            "The configuration names a native library, which the runtime loads and runs." =>
+            "Find out where the library comes from, or use a model with standard operators.";
+        DANGEROUS = "HFC009" "dangerous-import" Malicious:
+            "The file names a function or class that runs code or reaches files, processes or the network; the library that reads it imports and calls it." =>
+            "Do not load it.";
+        EXPRESSION = "HFC010" "evaluated-expression" Suspicious:
+            "The library that reads the file runs a text of it as Python, or calls what it names." =>
+            "Look at what it does before loading the model.";
     }
 }
 
@@ -135,6 +147,8 @@ impl Kind for AnyConfig {
     fn inspect(&self, document: &Document<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
         let name = document.name.to_ascii_lowercase();
         let is_config = name.contains("config") && !name.starts_with("tokenizer");
+        document.top.walk(&mut |member| imports::look(document, member, scan));
+        objects::inspect(document, scan);
         document.top.walk(&mut |member| match (&*member.name, &member.value) {
             ("auto_map", value) => texts(value, &mut |class| code(class, member.at, scan)),
             ("chat_template", _) => tokenizer::templates(member, scan),
@@ -142,10 +156,6 @@ impl Kind for AnyConfig {
                 remote(scan);
                 scan.find_about(&rules::PIPELINE, member.at, name, format!("'{name}'"));
             }),
-            ("trust_remote_code", Value::Bool(true)) => {
-                remote(scan);
-                scan.find(&rules::TRUST, member.at, "it is true".to_owned());
-            }
             ("_target_", Value::Text(name)) => module(name, member.at, scan),
             ("attn_implementation" | "_attn_implementation", Value::Text(name)) if name.contains('/') => {
                 remote(scan);
@@ -200,7 +210,7 @@ impl Kind for Modules {
 
     fn inspect(&self, document: &Document<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
         document.top.walk(&mut |member| match (&*member.name, &member.value) {
-            ("type", Value::Text(name)) => module(name, member.at, scan),
+            ("type", Value::Text(name)) => imports::step(name, member.at, scan),
             ("path", Value::Text(path)) => file(path, member.at, scan),
             _ => {}
         });

@@ -81,6 +81,35 @@ const FUNCTIONS: [&str; 14] = [
     "split",
     "standardize",
 ];
+/// Values that are written as objects.
+const VALUES: [&str; 9] = [
+    "__bytes__",
+    "__complex__",
+    "__ellipsis__",
+    "__keras_tensor__",
+    "__numpy__",
+    "__set__",
+    "__slice__",
+    "__tensor__",
+    "__tuple__",
+];
+/// Those of them that hold others.
+const NESTED: [&str; 3] = ["__set__", "__slice__", "__tuple__"];
+/// Types of tensors.
+const SPECS: [&str; 12] = [
+    "BoundedTensorSpec",
+    "DatasetSpec",
+    "IndexedSlicesSpec",
+    "IteratorSpec",
+    "NoneTensorSpec",
+    "OptionalSpec",
+    "RaggedTensorSpec",
+    "SparseTensorSpec",
+    "StructuredTensorSpec",
+    "TensorArraySpec",
+    "TensorSpec",
+    "VariableSpec",
+];
 /// Members that hold the words of a lookup; text there is the name of a file.
 const VOCABULARIES: [&str; 5] =
     ["vocabulary", "idf_weights", "vocabulary_file", "vocab_file", "vocabulary_path"];
@@ -137,9 +166,48 @@ impl Walk {
                 self.operator(function.unwrap_or("an unnamed operator"), scan);
             }
             "TensorFlowOpLayer" => self.operator(&operator_of(config), scan),
+            "__typespec__" => self.type_spec(value, scan),
+            class if VALUES.contains(&class) => self.plain(class, value, scan),
             _ => self.class(class, value, scan),
         }
         Ok(())
+    }
+
+    /// The type of a tensor: its module is imported, and `spec_name` taken from it.
+    fn type_spec(&self, value: &Value, scan: &mut Scan<'_>) {
+        let text = |key| value.get(key).and_then(Value::as_str);
+        let (module, name) = (text("module").unwrap_or_default(), text("spec_name").unwrap_or_default());
+        let own = of_keras(module).is_some() || of_tensorflow(module);
+        let registered = value.get("registered_name");
+        let plain = registered.is_none_or(|name| !name.as_str().is_some_and(|name| name.contains('>')));
+        let standing = if own && plain && SPECS.contains(&name) {
+            Reach::Known
+        } else {
+            let otherwise = if own { Some(Reach::Custom) } else { reach(scan, module, name) };
+            otherwise.unwrap_or(Reach::Outside)
+        };
+        told(standing, Some(module), name, scan);
+    }
+
+    /// A value that is written as an object: nothing is imported for it, and nothing but values is in it.
+    fn plain(&self, class: &str, value: &Value, scan: &mut Scan<'_>) {
+        if let Some(module) = value.get("module").and_then(Value::as_str) {
+            let own = of_keras(module).is_some() || of_tensorflow(module);
+            if !own && !matches!(module, "builtins" | "numpy") {
+                let standing = reach(scan, module, "value").unwrap_or(Reach::Outside);
+                told(standing, Some(module), class, scan);
+            }
+        }
+        let mut odd = value.get("spec_name").is_some();
+        if !NESTED.contains(&class)
+            && let Some(config) = value.get("config")
+        {
+            config.walk(&mut |member| odd |= matches!(&*member.name, "class_name" | "registered_name"));
+        }
+        if odd {
+            let message = format!("'{class}' holds more than a value");
+            scan.find_about(&rules::CUSTOM, None, class, message);
+        }
     }
 
     fn lambda(&self, class: &str, name: &str, config: &Value, scan: &mut Scan<'_>) {
@@ -150,7 +218,7 @@ impl Walk {
         } else {
             scan.find(&rules::LAMBDA, None, "a function is stored as bytecode".to_owned());
         }
-        for key in ["function", "code", "mask", "output_shape"] {
+        for key in ["function", "code", "value", "mask", "output_shape"] {
             let Some(function) = config.get(key) else { continue };
             let code = function.as_str().or_else(|| function.as_array()?.first()?.as_str());
             let Some(code) = code else { continue };
@@ -200,10 +268,6 @@ impl Walk {
 
     fn standing(&self, module: &str, name: &str, known: bool, scan: &Scan<'_>) -> Reach {
         let Some(inside) = of_keras(module) else {
-            // A value of TensorFlow that is rebuilt by name, not imported.
-            if name.starts_with("__") && known {
-                return Reach::Known;
-            }
             return reach(scan, module, name).unwrap_or(Reach::Outside);
         };
         let mut parts = inside.split('.').filter(|part| !matches!(*part, "" | "src" | "api" | "_tf_keras"));
@@ -355,6 +419,10 @@ fn of_keras(module: &str) -> Option<&str> {
             (rest.is_empty() || rest.starts_with('.')).then_some(rest)
         },
     )
+}
+
+fn of_tensorflow(module: &str) -> bool {
+    module == "tensorflow" || module.starts_with("tensorflow.")
 }
 
 /// Whether the name is known to be dangerous in Python.

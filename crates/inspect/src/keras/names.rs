@@ -83,8 +83,7 @@ TimeDistributed TimeDistributedDense TopK TopKCategoricalAccuracy Trace Transpos
 TrueDivide TrueNegatives TruePositives Trunc TruncatedNormal Tversky TypeSpec Unfold UnifiedGRU UnifiedLSTM Unique
 UnitNorm UnitNormalization UnravelIndex Unstack UpSampling1D UpSampling2D UpSampling3D Vander Var
 VarianceScaling Vdot View ViewAsComplex ViewAsReal Vsplit Vstack Where ZeroPadding1D ZeroPadding2D
-ZeroPadding3D Zeros ZerosLike __bytes__ __complex__ __ellipsis__ __keras_tensor__ __numpy__ __set__
-__slice__ __tensor__ __tuple__ __typespec__
+ZeroPadding3D Zeros ZerosLike
 ";
 
 static FUNCTIONS: &str = "

@@ -114,6 +114,45 @@ fn cve_2025_1550_modules_outside_keras() {
 }
 
 #[test]
+fn special_values_import_nothing() {
+    let spec = |module: &str, name: &str| {
+        format!(
+            r#"{{"class_name": "__typespec__", "spec_name": "{name}", "module": "{module}", "config": ["id"], "registered_name": null}}"#
+        )
+    };
+    let tensor = spec("tensorflow.python.framework.tensor", "TensorSpec");
+    assert_eq!(found(&tensor).0, Vec::<String>::new());
+    rule(&spec("os", "system"), "KER001", true);
+    rule(&spec("my_module", "TensorSpec"), "KER003", false);
+    rule(&spec("tensorflow.python.util.x", "helper"), "KER002", false);
+    let within =
+        format!(r#"{{"class_name": "Dense", "config": {{"a": [{{"b": {}}}]}}}}"#, spec("os", "system"));
+    rule(&within, "KER001", true);
+    rule(&format!(r#"{{"class_name": "__tuple__", "items": [{}]}}"#, spec("os", "system")), "KER001", true);
+    rule(
+        r#"{"class_name": "__numpy__", "module": "os", "config": {"value": [1], "dtype": "int64"}}"#,
+        "KER001",
+        true,
+    );
+    rule(r#"{"class_name": "__numpy__", "module": "mine", "config": {"value": [1]}}"#, "KER003", false);
+    rule(
+        r#"{"class_name": "__bytes__", "config": {"value": {"class_name": "Dense", "config": {}}}}"#,
+        "KER002",
+        false,
+    );
+    rule(r#"{"class_name": "__new_kind__", "config": {}}"#, "KER002", false);
+    rule(&format!(r#"{{"class_name": "__lambda__", "config": {{"value": "{EVIL}"}}}}"#), "KER005", true);
+    for plain in [
+        r#"{"class_name": "__numpy__", "module": "numpy", "config": {"value": [1], "dtype": "int64"}}"#,
+        r#"{"class_name": "__bytes__", "config": {"value": "abc"}}"#,
+        r#"{"class_name": "__slice__", "config": {"start": 1, "stop": {"class_name": "__tensor__", "config": {"value": 2, "dtype": "int32"}}, "step": null}}"#,
+        r#"{"class_name": "__ellipsis__", "config": {}}"#,
+    ] {
+        assert_eq!(found(plain).0, Vec::<String>::new(), "{plain}");
+    }
+}
+
+#[test]
 fn cve_2025_8747_functions_of_keras_that_reach_the_network() {
     let layer = r#"{"module": "keras.utils", "class_name": "function", "config": "get_file", "registered_name": "get_file"}"#;
     rule(layer, "KER001", true);
