@@ -153,6 +153,7 @@ pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileF
     let also: Vec<&dyn Format> =
         others.iter().filter(|(other, _)| *other == how && how == Match::Sure).map(|(_, f)| *f).collect();
     let again: Vec<Content<'_>> = also.iter().filter_map(|_| content.again()).collect();
+    source::settings(&content, scan)?;
     let format = first.inspect(content, scan)?;
     scan.format(format);
     for (other, content) in also.iter().zip(again) {
