@@ -53,7 +53,7 @@ pub(crate) mod rules {
 
 /// Rounds over one template until it is known what its names can be: two to see it, one to no longer follow what still
 /// changes, and as many as names are commonly handed on.
-const ROUNDS: usize = 6;
+const ROUNDS: usize = 8;
 
 /// Looks at a template that stands at `offset` of what is being read.
 pub(crate) fn inspect(template: &str, offset: u64, scan: &mut Scan<'_>) {

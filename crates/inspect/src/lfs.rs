@@ -76,18 +76,22 @@ impl Format for Git {
         let mark = probe.head.starts_with(b"DIRC\0\0\0") || probe.head.starts_with(b"PACK\0\0\0");
         let index = probe.head.starts_with(b"\xfftOc\0\0\0");
         let bundle = probe.head.starts_with(b"# v2 git bundle\n");
-        let settings = probe.name == "config" && is_settings(probe.head);
+        let settings = (probe.name == "config" && is_settings(probe.head))
+            || (is_own(probe.name) && text::is_text(probe.head));
         (mark || index || bundle || settings).then_some(Match::Sure)
     }
 
     fn inspect(&self, content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
-        if is_settings(content.head()) {
+        let name = scan.name().rsplit(['/', '\\']).next().unwrap_or_default();
+        if is_settings(content.head()) || is_own(name) {
             let mut lines = Lines::new(content.into_stream());
             while let Some(line) = lines.next(scan)? {
                 let (at, text) = (line.at, String::from_utf8_lossy(line.bytes).to_ascii_lowercase());
                 let Some((key, value)) = text.split_once('=') else { continue };
                 // `core.fsmonitor`, `core.sshCommand`, `filter.*.process`, `alias.*` that begin with an exclamation mark.
-                const RUNS: [&str; 13] = [
+                // Other settings, too, which are read from elsewhere.
+                const RUNS: [&str; 14] = [
+                    "path",
                     "fsmonitor",
                     "sshcommand",
                     "hookspath",
@@ -111,6 +115,11 @@ impl Format for Git {
         scan.find(&rules::GIT, 0, "it is part of a repository".to_owned());
         Ok(FileFormat::Git)
     }
+}
+
+/// Whether it is a user's own settings.
+fn is_own(name: &str) -> bool {
+    matches!(&*name.to_ascii_lowercase(), ".gitconfig" | "gitconfig" | ".lfsconfig")
 }
 
 fn is_settings(head: &[u8]) -> bool {

@@ -175,6 +175,8 @@ pub(crate) const SOURCE_WORDS: usize = 200_000;
 /// Values that a YAML document stands for when nothing is shared, however small it is; and for each that is written.
 pub(crate) const YAML_VALUES: u64 = 100_000;
 pub(crate) const YAML_RATIO: u64 = 100;
+/// Letters of a text that are looked at again wherever an alias stands for it: names are shorter.
+pub(crate) const YAML_ALIAS: usize = 512;
 
 /// Nodes of one tree whose children are followed. The deepest that anybody grows have some hundred thousand; a list of four
 /// bytes is held for each of three.

@@ -197,6 +197,7 @@ pub(crate) fn inspect(content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileF
         content = Content::random(held.input())?;
     }
     let again: Vec<Content<'_>> = also.iter().filter_map(|_| content.again()).collect();
+    source::settings(&content, scan)?;
     let format = first.inspect(content, scan)?;
     scan.format(format);
     if let Some(second) = behind {

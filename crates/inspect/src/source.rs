@@ -5,6 +5,7 @@ mod danger;
 mod lexer;
 mod notebook;
 mod python;
+mod settings;
 mod words;
 
 use crate::{
@@ -17,6 +18,7 @@ pub(crate) use danger::{Danger, danger};
 use modelseal_core::inspection::{Capability, FileFormat};
 pub(crate) use notebook::Notebook;
 use python::Found;
+pub(crate) use settings::settings;
 
 pub(crate) mod rules {
     //! What can be found in code.
@@ -48,6 +50,12 @@ pub(crate) mod rules {
         ACTIVE = "SRC008" "notebook-with-script" Suspicious:
             "An output or a text of the notebook has a script, which may run when the notebook is opened." =>
             "Clear the outputs.";
+        SETTINGS = "SRC009" "tool-settings" Suspicious:
+            "By this file, a shell, an editor, a container or a build runs commands, some as soon as its directory is opened." =>
+            "Read it before you use any tool there, or remove it.";
+        PATHS = "SRC010" "python-paths-with-code" Suspicious:
+            "The file is a list of paths of Python's with code in it, which runs whenever Python starts, if it lies where packages do." =>
+            "Do not put it where packages lie.";
     }
 }
 
@@ -126,6 +134,8 @@ enum Language {
     Script,
     Source,
     Dockerfile,
+    /// A list of paths with lines of Python, which are run.
+    Paths,
 }
 
 /// The door from `route`.
@@ -140,7 +150,10 @@ impl Format for Source {
         // Only zeros keep Python and shells from running what is named like this. The other names are shared with data.
         let runs = match language {
             Language::Python => !probe.head.contains(&0) || text::is_utf16(probe.head),
-            _ => probe.head.starts_with(b"#!") || text::is_text(probe.head),
+            _ => {
+                probe.head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(probe.head).starts_with(b"#!")
+                    || text::is_text(probe.head)
+            }
         };
         runs.then_some(Match::Sure)
     }
@@ -154,6 +167,7 @@ impl Format for Source {
         let (rule, format) = match language {
             Some(Language::Python) => return python(content, scan).map(|()| FileFormat::Python),
             Some(Language::Dockerfile) => (&rules::DOCKERFILE, FileFormat::Dockerfile),
+            Some(Language::Paths) => (&rules::PATHS, FileFormat::Script),
             Some(Language::Source) => (&rules::SOURCE, FileFormat::Script),
             _ => (&rules::SCRIPT, FileFormat::Script),
         };
@@ -169,6 +183,7 @@ impl Format for Source {
 }
 
 fn language(name: &str, extension: &str, head: &[u8]) -> Option<Language> {
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     let first = || head.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let name = name.to_ascii_lowercase();
     let docker = ["dockerfile", "containerfile"];
@@ -181,11 +196,19 @@ fn language(name: &str, extension: &str, head: &[u8]) -> Option<Language> {
         Some(if python { Language::Python } else { Language::Script })
     } else if SCRIPTS.contains(&extension) || SCRIPT_NAMES.contains(&&*name) {
         Some(Language::Script)
+    } else if extension == "pth" && text::is_text(head) && has_imports(head) {
+        Some(Language::Paths)
     } else if SOURCES.contains(&extension) {
         Some(Language::Source)
     } else {
         None
     }
+}
+
+/// Whether a line is one that Python runs when it reads a list of paths.
+fn has_imports(head: &[u8]) -> bool {
+    head.split(|&byte| byte == b'\n')
+        .any(|line| line.starts_with(b"import ") || line.starts_with(b"import\t"))
 }
 
 fn python(content: Content<'_>, scan: &mut Scan<'_>) -> Result<(), Halt> {

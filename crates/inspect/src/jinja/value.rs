@@ -24,6 +24,42 @@ pub(super) struct Value {
     pub(super) depth: u8,
     /// The number that it is, or how many a range has.
     pub(super) int: Option<i64>,
+    /// Where it comes from, if that is not the template.
+    pub(super) from: From,
+    /// Whether it is a mapping that the template wrote out, which has keys of data by right.
+    pub(super) mapping: bool,
+    /// Whether it is a text or a list that the template wrote out, or a function: what is asked of it by name is an
+    /// attribute.
+    pub(super) fixed: bool,
+}
+
+/// Where a value comes from: who chose it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct From {
+    /// Whoever made the model: its special tokens.
+    pub(super) token: bool,
+    /// Whoever renders the template, or made the model.
+    pub(super) data: bool,
+    /// Only what a loop went over: what a mapping has as its own key.
+    pub(super) own: bool,
+    /// It lies in a list that was made of data, so that going over it gives data again.
+    pub(super) held: bool,
+}
+
+impl From {
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            token: self.token || other.token,
+            data: self.data || other.data,
+            own: (self.own || !self.data) && (other.own || !other.data) && (self.data || other.data),
+            held: self.held || other.held,
+        }
+    }
+
+    /// The same, taken out of it or made of it.
+    pub(super) fn taken(self) -> Self {
+        Self { own: false, ..self }
+    }
 }
 
 impl Default for Value {
@@ -35,13 +71,16 @@ impl Default for Value {
             underscore: false,
             depth: u8::MAX,
             int: None,
+            from: From::default(),
+            mapping: false,
+            fixed: false,
         }
     }
 }
 
 impl Value {
     pub(super) fn text(text: &str) -> Self {
-        let mut value = Self { outside: false, depth: 0, ..Self::default() };
+        let mut value = Self { outside: false, depth: 0, fixed: true, ..Self::default() };
         value.add(text);
         value
     }
@@ -57,6 +96,9 @@ impl Value {
         self.underscore |= other.underscore;
         self.depth = self.depth.min(other.depth);
         self.int = None;
+        self.from = self.from.or(other.from);
+        self.mapping &= other.mapping;
+        self.fixed &= other.fixed;
         for text in &other.texts {
             self.insert(text.clone());
         }
@@ -79,6 +121,7 @@ impl Value {
             underscore: self.underscore || other.underscore,
             outside: false,
             depth: 0,
+            from: self.from.or(other.from).taken(),
             ..Self::default()
         };
         if first.len() * second.len() > TEXTS {
@@ -107,6 +150,7 @@ impl Value {
             built,
             underscore: both.underscore || double,
             depth: if built { 0 } else { u8::MAX },
+            from: both.from.taken(),
             ..Self::default()
         }
     }
@@ -123,6 +167,8 @@ impl Value {
     /// A list of it, or a mapping with it.
     pub(super) fn within(mut self) -> Self {
         self.int = None;
+        self.mapping = false;
+        self.from.held = self.from.data;
         self.depth = self.depth.saturating_add(1);
         self
     }
@@ -130,6 +176,8 @@ impl Value {
     /// An item of it, if it is a list or a mapping.
     pub(super) fn item(mut self) -> Self {
         self.int = None;
+        (self.mapping, self.fixed) = (false, false);
+        self.from = From { held: false, ..self.from.taken() };
         if self.depth != u8::MAX {
             self.depth = self.depth.saturating_sub(1);
         }
@@ -150,6 +198,8 @@ impl Value {
     /// outside.
     pub(super) fn letters(mut self) -> Self {
         self.int = None;
+        (self.mapping, self.fixed) = (false, false);
+        self.from = self.from.taken();
         if self.texts.iter().any(|text| text.contains(is_underscore)) {
             self.built = true;
             self.underscore = true;
@@ -162,7 +212,30 @@ impl Value {
     /// What can no longer be followed.
     pub(super) fn blurred(self) -> Self {
         let underscore = self.underscore || self.leads();
-        Self { built: true, underscore, depth: 0, ..Self::default() }
+        Self { built: true, underscore, depth: 0, from: self.from.taken(), ..Self::default() }
+    }
+
+    /// The same, which may also come from where `other` does.
+    pub(super) fn made_of(mut self, other: &Self) -> Self {
+        self.from = self.from.or(other.from.taken());
+        self
+    }
+
+    /// One of what a loop goes over: of data, a key or an item that is its own.
+    pub(super) fn gone_over(self, before: From) -> Self {
+        let own = before.data && !before.held;
+        Self { from: From { own, held: false, ..before }, ..self }
+    }
+
+    /// Whether it differs from `other` in more than where it comes from.
+    pub(super) fn differs(&self, other: &Self) -> bool {
+        let Self { from, mapping, fixed, .. } = other.clone();
+        Self { from, mapping, fixed, ..self.clone() } != *other
+    }
+
+    /// Whether it is a name or a number that the template writes out.
+    pub(super) fn is_literal(&self) -> bool {
+        !self.built && !self.from.data && (!self.texts.is_empty() || self.int.is_some())
     }
 
     /// Whether the template has a say in it.

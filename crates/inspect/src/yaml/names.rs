@@ -5,6 +5,7 @@ use crate::{
     pickle::Standing,
     scan::Scan,
     source::{Danger, danger},
+    suspect,
 };
 
 /// Libraries whose classes configurations name, as their own examples do.
@@ -46,6 +47,9 @@ const KNOWN: &[&str] = &[
     "mmcv",
     "mmengine",
     "detectron2",
+    "torchtune",
+    "torchao",
+    "rasa",
 ];
 
 /// Of these, what is no class of a model and reaches much.
@@ -197,14 +201,60 @@ pub(super) fn loader(name: &str, at: Option<u64>, scan: &mut Scan<'_>) {
 
 /// Whether a value can be a name of Python with a module.
 pub(super) fn is_dotted(text: &str) -> bool {
+    let parts = text.split('.').count();
+    is_name(text) && (parts > 2 || (parts == 2 && danger(text) == Some(Danger::Runs)))
+}
+
+/// Whether a value can be a class with its module.
+pub(super) fn is_class(text: &str) -> bool {
+    let last = text.rsplit('.').next().unwrap_or_default();
+    is_dotted(text) || (is_name(text) && text.contains('.') && last.starts_with(char::is_uppercase))
+}
+
+/// Names of Python with points between them.
+fn is_name(text: &str) -> bool {
     let good = |part: &str| {
         part.starts_with(|c: char| c.is_alphabetic() || c == '_')
             && part.chars().all(|c| c.is_alphanumeric() || c == '_')
     };
-    let parts = text.split('.').count();
-    text.len() < 512
-        && text.split('.').all(good)
-        && (parts > 2 || (parts == 2 && danger(text) == Some(Danger::Runs)))
+    text.len() < 512 && text.split('.').all(good)
+}
+
+/// Judges an expression of MONAI, which is evaluated; other programs take such texts for variables.
+pub(super) fn expression(text: &str, at: Option<u64>, scan: &mut Scan<'_>) {
+    let Some(code) = text.trim_start().strip_prefix('$').filter(|code| !code.starts_with('{')) else {
+        return;
+    };
+    let calls = code.find('(').is_some_and(|at| at > 0);
+    if calls || code.trim_start().starts_with("import ") || suspect::code(code).is_some() {
+        evaluated(code, at, scan);
+    }
+}
+
+/// Judges an entry of a model's layers, which some programs evaluate.
+pub(super) fn layer(text: &str, at: Option<u64>, scan: &mut Scan<'_>) {
+    let plain = |c: char| c.is_alphanumeric() || "_.-+ ,[]*/".contains(c);
+    if !text.chars().all(plain) || text.contains("__") {
+        evaluated(text, at, scan);
+    }
+}
+
+/// Judges an activation, which some programs evaluate: one of Torch's is made with numbers.
+pub(super) fn activation(text: &str, at: Option<u64>, scan: &mut Scan<'_>) {
+    let plain = |c: char| c.is_alphanumeric() || "_.-+ ,=()".contains(c);
+    let known = !text.contains('(') || text.starts_with("nn.") || text.starts_with("torch.nn.");
+    if !known || !text.chars().all(plain) || text.contains("__") {
+        evaluated(text, at, scan);
+    }
+}
+
+/// Tells of a text that is evaluated as Python.
+fn evaluated(code: &str, at: Option<u64>, scan: &mut Scan<'_>) {
+    let subject: String = code.chars().take(256).collect();
+    let called = code.split('(').next().unwrap_or_default().trim();
+    let runs = danger(called) == Some(Danger::Runs) || suspect::code(code).is_some();
+    let rule = if runs { &rules::RUNS } else { &rules::TARGET };
+    scan.find_about(rule, at, &subject, format!("'{subject}' is evaluated"));
 }
 
 /// Judges a template whose engine is not known: what reaches for Python's internals runs code in any.

@@ -10,7 +10,7 @@ use crate::{
         known::{self, has},
         lexer::{Broken, Piece, Token},
         rules,
-        value::Value,
+        value::{From, Value},
     },
     limits,
 };
@@ -95,7 +95,14 @@ impl Parser<'_> {
                 left.clone().or(right)
             }
             "+" if left.is_text() || right.is_text() => left.then(right),
-            "+" => ints.map_or_else(Value::default, |(a, b)| Value::int(a.saturating_add(b))),
+            "+" => match ints {
+                Some((a, b)) => Value::int(a.saturating_add(b)),
+                // Of two texts from outside; a number is none.
+                None if left.from.token || right.from.token || left.from.data && right.from.data => {
+                    Value::default().made_of(left).made_of(right)
+                }
+                None => Value::default(),
+            },
             "-" => ints.map_or_else(Value::default, |(a, b)| Value::int(a.saturating_sub(b))),
             "*" | "**" => {
                 let value = match ints {
@@ -110,7 +117,7 @@ impl Parser<'_> {
                 }
                 value
             }
-            "%" if left.is_text() => self.percent(left, right),
+            "%" if left.is_text() => self.percent(left, right, at),
             _ => Value::default(),
         }
     }
@@ -183,14 +190,21 @@ impl Parser<'_> {
                 break;
             }
         }
-        Ok(value.within())
+        let mut value = value.within();
+        (value.mapping, value.fixed) = (end == "}", end == "]");
+        Ok(value)
     }
 
     pub(super) fn named(&mut self, name: &str, at: usize) -> Value {
         let called = self.peek() == Some(&Token::Op("("));
-        if let Some(value) = self.names.get(name) {
-            // Where it is not set, it is nothing.
-            return Value { outside: true, ..value.clone() };
+        let token = has(known::TOKENS, name);
+        let set = self.names.get(name).map(|value| Value { outside: true, ..value.clone() });
+        if let Some(mut value) = set {
+            // Where it is not set, it is nothing, or what is given under this name.
+            if token {
+                value.from = From { token, data: true, ..value.from };
+            }
+            return value;
         }
         let own = called && self.names.contains_key(&format!("{name}()"));
         if own {
@@ -207,7 +221,15 @@ impl Parser<'_> {
         } else if called && !has(known::FUNCTIONS, name) {
             self.find(&rules::UNKNOWN_CALL, at, format!("the function '{name}', which loaders do not give"));
         }
-        Value::default()
+        let function = called || has(known::FUNCTIONS, name) || self.names.contains_key(&format!("{name}()"));
+        let constant = matches!(name, "true" | "false" | "none" | "True" | "False" | "None");
+        let data = !function && !constant;
+        let token = token || data && (name.ends_with("_token") || name.ends_with("_tokens"));
+        Value {
+            from: From { token, data, ..From::default() },
+            fixed: function && name != "loop",
+            ..Value::default()
+        }
     }
 
     /// Attributes, subscripts, calls, filters and tests.
@@ -226,6 +248,7 @@ impl Parser<'_> {
             if self.eat(".") {
                 if let Some(Token::Int(_)) = self.peek() {
                     self.at += 1;
+                    value = value.item();
                     called = Callee::Other;
                     continue;
                 }
@@ -240,8 +263,12 @@ impl Parser<'_> {
                 if !is_called {
                     value = value.item();
                     if let Some(set) = self.names.get(&format!(".{name}")) {
+                        let mapping = set.mapping && !value.from.data;
                         value = value.or(set);
+                        value.mapping = mapping;
                     }
+                    // A method that is not called is a function.
+                    value.fixed |= has(known::METHODS, &name);
                 }
                 called = Callee::Method(name);
             } else if self.eat("[") {
@@ -279,14 +306,16 @@ impl Parser<'_> {
             }
         }
         if !slice {
-            self.key(&key, at);
+            self.key_of(&value, &key, at);
         }
+        let from = value.from.or(From { own: false, data: key.from.data, ..From::default() });
         let mut found = if key.texts.is_empty() { value.part() } else { value.item() };
         for text in &key.texts {
             if let Some(set) = self.names.get(&format!(".{text}")) {
                 found = found.or(set);
             }
         }
+        found.from = if slice { from } else { From { held: false, ..found.from.or(from).taken() } };
         Ok(found)
     }
 
@@ -336,6 +365,7 @@ impl Parser<'_> {
             let at = self.place();
             let mut key = None;
             if self.eat("*") || self.eat("**") {
+                given.spread = true;
             } else if let (Some(Token::Name(name)), Some(Token::Op("="))) =
                 (self.peek(), self.pieces.get(self.at + 1).map(|piece| &piece.token))
             {

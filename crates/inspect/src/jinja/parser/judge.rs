@@ -6,10 +6,12 @@ use crate::jinja::{
     rules,
     value::{Value, is_underscore},
 };
+use crate::limits;
 
 impl Parser<'_> {
     /// Formatting with `%`, which reads no attributes but can make letters of numbers.
-    pub(super) fn percent(&mut self, left: &Value, right: &Value) -> Value {
+    pub(super) fn percent(&mut self, left: &Value, right: &Value, at: usize) -> Value {
+        self.widths(left, at);
         let letters = left.built || left.texts.iter().any(|text| text.contains('c') && text.contains('%'));
         let mut value = left.clone().or(right).blurred();
         value.underscore |= letters;
@@ -47,8 +49,50 @@ impl Parser<'_> {
         found
     }
 
+    /// Looks at what is in brackets behind `asked`, or is given to one of its methods that take a key: a name that comes
+    /// from data may be that of an attribute, unless it is a key of what is asked.
+    pub(super) fn key_of(&mut self, asked: &Value, key: &Value, at: usize) {
+        self.key(key, at);
+        let from = key.from;
+        let own = from.own || asked.mapping;
+        if from.token {
+            self.find(&rules::COMPUTED_NAME, at, "a name that is one of the model's tokens".to_owned());
+        } else if from.data && (!own || (asked.fixed && !asked.mapping)) {
+            self.find(&rules::COMPUTED_NAME, at, "a name that comes from data".to_owned());
+        }
+    }
+
+    /// Looks at how wide something is made.
+    pub(super) fn width(&mut self, name: &str, width: &Value, at: usize) {
+        if let Some(width) =
+            width.int.filter(|width| width.unsigned_abs() > limits::JINJA_RANGE.unsigned_abs())
+        {
+            self.find(&rules::WORK, at, format!("'{name}' to a width of {width}"));
+        }
+    }
+
+    /// Looks at the widths in a text that is formatted.
+    pub(super) fn widths(&mut self, value: &Value, at: usize) {
+        for text in &value.texts {
+            let star = text.split('%').skip(1).any(|field| {
+                field.trim_start_matches(|c: char| c.is_ascii_digit() || " #+-.".contains(c)).starts_with('*')
+            });
+            let wide = text.contains(['%', '{'])
+                && text.split(|c: char| !c.is_ascii_digit()).any(|digits| {
+                    let digits = digits.trim_start_matches('0');
+                    digits.len() > 6
+                });
+            if star || wide {
+                self.find(&rules::WORK, at, "text that is formatted to a great width".to_owned());
+            }
+        }
+    }
+
     /// Looks at a filter's `attribute`, which may be several with dots between them.
     pub(super) fn path(&mut self, path: &Value, at: usize) {
+        if !path.is_literal() && !path.built {
+            self.find(&rules::COMPUTED_NAME, at, "an attribute whose name is not written out".to_owned());
+        }
         for text in &path.texts {
             for part in text.split([',', '.']) {
                 self.attribute(part.trim(), at);
@@ -60,6 +104,7 @@ impl Parser<'_> {
 
     /// Looks at a text that is formatted: its fields can read attributes.
     pub(super) fn format(&mut self, name: &str, value: &Value, at: usize) {
+        self.widths(value, at);
         for text in &value.texts {
             for field in text.split('{').skip(1) {
                 let field = field.split(['}', ':', '!']).next().unwrap_or_default();
