@@ -75,6 +75,8 @@ pub(crate) const PICKLE_TEXT: usize = 4096;
 
 /// Length of a line of protocol 0. Python's own `int` refuses numbers of more than 4300 digits.
 pub(crate) const PICKLE_LINE: usize = 16 * 1024;
+/// Bytes of values that are copied to follow raw arrays of joblib as opcodes, all together: chance leads to few of them.
+pub(crate) const PICKLE_FORKS: u64 = 256 * 1024 * 1024;
 
 /// Digits of a number in text that Python converts.
 pub(crate) const PICKLE_DIGITS: usize = 4300;

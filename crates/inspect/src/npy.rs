@@ -54,7 +54,7 @@ impl Format for Npy {
                 // A pickle may be what the header does not lead to.
                 let rest = Content::stream(stream)?;
                 if pickle::likeness(rest.head(), scan.globals) >= pickle::Likeness::Names {
-                    pickle::inspect(rest, Loader::default(), scan)?;
+                    pickle::inspect(rest, Loader { only_pickle: true, ..Loader::default() }, scan)?;
                 }
                 return Ok(FileFormat::Npy);
             }
@@ -63,7 +63,7 @@ impl Format for Npy {
         if header.objects {
             scan.find(&rules::OBJECTS, 0, format!("an array of {} objects", header.count));
             let rest = Content::stream(stream)?;
-            pickle::inspect(rest, Loader::default(), scan)?;
+            pickle::inspect(rest, Loader { only_pickle: true, ..Loader::default() }, scan)?;
             return Ok(FileFormat::Npy);
         }
         let Some(bytes) = header.count.checked_mul(header.size) else {

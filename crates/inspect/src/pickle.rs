@@ -14,6 +14,7 @@ mod named;
 mod opcode;
 mod operands;
 mod persistent;
+mod raw;
 mod reader;
 pub(crate) mod rules;
 mod tensors;
@@ -192,7 +193,8 @@ struct Pickles<'g, 't> {
 
 impl<'g, 't> Pickles<'g, 't> {
     fn new(loader: Loader, is_legacy: bool, globals: &'g Globals) -> Self {
-        let vm = Vm::new(globals, loader, 0);
+        let mut vm = Vm::new(globals, loader, 0);
+        vm.goes_on = true;
         Self { vm, raw: Raw::Nothing, is_legacy, count: 0, searches: 0, storages: Vec::new(), joblib: false }
     }
 

@@ -5,7 +5,7 @@ use super::{
     reader::{Reader, Stop},
     rules,
     value::{Holds, Value},
-    vm::{End, Fail, Step, Vm},
+    vm::{End, Fail, Loader, Step, Vm},
 };
 use crate::{limits, scan::Scan};
 use modelseal_core::inspection::Capability;
@@ -27,6 +27,11 @@ impl Vm<'_, '_> {
         reader: &mut Reader<'_>,
         scan: &mut Scan<'_>,
     ) -> Step<()> {
+        if self.loader.torch || self.loader.only_pickle {
+            let message = "an array of joblib where joblib does not read".to_owned();
+            self.find(scan, &rules::WRONG_USE, message);
+            return Ok(());
+        }
         self.joblib = true;
         let Some((dtype, count, aligned)) = self.wrapped_array(wrapper) else {
             let message = "the array's type or shape is missing or unusual".to_owned();
@@ -39,8 +44,19 @@ impl Vm<'_, '_> {
         if dtype.objects {
             self.pickle_follows(reader, scan)?;
         } else {
-            let padding = if aligned { reader.byte()?.into() } else { 0 };
-            let bytes = count.checked_mul(dtype.size).and_then(|bytes| bytes.checked_add(padding));
+            if let Some(alignment) = aligned {
+                self.check_padding(alignment, reader, scan)?;
+            }
+            let size = count.checked_mul(dtype.size);
+            let left = reader.remaining();
+            let fits = size.filter(|&size| left.is_none_or(|left| size <= left));
+            // The opcodes of other readers begin with the padding.
+            let passed = match fits {
+                Some(size) if aligned.is_none() => self.judge_raw(size, reader, scan)?,
+                _ => 0,
+            };
+            let padding = if aligned.is_some() { reader.byte()?.into() } else { 0 };
+            let bytes = size.and_then(|bytes| bytes.checked_sub(passed)?.checked_add(padding));
             match bytes.map(|bytes| reader.pass(bytes)) {
                 Some(Ok(())) => {}
                 None | Some(Err(Stop::Truncated)) => {
@@ -61,7 +77,7 @@ impl Vm<'_, '_> {
             self.find(scan, &limits::NESTED, "object arrays lie in object arrays".to_owned());
             return Err(Fail::Bound);
         }
-        let mut inner = Vm::new(self.judge, self.loader, self.depth + 1);
+        let mut inner = Vm::new(self.judge, Loader { only_pickle: true, ..self.loader }, self.depth + 1);
         inner.trace = self.trace.take();
         let end = inner.run(reader, scan);
         self.trace = inner.trace.take();
@@ -95,8 +111,8 @@ impl Vm<'_, '_> {
         }
     }
 
-    /// The type, number of elements, and whether padding comes before them.
-    fn wrapped_array(&self, wrapper: Value) -> Option<(Dtype, u64, bool)> {
+    /// The type, number of elements, and to what they are aligned by padding.
+    fn wrapped_array(&self, wrapper: Value) -> Option<(Dtype, u64, Option<i64>)> {
         let state = self.arena.object(wrapper)?.state;
         let dtype = self.dtype(self.arena.get(state, "dtype")?)?;
         let shape = self.arena.get(state, "shape")?;
@@ -110,8 +126,8 @@ impl Vm<'_, '_> {
         }
         // Versions before 1.2 do not know of alignment.
         let aligned = match self.arena.get(state, "numpy_array_alignment_bytes") {
-            None | Some(Value::None) => false,
-            Some(alignment) => self.arena.int(alignment).is_some(),
+            None | Some(Value::None) => None,
+            Some(alignment) => self.arena.int(alignment),
         };
         Some((dtype, count, aligned))
     }

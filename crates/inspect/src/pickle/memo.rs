@@ -7,7 +7,7 @@ use std::collections::HashMap;
 /// Places beyond the last one that are still kept in a row.
 const GAP: u64 = 1024;
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(super) struct Memo {
     row: Vec<Option<Value>>,
     /// Far places, which no pickler uses.

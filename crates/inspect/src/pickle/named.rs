@@ -13,6 +13,7 @@ use modelseal_core::inspection::{Capability, PickleTier};
 const GLOBAL_BYTES: u64 = 160;
 
 /// A global that the pickle names.
+#[derive(Clone)]
 pub(super) struct Named {
     pub(super) module: Box<str>,
     pub(super) name: Box<str>,

@@ -90,6 +90,22 @@ impl Vm<'_, '_> {
     }
 
     pub(super) fn line(&mut self, code: u8, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
+        match self.whole_line(code, reader, scan) {
+            // Readers fail here, but not all of them take the same for a number.
+            Err(Fail::Broken(what))
+                if self.goes_on && matches!(code, STRING | UNICODE | INT | LONG | FLOAT | GET | PUT) =>
+            {
+                self.find(scan, &rules::BROKEN, what);
+                if code != PUT {
+                    self.stack.push(Value::Foreign);
+                }
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn whole_line(&mut self, code: u8, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
         // Text and numbers may be long; names and places are not.
         let (line, whole) = if matches!(code, STRING | UNICODE | LONG | INT | FLOAT | PUT) {
             let line = reader.long_line()?;
@@ -103,6 +119,7 @@ impl Vm<'_, '_> {
                 self.stack.push(Value::Text(id));
                 self.look_inside(Value::Text(id), scan)?;
             }
+            FLOAT if !whole => self.stack.push(Value::Float),
             INT | LONG if !whole => {
                 let message = format!("a number of more than {} digits", limits::PICKLE_LINE);
                 self.find(scan, &limits::TOO_LONG_NUMBER, message);
@@ -160,7 +177,7 @@ impl Vm<'_, '_> {
                         let number =
                             if code == LONG { line.strip_suffix(b"L").unwrap_or(line) } else { line };
                         let digits = number.iter().filter(|byte| byte.is_ascii_digit()).count();
-                        let number = text::int(number);
+                        let number = text::int_of_any_base(number);
                         if digits > limits::PICKLE_DIGITS {
                             let message = format!("a number of {digits} digits");
                             self.find(scan, &limits::TOO_LONG_NUMBER, message);

@@ -60,6 +60,9 @@ rules! {
     UNREADABLE_ARRAY = "PKL021" "unreadable-array" Suspicious:
         "An array follows whose size cannot be told from its description; the rest cannot be followed as joblib would." =>
         "Do not load it.";
+    ARRAY_OPCODES = "PKL023" "opcodes-in-array" Suspicious:
+        "Joblib reads bytes of the pickle as an array or its padding, and other readers as opcodes that go on where no array would." =>
+        "Do not load it.";
     FILE_REFERENCE = "PKL022" "file-reference" Suspicious:
         "Loading the pickle opens a file outside its own directory." =>
         "Do not load it.";
@@ -81,7 +84,7 @@ rules! {
     NATIVE_STATE = "PKL040" "native-state" Note:
         "The pickle holds trees or graphs that compiled code follows without checking them: a forged one can crash or overwrite memory when it is used." =>
         "Use it only from a maker that you trust.";
-    OTHER_FILE = "PKL041" "array-in-other-file" Note:
-        "An array of the pickle is in another file beside it." =>
-        "See that the other file is signed as well.";
+    OTHER_FILE = "PKL041" "array-in-other-file" Suspicious:
+        "An array of the pickle is in another file, which joblib loads as a pickle when it is one." =>
+        "Inspect the other file as well, and see that it is signed.";
 }

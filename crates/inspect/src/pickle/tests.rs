@@ -74,6 +74,19 @@ fn numbers_of_every_kind_are_data() {
         .op(LIST)
         .stop();
     clean(&numbers, PickleTier::Data);
+    let tail = b"0cos\nsystem\n(S'id'\ntR.";
+    for number in ["I0x10", "I0o17", "I0b1", "I-0x5", "L0x10L", "I1_0", "I 7 ", "F1_0", "Finf", "I017"] {
+        let found =
+            finds(&[number.as_bytes(), b"\n", tail].concat(), &["dangerous-global", "dangerous-call"]);
+        assert_eq!(found.verdict(), Verdict::Malicious, "{number}");
+    }
+    let long = [b"F0.".as_slice(), &[b'0'; 40_000], b"1\n", tail].concat();
+    finds(&long, &["dangerous-global", "dangerous-call"]);
+    // What is behind a number that is none is told of as well.
+    for number in ["Ix", "Lx", "Fx", "Sx"] {
+        let found = look(&[number.as_bytes(), b"\n", tail].concat());
+        assert_eq!(found.verdict(), Verdict::Malicious, "{number}: {:?}", found.findings);
+    }
     for broken in ["Ix\n.", "L1x\n.", "Fx\n.", "I1_\n."] {
         finds(broken.as_bytes(), &["broken-pickle"]);
     }

@@ -101,7 +101,7 @@ pub(super) fn raw_unicode_escape(line: &[u8]) -> Option<String> {
 
 /// What `int()` makes of it: none when it refuses, `Some(None)` when it does not fit 64 bits.
 pub(super) fn int(text: &[u8]) -> Option<Option<i64>> {
-    let text = std::str::from_utf8(text.trim_ascii()).ok()?;
+    let text = std::str::from_utf8(trim(text)).ok()?;
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let good = !digits.is_empty()
         && digits
@@ -114,9 +114,50 @@ pub(super) fn int(text: &[u8]) -> Option<Option<i64>> {
     Some(plain.parse().ok())
 }
 
+/// What `int(text, 0)` makes of it, or C's `strtol` with its octal digits: none when both refuse it, `Some(None)` when it
+/// does not fit 64 bits. C ends at the first NUL.
+pub(super) fn int_of_any_base(text: &[u8]) -> Option<Option<i64>> {
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+    let text = trim(text);
+    let (sign, digits) = match text.split_first() {
+        Some((&(b'+' | b'-'), digits)) => (text[0] == b'-', digits),
+        _ => (false, text),
+    };
+    let (radix, digits) = match digits {
+        [b'0', b'x' | b'X', rest @ ..] => (16, rest),
+        [b'0', b'o' | b'O', rest @ ..] => (8, rest),
+        [b'0', b'b' | b'B', rest @ ..] => (2, rest),
+        [b'0', rest @ ..] if !rest.is_empty() && rest.iter().all(|byte| (b'0'..=b'7').contains(byte)) => {
+            (8, digits)
+        }
+        _ => return int(text),
+    };
+    // One underscore may follow the prefix.
+    let digits = digits.strip_prefix(b"_").unwrap_or(digits);
+    let good = digits
+        .split(|&byte| byte == b'_')
+        .all(|group| !group.is_empty() && group.iter().all(|&byte| char::from(byte).is_digit(radix)));
+    if !good {
+        return None;
+    }
+    let plain: String = digits.iter().filter(|&&byte| byte != b'_').map(|&byte| char::from(byte)).collect();
+    let number = i64::from_str_radix(&plain, radix).ok();
+    Some(if sign { number.and_then(i64::checked_neg) } else { number })
+}
+
+/// Without what Python takes for blanks.
+fn trim(text: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| matches!(byte, b'\t'..=b'\r' | 0x1c..=0x20);
+    let start = text.iter().position(|byte| !blank(byte)).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
+    text.get(start..end).unwrap_or_default()
+}
+
 /// Whether `float()` takes it.
 pub(super) fn is_float(text: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(text.trim_ascii()) else { return false };
+    let Ok(text) = std::str::from_utf8(trim(text.split(|&byte| byte == 0).next().unwrap_or_default())) else {
+        return false;
+    };
     let plain = text.replace('_', "");
     plain.parse::<f64>().is_ok()
 }
@@ -170,6 +211,20 @@ mod tests {
         for bad in [&b""[..], b"1__0", b"_1", b"0x1", b"--1", b"1 2"] {
             assert!(int(bad).is_none(), "{bad:?}");
         }
+        let any = int_of_any_base;
+        assert_eq!(
+            (any(b"0x10"), any(b"-0x5"), any(b"0o17")),
+            (Some(Some(16)), Some(Some(-5)), Some(Some(15)))
+        );
+        assert_eq!(
+            (any(b"0b1"), any(b" 1_0\x0b"), any(b"0x_f")),
+            (Some(Some(1)), Some(Some(10)), Some(Some(15)))
+        );
+        assert_eq!((any(b"017"), any(b"7\0x"), any(b"0")), (Some(Some(15)), Some(Some(7)), Some(Some(0))));
+        for bad in [&b""[..], b"0x", b"0xg", b"0x1__0", b"0o8", b"0b2", b"--1"] {
+            assert!(any(bad).is_none(), "{bad:?}");
+        }
+        assert!(is_float(b"1_0") && is_float(b"inf") && is_float(b"-NaN") && is_float(b"Infinity"));
         assert!(is_float(b"1.5e3") && is_float(b"nan") && !is_float(b"1.2.3"));
     }
 

@@ -125,7 +125,7 @@ const HARMLESS: [&[u8]; 8] = [
 /// Entries that are kept of a dictionary: more than the state of any wrapper has.
 const ENTRIES: u8 = 24;
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(super) struct Arena {
     heap: Vec<u8>,
     texts: Vec<Text>,

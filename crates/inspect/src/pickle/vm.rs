@@ -33,6 +33,8 @@ pub(crate) struct Loader {
     pub(crate) torchscript: bool,
     /// PyTorch before 0.1.10, whose identifiers are numbers.
     pub(crate) numbers: bool,
+    /// A reader that takes no raw arrays of joblib between the opcodes.
+    pub(crate) only_pickle: bool,
 }
 
 /// How a pickle ended.
@@ -103,6 +105,10 @@ pub(super) struct Vm<'g, 't> {
     /// Their classes, by the values that stand for them.
     pub(super) storage_types: HashMap<Id, Id>,
     pub(super) trace: Option<Trace<'t>>,
+    /// Memory that was copied to follow arrays as opcodes.
+    pub(super) forked: u64,
+    /// Whether numbers and texts that are none are only told of, so that what follows is seen as well.
+    pub(super) goes_on: bool,
 }
 
 impl<'g, 't> Vm<'g, 't> {
@@ -133,6 +139,8 @@ impl<'g, 't> Vm<'g, 't> {
             storages: Vec::new(),
             storage_types: HashMap::new(),
             trace: None,
+            forked: 0,
+            goes_on: false,
         }
     }
 
@@ -192,7 +200,7 @@ impl<'g, 't> Vm<'g, 't> {
         Ok(End::Broken)
     }
 
-    fn follow(&mut self, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
+    pub(super) fn follow(&mut self, reader: &mut Reader<'_>, scan: &mut Scan<'_>) -> Step<()> {
         let mut look = LOOK_EVERY;
         loop {
             self.at = reader.offset();

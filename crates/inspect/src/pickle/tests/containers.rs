@@ -39,10 +39,35 @@ fn arrays_in_the_stream_are_passed_over() {
 }
 
 #[test]
-fn arrays_that_hold_a_pickle_by_chance_are_no_pickle() {
+fn arrays_are_judged_as_the_opcodes_that_other_readers_see() {
     let inner = p4().call("os", "system", "true").stop();
-    let count = i32::try_from(inner.len()).expect("small");
-    finds(&wrapper(p4(), "u1", &[count], false).raw(&inner).stop(), &[]);
+    let array = |data: &[u8]| {
+        let count = i32::try_from(data.len()).expect("small");
+        wrapper(p4(), "u1", &[count], false).raw(data).stop()
+    };
+    finds(&array(&inner), &["dangerous-global"]);
+    finds(&array(b"0cos\nsystem\n(S'id'\ntR."), &["dangerous-global"]);
+    finds(&array(b"0cacme.models\nNet\n."), &["opcodes-in-array"]);
+    // By names on the stack, and far into the array.
+    finds(&array(&Asm::default().stack_global("os", "system").stop()), &["dangerous-global"]);
+    let far = Asm::default().bytes(&[7; 9000]).raw(b"cos\nsystem\n)R.").stop();
+    finds(&array(&far), &["dangerous-global"]);
+    // What is no opcode ends it; so does a name that is none.
+    for harmless in
+        [&b"\0cos\nsystem\n)R."[..], b"c\x01\x02\n\xff\n", b"K\x01\x07", b"", b"N", b".cos\nsystem\n"]
+    {
+        finds(&array(harmless), &[]);
+    }
+    // Behind an alignment, other readers fail at the padding that joblib writes, and only at that.
+    let aligned = |padding: &[u8]| wrapper(p4(), "u1", &[3], true).raw(padding).raw(&[0; 3]).stop();
+    finds(&aligned(&[2, 0xff, 0xff]), &[]);
+    finds(&aligned(&[2, 0xff, 0x30]), &["opcodes-in-array"]);
+    finds(&aligned(&[&[0x28][..], &[0xff; 0x28]].concat()), &["opcodes-in-array"]);
+    // PyTorch and NumPy read no arrays of joblib.
+    let object = array(b"0cos\nsystem\n(S'id'\ntR.");
+    let found = named("model.pt", &zip(&[("m/data.pkl", &object), ("m/version", b"3\n")]));
+    let rules = rules_of(&found);
+    assert!(rules.contains(&"dangerous-call") && rules.contains(&"unusual-use"), "{rules:?}");
     // But an array of objects is one.
     let objects = wrapper(p4(), "O8", &[1], false).raw(&inner).stop();
     finds(&objects, &["dangerous-global", "dangerous-call"]);
@@ -67,7 +92,7 @@ fn arrays_in_other_files_stay_beside() {
             .op(BUILD)
             .stop()
     };
-    let found = finds(&elsewhere("model.pkl_01.npy"), &[]);
+    let found = finds(&elsewhere("model.pkl_01.npy"), &["array-in-other-file"]);
     assert!(found.contents.external.contains("model.pkl_01.npy"));
     for name in ["../secret.npy", "/etc/passwd", "C:x.npy", ""] {
         finds(&elsewhere(name), &["file-reference"]);
