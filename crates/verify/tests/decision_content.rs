@@ -447,7 +447,7 @@ fn what_the_signer_left_out_is_not_judged_whoever_else_measured_it() {
     let all = vec![safetensors(), told("scripts/train.py", FileFormat::Python)];
     let model = files(&all);
     let signed = manifest_with(ignoring(&["scripts"]), &[("model.safetensors", "data")]);
-    let content = "content = { deny-formats = [\"executable\"] }";
+    let content = "content = { deny-formats = [\"executable\"], ignore-paths = [\"scripts\"] }";
     let text = head("p")
         + &Key::new(1).signer("acme", "")
         + &Key::new(2).signer("other", "")
@@ -462,4 +462,44 @@ fn what_the_signer_left_out_is_not_judged_whoever_else_measured_it() {
         Measurement::new(Observed::measured_by_this_process(measured), 8).inspected(inspection(all));
     let report = decide(&case.set, &case.request, &facts.measured(measured), now()).report().clone();
     assert_eq!(report.verdict, Verdict::Allow, "{}", show(&report));
+}
+
+/// A signer that leaves a pickle out, and a policy that does not say what may be left out.
+#[test]
+fn what_was_left_out_passes_no_check_unless_the_policy_lets_it() {
+    let judge = |content: &str, ignored: &[&str], external: &[&str]| {
+        let signed = manifest_with(ignoring(ignored), &[("model.safetensors", "data")]);
+        let case = Case::new(&policy_of(&format!("content = {{ {content} }}")))
+            .bundle(Key::new(1).sign_model(&signed));
+        let facts = collect(&case.set, &case.evidence(), &NoKeyless, now());
+        let mut file = safetensors().inspected();
+        file.contents.external.extend(external.iter().map(|name| (*name).to_owned()));
+        let found = Observed::measured_by_this_process(Inspection { files: vec![file] });
+        let measured = Measurement::new(Observed::measured_by_this_process(signed), 4).inspected(found);
+        decide(&case.set, &case.request, &facts.measured(measured.following([])), now()).report().clone()
+    };
+    let git = [".git", ".gitattributes", ".github", ".gitignore"];
+    for asked in [
+        "allow-formats = [\"safetensors\"]",
+        "deny-formats = [\"pickle\"]",
+        "remote-code = \"deny\"",
+        "max-pickle-tier = \"P0\"",
+        "max-verdict = \"clean\"",
+        "unsigned-files = \"deny\"",
+    ] {
+        let report = judge(asked, &["a.pkl", "modeling.py"], &[]);
+        assert_eq!(report.code, Some(Code::IntegrityIgnoredPathNotAllowed), "{asked} {}", show(&report));
+        let report = judge(&format!("{asked}, ignore-paths = [\"a.pkl\"]"), &["a.pkl"], &[]);
+        assert_eq!(report.verdict, Verdict::Allow, "{asked} {}", show(&report));
+        let report = judge(asked, &git, &["model-00001.safetensors"]);
+        assert_eq!(report.verdict, Verdict::Allow, "{asked} {}", show(&report));
+        let report = judge(&format!("{asked}, ignore-paths = []"), &git, &[]);
+        assert_eq!(report.code, Some(Code::IntegrityIgnoredPathNotAllowed), "{asked} {}", show(&report));
+        for name in [".github/x.bin", "./.git/x", "a/../.github/x"] {
+            let report = judge(asked, &git, &[name]);
+            let denied = report.code == Some(Code::IntegrityIgnoredPathNotAllowed);
+            assert_eq!(denied, !asked.starts_with("unsigned"), "{asked} {name} {}", show(&report));
+        }
+    }
+    assert_eq!(judge("max-files = 5", &["a.pkl"], &[]).verdict, Verdict::Allow);
 }

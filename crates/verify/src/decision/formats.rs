@@ -17,6 +17,7 @@ use modelseal_core::{
     inspection::{
         Capability, FileFormat, FileInspection, Finding, Inspection, PickleTier, Severity, Verdict,
     },
+    path::ModelPath,
     text::Printable,
 };
 use serde_json::{Value, json};
@@ -86,7 +87,7 @@ pub(super) fn check(
             return found.collect();
         }
     };
-    let mut found = Vec::new();
+    let mut found: Vec<Found> = names_left_out(context, &id("ignore-paths"), &files, candidate);
     if !wanted.allow_formats.is_empty() {
         let bad = files.iter().flat_map(|file| not_allowed(file, &wanted.allow_formats)).collect();
         let expected = words(&wanted.allow_formats);
@@ -144,6 +145,49 @@ fn inspected<'a>(
     let inspection: &Inspection = measured.inspection.as_deref().ok_or(NotInspected::NotLooked)?;
     let counts = |file: &&FileInspection| signed.is_none_or(|signed| !is_ignored(&file.path, signed));
     Ok(inspection.files.iter().filter(counts).collect())
+}
+
+/// Files that send their loader to what was left out: nobody signed it, nobody looked at it, and it may come later.
+fn names_left_out(
+    context: &Context<'_>,
+    id: &str,
+    files: &[&FileInspection],
+    candidate: &Candidate,
+) -> Vec<Found> {
+    let signed = context.best_manifest(candidate, true).map(|fact| &fact.model.manifest);
+    let Some(parameters) = signed.or_else(|| context.manifest(candidate)).map(|all| all.serialization())
+    else {
+        return Vec::new();
+    };
+    let leads_there = |file: &FileInspection, name: &str| {
+        let directory = file.path.as_str().rsplit_once('/').map_or("", |(directory, _)| directory);
+        // Some loaders take names from the top.
+        [directory, ""]
+            .into_iter()
+            .filter_map(|from| leads_to(from, name))
+            .any(|path| is_ignored(&path, parameters))
+    };
+    let bad = files.iter().filter_map(|file| {
+        let name = file.contents.external.iter().find(|name| leads_there(file, name))?;
+        let what = format!("names '{}', which the signer left out", Printable(name));
+        Some(Bad { file, code: Code::IntegrityIgnoredPathNotAllowed, what })
+    });
+    let bad: Vec<Bad<'_>> = bad.collect();
+    if bad.is_empty() { Vec::new() } else { judged(id, bad, files, json!("signed files"), |_| String::new()) }
+}
+
+/// Where a name leads that a file in `directory` has.
+fn leads_to(directory: &str, name: &str) -> Option<ModelPath> {
+    let mut parts: Vec<&str> = directory.split('/').collect();
+    for part in name.split(['/', '\\']) {
+        match part {
+            "" | "." => {}
+            ".." => _ = parts.pop(),
+            part => parts.push(part),
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    ModelPath::parse(&parts.join("/")).ok()
 }
 
 /// One check for each code that fails, or one that passes.
