@@ -91,6 +91,13 @@ fn trace(file: &Path, rules: &RuleSet, lines: u64, output: &Output) -> Result<Ex
     if output.is_json() || output.is_sarif() {
         return Err(Failure::usage("usage.flags", "a trace has no JSON form; leave --format out"));
     }
+    if file.is_dir() {
+        let message = format!(
+            "'{}' is a directory; name the file in it to trace",
+            Printable(&file.display().to_string())
+        );
+        return Err(Failure::usage("usage.file", message));
+    }
     let text = modelseal::trace(file, rules, lines)?;
     if text.is_empty() {
         let message = format!("there is no pickle in '{}'", file.display());

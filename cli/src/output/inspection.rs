@@ -2,6 +2,7 @@
 
 use modelseal::{
     Printable,
+    inspection::RuleSet,
     report::{
         FileInspectionReport, FindingReport, FindingSeverity, InspectionReport, InspectionVerdict, RuleReport,
     },
@@ -20,13 +21,22 @@ const NOTES: usize = 12;
 
 pub fn print(out: &mut dyn Write, report: &InspectionReport) -> io::Result<()> {
     let rules = &report.rules;
-    let by = format!("rules {} {}", Printable(&rules.id), Printable(&rules.version));
+    let mut by = format!("rules {} {}", Printable(&rules.id), Printable(&rules.version));
+    let base = RuleSet::built_in();
+    if (rules.id.as_str(), rules.version.as_str()) != (base.id(), base.version()) {
+        by.push_str(&format!(" over {} {}", base.id(), base.version()));
+    }
     let said = match (report.denied, report.verdict) {
         (true, verdict) => format!("{}: denied by the {by}", verdict.name()),
         (false, InspectionVerdict::Clean) => format!("clean: nothing found under the {by}"),
         (false, verdict) => format!("{}: not everything was understood, under the {by}", verdict.name()),
     };
-    writeln!(out, "{said}")?;
+    match softened(report) {
+        0 => writeln!(out, "{said}")?,
+        count => {
+            writeln!(out, "{said}; {count} findings of rules that say 'malicious' are called milder by it")?
+        }
+    }
     if let Some(comparison) = &report.comparison {
         let how = if comparison.same { "what is found now" } else { "not what is found now" };
         writeln!(out, "the report '{}' is {how}", Printable(&comparison.report))?;
@@ -57,6 +67,18 @@ pub fn print(out: &mut dyn Write, report: &InspectionReport) -> io::Result<()> {
     print_notes(out, report)?;
     writeln!(out)?;
     print_sum(out, report)
+}
+
+/// Findings of rules that say "malicious", and that the rule set calls milder.
+fn softened(report: &InspectionReport) -> usize {
+    let milder = |finding: &&FindingReport| {
+        report.rules.changed.iter().any(|changed| {
+            changed.rule == finding.rule
+                && changed.from == FindingSeverity::Malicious
+                && changed.to < changed.from
+        })
+    };
+    report.files.iter().flat_map(|file| &file.findings).filter(milder).count()
 }
 
 /// The rules that were asked for: in full, or each in a line.

@@ -31,11 +31,17 @@ pub(crate) mod rules {
         NAMED_MISSING = "MDL005" "named-file-missing" Note:
             "A file of the model names another one that the model does not have." =>
             "Get the model again, or ask its maker for the file.";
+        NAMED_LEFT_OUT = "MDL006" "named-file-left-out" Suspicious:
+            "A file of the model names another one among Git's own, which are neither inspected nor signed, so that it may come or change later." =>
+            "Keep the files of the model outside of .git and .github, or inspect and sign those as well.";
     }
 }
 
 /// Files that are named and missing, of which each file is told.
 const MISSING: usize = 20;
+
+/// What is left out of a model unless it is asked for (OMS v1.0, 6.2).
+const LEFT_OUT: [&str; 4] = [".git", ".gitattributes", ".github", ".gitignore"];
 
 /// A symbolic link of a model, and its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,6 +197,9 @@ fn find_named(file: &mut FileInspection, names: &HashSet<ModelPath>) {
         if there && is_code {
             let message = format!("'{name}' is a file of the model");
             found.push(finding(&rules::NAMED_CODE, &file.path, message, Some(name.clone())));
+        } else if !there && LEFT_OUT.iter().any(|left_out| path.prefixes().any(|part| part == *left_out)) {
+            let message = format!("'{name}' is left out of inspections and signatures");
+            found.push(finding(&rules::NAMED_LEFT_OUT, &file.path, message, Some(name.clone())));
         } else if !there && missing < MISSING && !name.contains(':') {
             missing += 1;
             let message = format!("'{name}' is no file of the model");
@@ -321,6 +330,25 @@ mod tests {
             ("MDL005", "weights.bin"),
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_leads_to_files_that_nobody_signs_is_found() {
+        let names = |external: &str| {
+            let mut index = file("model.safetensors.index.json", FileFormat::Json);
+            index.contents.external.insert(external.to_owned());
+            joined(vec![index], &[])
+        };
+        for name in [".github/x.bin", ".git/lfs/x", "./.git/x", "a/../.github/x", ".gitignore"] {
+            let model = names(name);
+            assert_eq!(model.verdict(), Verdict::Suspicious, "{name}");
+            assert_eq!(found(&model), ["MDL006 model.safetensors.index.json"]);
+        }
+        assert_eq!(names("x.bin").verdict(), Verdict::Clean);
+        let mut index = file("index.json", FileFormat::Json);
+        index.contents.external.insert(".github/x.bin".to_owned());
+        let there = file(".github/x.bin", FileFormat::Safetensors);
+        assert_eq!(joined(vec![there, index], &[]).verdict(), Verdict::Clean);
     }
 
     #[test]

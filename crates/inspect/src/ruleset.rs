@@ -35,7 +35,7 @@ use crate::{
 };
 use modelseal_core::{
     digest::Digest,
-    inspection::{FileInspection, RuleId, Severity, Verdict},
+    inspection::{FileInspection, Finding, Inspection, RuleId, Severity, Verdict},
     text::Printable,
 };
 use serde::Serialize;
@@ -158,6 +158,19 @@ impl RuleSet {
     #[must_use]
     pub fn severity(&self, rule: &Rule) -> Severity {
         self.changed.get(&rule.id).map_or(rule.severity, |changed| changed.to)
+    }
+
+    /// What was found by rules that are at least this bad, and that this rule set calls milder.
+    pub fn softened<'a>(
+        &'a self,
+        inspection: &'a Inspection,
+        at_least: Severity,
+    ) -> impl Iterator<Item = &'a Finding> {
+        let is_softened = move |finding: &&Finding| {
+            let changed = self.changed.get(&finding.rule);
+            changed.is_some_and(|changed| changed.to < changed.from && changed.from >= at_least)
+        };
+        inspection.files.iter().flat_map(|file| &file.findings).filter(is_softened)
     }
 
     /// Gives findings the severities of this rule set.

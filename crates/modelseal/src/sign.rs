@@ -216,11 +216,13 @@ impl SignRequest {
             self.output.check_before_publishing()?;
         }
         self.measure.signature = Some(self.output.path.clone());
+        let mut judged_by = RuleSet::built_in().clone();
         if !self.required.is_empty() {
             if self.digests.is_some() || self.cache.is_some() {
                 return Err(Error::Unread);
             }
             let rules = self.rules.take().unwrap_or_else(|| RuleSet::built_in().clone());
+            judged_by = rules.clone();
             self.measure = self.measure.inspect(rules);
         }
         let path = &self.measure.model;
@@ -234,7 +236,8 @@ impl SignRequest {
             (None, None) => (self.measure.run(progress)?, None),
         };
         if let Some(inspection) = model.inspection() {
-            self.required.iter().try_for_each(|required| required.check(inspection)).map_err(Error::Unmet)?;
+            let check = |required: &Required| required.check(inspection, &judged_by);
+            self.required.iter().try_for_each(check).map_err(Error::Unmet)?;
         }
         let statement = Statement::of_model(&model.observed, model.name())
             .map_err(|e| Error::SelfCheck(e.to_string()))?;

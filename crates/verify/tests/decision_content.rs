@@ -229,14 +229,15 @@ fn every_word_of_the_policy_allows_its_formats_and_no_other() {
 fn what_is_not_understood_is_neither_allowed_nor_shown_not_to_be_denied() {
     let blob =
         || told("blob.dat", FileFormat::Unknown).finding("FMT001", Severity::Unknown, "no known format");
-    for content in
-        ["allow-formats = [\"safetensors\"]", "deny-formats = [\"pickle\"]", "max-pickle-tier = \"P2\""]
-    {
+    for content in [
+        "allow-formats = [\"safetensors\"]",
+        "deny-formats = [\"pickle\"]",
+        "max-pickle-tier = \"P2\"",
+        "remote-code = \"deny\"",
+    ] {
         let message = denies(content, vec![safetensors(), blob()], Code::ContentFormatUnknown);
         assert_eq!(message, "'blob.dat' is of no known format", "{content}");
     }
-    // Code that a loader imports is in no such file; but who knows what lies behind a bound.
-    allows("remote-code = \"deny\"", vec![safetensors(), blob()]);
     let bounded = || safetensors().finding("LIM002", Severity::Unknown, "more members than are inspected");
     for content in [
         "allow-formats = [\"safetensors\"]",
@@ -301,6 +302,59 @@ fn remote_code() {
     // A pickle is asked for by its tier and as a format.
     allows("remote-code = \"deny\"", vec![twin()]);
     allows("remote-code = \"allow\"", vec![told("modeling_x.py", F::Python)]);
+}
+
+/// Whatever inspection says of code, under `remote-code` alone.
+#[test]
+fn remote_code_fails_closed() {
+    use Capability as C;
+    use FileFormat as F;
+    use Severity::{Malicious, Note, Suspicious};
+    let denied = [
+        told("MLmodel", F::Yaml).finding("YML003", Suspicious, "'evil' loads the model"),
+        told("c.yaml", F::Yaml).finding("YML003", Suspicious, "'evil.X' is made or called"),
+        told("c.yaml", F::Yaml).finding("YML002", Suspicious, "the tag 'python/object:x.Y'"),
+        told("c.yaml", F::Yaml).finding("YML001", Malicious, "the tag names 'os.system'"),
+        told("m.onnx", F::Onnx).can(C::CustomOperators).finding("ONX007", Malicious, "PyOp"),
+        told("m.onnx", F::Onnx).finding("ONX007", Malicious, "PyOp"),
+        told("m.onnx", F::Onnx).can(C::CustomOperators).finding("ONX008", Suspicious, "acme::Op"),
+        told("m.keras", F::Keras).finding("KER002", Suspicious, "acme.Layer"),
+        told("m.keras", F::Keras).finding("KER003", Suspicious, "imports 'acme'"),
+        told("x.ipynb", F::Notebook).can(C::PythonCode).finding("SRC007", Suspicious, "1 cells of code"),
+        told("requirements.txt", F::Text).finding("REQ001", Suspicious, "x @ http://acme.example/x"),
+        told("Dockerfile", F::Text).finding("SRC005", Suspicious, "it says how to build an image"),
+        told("saved_model.pb", F::TensorflowGraph).finding("TFG002", Malicious, "ReadFile reads files"),
+        told("saved_model.pb", F::TensorflowGraph).finding("TFG003", Suspicious, "reads data of its own"),
+        told("plan.engine", F::TensorrtEngine).can(C::NativeCode),
+        told("x.so", F::Elf),
+        told("x.sh", F::Script),
+        told("m.zip", F::Zip).holding(F::PythonBytecode),
+        // A rule that nobody here knows of.
+        told("x", F::Json).finding("XXX001", Suspicious, "something"),
+        told("m.bin", F::TorchZip).tier(PickleTier::Dangerous).finding("PKL001", Malicious, "os.system"),
+    ];
+    for file in denied {
+        denies("remote-code = \"deny\"", vec![safetensors(), file], Code::ContentRemoteCode);
+    }
+    let unknown = || told("x.pth", F::Unknown).finding("FMT001", Severity::Unknown, "no known format");
+    for file in [
+        unknown(),
+        told("start", F::Unknown),
+        told("a.txt", F::Text).finding("TXT009", Severity::Unknown, "-"),
+    ] {
+        denies("remote-code = \"deny\"", vec![safetensors(), file], Code::ContentFormatUnknown);
+    }
+    for file in [
+        twin(),
+        told("m.bin", F::TorchZip).tier(PickleTier::Unknown).finding("PKL010", Suspicious, "acme.X"),
+        told("README.md", F::Text).finding("TXT005", Suspicious, "a script"),
+        told("m.gguf", F::Gguf).can(C::Template).finding("GGF014", Suspicious, "bytes after the last tensor"),
+        told("m.onnx", F::Onnx).can(C::Graph),
+        told("requirements.txt", F::Text).finding("REQ006", Note, "another index"),
+        told("x.ipynb", F::Notebook),
+    ] {
+        allows("remote-code = \"deny\"", vec![safetensors(), file]);
+    }
 }
 
 #[test]
@@ -393,7 +447,7 @@ fn what_the_signer_left_out_is_not_judged_whoever_else_measured_it() {
     let all = vec![safetensors(), told("scripts/train.py", FileFormat::Python)];
     let model = files(&all);
     let signed = manifest_with(ignoring(&["scripts"]), &[("model.safetensors", "data")]);
-    let content = "content = { deny-formats = [\"executable\"] }";
+    let content = "content = { deny-formats = [\"executable\"], ignore-paths = [\"scripts\"] }";
     let text = head("p")
         + &Key::new(1).signer("acme", "")
         + &Key::new(2).signer("other", "")
@@ -408,4 +462,44 @@ fn what_the_signer_left_out_is_not_judged_whoever_else_measured_it() {
         Measurement::new(Observed::measured_by_this_process(measured), 8).inspected(inspection(all));
     let report = decide(&case.set, &case.request, &facts.measured(measured), now()).report().clone();
     assert_eq!(report.verdict, Verdict::Allow, "{}", show(&report));
+}
+
+/// A signer that leaves a pickle out, and a policy that does not say what may be left out.
+#[test]
+fn what_was_left_out_passes_no_check_unless_the_policy_lets_it() {
+    let judge = |content: &str, ignored: &[&str], external: &[&str]| {
+        let signed = manifest_with(ignoring(ignored), &[("model.safetensors", "data")]);
+        let case = Case::new(&policy_of(&format!("content = {{ {content} }}")))
+            .bundle(Key::new(1).sign_model(&signed));
+        let facts = collect(&case.set, &case.evidence(), &NoKeyless, now());
+        let mut file = safetensors().inspected();
+        file.contents.external.extend(external.iter().map(|name| (*name).to_owned()));
+        let found = Observed::measured_by_this_process(Inspection { files: vec![file] });
+        let measured = Measurement::new(Observed::measured_by_this_process(signed), 4).inspected(found);
+        decide(&case.set, &case.request, &facts.measured(measured.following([])), now()).report().clone()
+    };
+    let git = [".git", ".gitattributes", ".github", ".gitignore"];
+    for asked in [
+        "allow-formats = [\"safetensors\"]",
+        "deny-formats = [\"pickle\"]",
+        "remote-code = \"deny\"",
+        "max-pickle-tier = \"P0\"",
+        "max-verdict = \"clean\"",
+        "unsigned-files = \"deny\"",
+    ] {
+        let report = judge(asked, &["a.pkl", "modeling.py"], &[]);
+        assert_eq!(report.code, Some(Code::IntegrityIgnoredPathNotAllowed), "{asked} {}", show(&report));
+        let report = judge(&format!("{asked}, ignore-paths = [\"a.pkl\"]"), &["a.pkl"], &[]);
+        assert_eq!(report.verdict, Verdict::Allow, "{asked} {}", show(&report));
+        let report = judge(asked, &git, &["model-00001.safetensors"]);
+        assert_eq!(report.verdict, Verdict::Allow, "{asked} {}", show(&report));
+        let report = judge(&format!("{asked}, ignore-paths = []"), &git, &[]);
+        assert_eq!(report.code, Some(Code::IntegrityIgnoredPathNotAllowed), "{asked} {}", show(&report));
+        for name in [".github/x.bin", "./.git/x", "a/../.github/x"] {
+            let report = judge(asked, &git, &[name]);
+            let denied = report.code == Some(Code::IntegrityIgnoredPathNotAllowed);
+            assert_eq!(denied, !asked.starts_with("unsigned"), "{asked} {name} {}", show(&report));
+        }
+    }
+    assert_eq!(judge("max-files = 5", &["a.pkl"], &[]).verdict, Verdict::Allow);
 }

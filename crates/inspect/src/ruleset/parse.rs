@@ -141,7 +141,16 @@ impl Source<'_> {
                 let message = format!("'{}' is no subject of rules, such as \"PKL*\"", key.get_ref());
                 return Err(self.wrong(key.span().start, message));
             }
-            for rule in all.iter().filter(|rule| rule.id.as_str().starts_with(subject)) {
+            let of_subject = || all.iter().filter(|rule| rule.id.as_str().starts_with(subject));
+            if !of_subject().any(|rule| rule.severity < severity) {
+                let message = format!(
+                    "{} raises no rule to {severity}: all are that bad already, and a rule is lowered by its own name only, \
+                     with a reason",
+                    key.get_ref()
+                );
+                return Err(self.wrong(wire.severity.span().start, message));
+            }
+            for rule in of_subject() {
                 let raised = to.entry(rule.id).or_insert((rule.severity, None));
                 if severity > raised.0 {
                     *raised = (severity, reason.clone());

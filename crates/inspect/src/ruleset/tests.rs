@@ -199,3 +199,18 @@ fn every_bound_is_in_the_digest_of_bounds() {
     }
     assert_eq!(limits_digest(), limits_digest());
 }
+
+#[test]
+fn a_subject_that_would_lower_rules_is_refused() {
+    let head = "schema = \"modelseal.rules/v1\"\nid = \"a/b\"\nversion = 1\n";
+    for (rules, good) in [
+        ("[rules.\"*\"]\nseverity = \"note\"", false),
+        ("[rules.\"PKL*\"]\nseverity = \"note\"\nreason = \"x\"", false),
+        ("[rules.\"*\"]\nseverity = \"unknown\"", true),
+        ("[rules.\"PKL*\"]\nseverity = \"malicious\"", true),
+    ] {
+        let parsed = RuleSet::parse(&format!("{head}{rules}"));
+        assert_eq!(parsed.is_ok(), good, "{rules}");
+        assert!(good || parsed.unwrap_err().message.contains("lowered by its own name"), "{rules}");
+    }
+}

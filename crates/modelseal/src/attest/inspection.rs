@@ -131,7 +131,7 @@ fn say(
 ) -> Result<(serde_json::Value, Evidence), Error> {
     let inspection: &Inspection =
         model.inspection().ok_or_else(|| Error::SelfCheck("the model was not inspected".to_owned()))?;
-    let Claims { attributes, withheld } = claims(inspection);
+    let Claims { attributes, withheld } = claims(inspection, rules);
     if attributes.is_empty() {
         let verdict = inspection.verdict();
         return Err(Error::Attest(AttestError::NothingToClaim { verdict, why: withheld.join("; ") }));

@@ -8,6 +8,7 @@ use modelseal_core::{
     },
     path::ModelPath,
 };
+use modelseal_inspect::RuleSet;
 use std::collections::BTreeSet;
 
 /// What can be claimed.
@@ -23,9 +24,9 @@ pub(crate) struct Claims {
 type Claim = Result<String, String>;
 
 /// The claims that hold of a model.
-pub(crate) fn claims(inspection: &Inspection) -> Claims {
+pub(crate) fn claims(inspection: &Inspection, rules: &RuleSet) -> Claims {
     let mut claims = Claims { attributes: Vec::new(), withheld: Vec::new() };
-    if let Some(why) = nothing(inspection) {
+    if let Some(why) = nothing(inspection, rules) {
         claims.withheld.push(why);
         return claims;
     }
@@ -50,12 +51,16 @@ pub(crate) fn claims(inspection: &Inspection) -> Claims {
 }
 
 /// Why nothing at all is claimed: something was not understood; or breaks its format, so that loaders may see something else
-/// than was seen here; or is known to be harmful.
-fn nothing(inspection: &Inspection) -> Option<String> {
+/// than was seen here; or cannot be shown to be harmless: any doubt may be about any claim.
+fn nothing(inspection: &Inspection, rules: &RuleSet) -> Option<String> {
     if inspection.files.is_empty() {
         return Some("there are no files".to_owned());
     }
     let unseen = Coverage::is_partial;
+    if let Some(finding) = rules.softened(inspection, Severity::Suspicious).next() {
+        let (place, rule, severity) = (&finding.place, finding.rule, finding.severity);
+        return Some(format!("'{place}': {} ({rule}, which the rules call {severity})", finding.message));
+    }
     for file in &inspection.files {
         if file.format == FileFormat::Unknown {
             return Some(format!("'{}' is of no known format", file.path));
@@ -71,7 +76,7 @@ fn nothing(inspection: &Inspection) -> Option<String> {
             return Some(format!("'{}' names more than is listed", file.path));
         }
         let verdict = file.verdict();
-        if verdict >= Verdict::Malformed {
+        if verdict > Verdict::Clean {
             let worst = file.findings.iter().max_by_key(|finding| finding.severity);
             let why = worst.map(|worst| format!(": {} ({})", worst.message, worst.rule)).unwrap_or_default();
             return Some(format!("'{}' is {verdict}{why}", file.path));
@@ -232,7 +237,7 @@ mod tests {
     }
 
     fn of(files: Vec<FileInspection>) -> Claims {
-        claims(&Inspection { files })
+        claims(&Inspection { files }, RuleSet::built_in())
     }
 
     fn weights() -> FileInspection {
@@ -268,6 +273,12 @@ mod tests {
             finding(weights(), "LIM002", Severity::Unknown),
             finding(weights(), "STN001", Severity::Malformed),
             finding(weights(), "PKL001", Severity::Malicious),
+            // Doubts about code, which claims would contradict.
+            finding(file("Dockerfile", FileFormat::Text), "SRC005", Severity::Suspicious),
+            finding(file("requirements.txt", FileFormat::Text), "REQ001", Severity::Suspicious),
+            finding(file("MLmodel", FileFormat::Yaml), "YML003", Severity::Suspicious),
+            finding(file("config.json", FileFormat::Json), "HFC006", Severity::Suspicious),
+            finding(file("x.gguf", FileFormat::Gguf), "JIN004", Severity::Suspicious),
             many,
         ] {
             let claims = of(vec![file("config.json", FileFormat::Json), bad]);
@@ -288,7 +299,7 @@ mod tests {
         let can = |capability: Capability| {
             with(FileFormat::Onnx, &|contents| _ = contents.capabilities.insert(capability))
         };
-        let cases: [(FileInspection, &[&str]); 12] = [
+        let cases: [(FileInspection, &[&str]); 11] = [
             (file("x", FileFormat::Torch7), &["model.formats.only"]),
             (
                 with(FileFormat::Pickle, &|c| c.add_pickle(PickleTier::Unknown)),
@@ -305,7 +316,6 @@ mod tests {
             ),
             (with(FileFormat::Onnx, &|c| c.add_name(|c| &mut c.external, "w.bin")), &["model.external-refs"]),
             (file("x.zip", FileFormat::Zip), &["model.archives"]),
-            (finding(file("x.gguf", FileFormat::Gguf), "JIN001", Severity::Suspicious), &["model.template"]),
             (
                 with(FileFormat::Keras, &|c| _ = c.capabilities.insert(Capability::PythonCode)),
                 &["model.code", "model.remote-code", "model.keras-lambda"],
@@ -324,6 +334,17 @@ mod tests {
                     .all(|name| !claims.attributes.iter().any(|a| a.starts_with(&format!("{name}:"))))
             );
         }
+    }
+
+    #[test]
+    fn what_a_rule_set_calls_milder_takes_every_claim() {
+        let text = "schema = \"modelseal.rules/v1\"\nid = \"a/b\"\nversion = 1\n\
+                    [rules.SRC005]\nseverity = \"note\"\nreason = \"ours\"\n";
+        let rules = RuleSet::parse(text).unwrap();
+        let lowered = finding(file("Dockerfile", FileFormat::Text), "SRC005", Severity::Note);
+        let model = Inspection { files: vec![lowered, weights()] };
+        let told = claims(&model, &rules);
+        assert_eq!((told.attributes, told.withheld.len()), (Vec::new(), 1));
     }
 
     #[test]

@@ -23,8 +23,8 @@ const MAX_REPORT: u64 = 256 * 1024 * 1024;
 const TOLD: usize = 20;
 
 impl InspectRequest {
-    /// Inspects and measures in one read, and compares with a report, as `attest inspection` writes it (SARIF). What lies in the
-    /// model as evidence about it is none of its files, as there.
+    /// Inspects as whoever made the report did, and compares with it: with one of `attest inspection`, measures in the same
+    /// read, and what lies in the model as evidence about it is none of its files, as there; with one of `inspect`, it is.
     ///
     /// # Errors
     /// As [`run`](Self::run); [`Error::Report`] when the file is no report.
@@ -40,12 +40,19 @@ impl InspectRequest {
         if old["runs"][0]["tool"]["driver"]["name"] != "modelseal" {
             return Err(refuse("it is no report of modelseal in SARIF".to_owned()));
         }
-        let measure = inspecting(self.scope.clone().leaving_evidence_out(), &self.rules);
-        let model = measure.run(progress)?;
-        let digests = if has_digests(&old) { model.sha256() } else { BTreeMap::new() };
-        let notes = model.notes.clone();
-        let inspection =
-            model.inspection.ok_or_else(|| Error::SelfCheck("the model was not inspected".to_owned()))?;
+        // A report of `attest` names files by their digests, and has no evidence about the model among them; one of `inspect`
+        // has all files and no digests.
+        let (inspection, notes, digests) = if has_digests(&old) {
+            let measure = inspecting(self.scope.clone().leaving_evidence_out(), &self.rules);
+            let model = measure.run(progress)?;
+            let (digests, notes) = (model.sha256(), model.notes.clone());
+            let inspection =
+                model.inspection.ok_or_else(|| Error::SelfCheck("the model was not inspected".to_owned()))?;
+            (inspection, notes, digests)
+        } else {
+            let model = self.run(progress)?;
+            (model.inspection, model.notes, BTreeMap::new())
+        };
         let new = report::sarif(inspection.get(), &self.rules, &digests);
         let same = new == said;
         let differences = match serde_json::from_slice::<Value>(&new) {

@@ -1,6 +1,7 @@
 //! What inspection must say of a model before it is signed.
 
-use modelseal_core::inspection::{FileInspection, Inspection, PickleTier, Verdict};
+use modelseal_core::inspection::{FileInspection, Inspection, PickleTier, Severity, Verdict};
+use modelseal_inspect::RuleSet;
 use std::{fmt, str::FromStr};
 
 /// Findings that a refusal tells of; the rest are counted.
@@ -33,7 +34,22 @@ pub struct Unmet {
 
 impl Required {
     /// Whether a model is what is required.
-    pub(super) fn check(self, inspection: &Inspection) -> Result<(), Unmet> {
+    pub(super) fn check(self, inspection: &Inspection, rules: &RuleSet) -> Result<(), Unmet> {
+        // What is denied cannot be allowed: a rule set that calls it milder makes nothing clean.
+        let malicious: Vec<String> = rules
+            .softened(inspection, Severity::Malicious)
+            .map(|found| {
+                format!(
+                    "{} '{}': {}, which the rules call {}",
+                    found.rule, found.place, found.message, found.severity
+                )
+            })
+            .collect();
+        if !malicious.is_empty() {
+            let count = malicious.len();
+            let findings = malicious.into_iter().take(TOLD).collect();
+            return Err(Unmet { requirement: self, verdict: Verdict::Malicious, findings, count });
+        }
         let bad = |file: &&FileInspection| match self {
             Self::Clean => file.verdict() > Verdict::Clean,
             // Of what is not understood nobody knows what it can do.

@@ -7,7 +7,10 @@ use super::{
     formats,
     integrity::shown,
 };
-use crate::policy::{document::Content, words::Permission};
+use crate::{
+    facts::GIT_PATHS,
+    policy::{document::Content, words::Permission},
+};
 use modelseal_core::{manifest::Manifest, path::ModelPath};
 use serde_json::json;
 
@@ -36,6 +39,10 @@ pub(super) fn check(
     }
     if let Some(allowed) = &wanted.ignore_paths {
         found.push(ignored(context, id("ignore-paths"), allowed, candidate));
+    } else if !formats::asked(wanted).is_empty() || wanted.unsigned_files == Some(Permission::Deny) {
+        // What was left out passes every other check unseen.
+        let git: Vec<String> = GIT_PATHS.iter().map(|path| (*path).to_owned()).collect();
+        found.push(ignored(context, id("ignore-paths"), &git, candidate));
     }
     if let Some(limit) = wanted.max_files {
         found.push(count_files(id("max-files"), limit, manifest));
@@ -199,7 +206,7 @@ fn judge_ignored(id: String, allowed: &[String], ignored: &[ModelPath], evidence
             Found::fail(id, Code::IntegrityIgnoredPathNotAllowed, message)
                 .expected(json!(allowed))
                 .actual(shown(&outside))
-                .fix("have the publisher sign the whole model")
+                .fix("have the publisher sign the whole model, or name the path in the policy's ignore-paths")
         }
     }
 }

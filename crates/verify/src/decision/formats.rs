@@ -17,6 +17,7 @@ use modelseal_core::{
     inspection::{
         Capability, FileFormat, FileInspection, Finding, Inspection, PickleTier, Severity, Verdict,
     },
+    path::ModelPath,
     text::Printable,
 };
 use serde_json::{Value, json};
@@ -35,6 +36,10 @@ const BOUNDS: &str = "LIM";
 const UNREAD: [&str; 3] = ["SVZ002", "SVZ003", "SVZ006"];
 /// Inspection's rules about chat templates begin so.
 const TEMPLATES: &str = "JIN";
+
+/// Inspection's rules whose doubts are none about code that a loader runs: pickles have their tier, pictures and documents are
+/// no loader's, and the others are about where numbers lie. Every other doubt counts, of rules to come as well.
+const NO_CODE: [&str; 7] = ["PKL", "IMG", "PDF", "TXT", "GGF", "NPY", "STN009"];
 
 /// What fails, of one file.
 struct Bad<'a> {
@@ -82,7 +87,7 @@ pub(super) fn check(
             return found.collect();
         }
     };
-    let mut found = Vec::new();
+    let mut found: Vec<Found> = names_left_out(context, &id("ignore-paths"), &files, candidate);
     if !wanted.allow_formats.is_empty() {
         let bad = files.iter().flat_map(|file| not_allowed(file, &wanted.allow_formats)).collect();
         let expected = words(&wanted.allow_formats);
@@ -140,6 +145,49 @@ fn inspected<'a>(
     let inspection: &Inspection = measured.inspection.as_deref().ok_or(NotInspected::NotLooked)?;
     let counts = |file: &&FileInspection| signed.is_none_or(|signed| !is_ignored(&file.path, signed));
     Ok(inspection.files.iter().filter(counts).collect())
+}
+
+/// Files that send their loader to what was left out: nobody signed it, nobody looked at it, and it may come later.
+fn names_left_out(
+    context: &Context<'_>,
+    id: &str,
+    files: &[&FileInspection],
+    candidate: &Candidate,
+) -> Vec<Found> {
+    let signed = context.best_manifest(candidate, true).map(|fact| &fact.model.manifest);
+    let Some(parameters) = signed.or_else(|| context.manifest(candidate)).map(|all| all.serialization())
+    else {
+        return Vec::new();
+    };
+    let leads_there = |file: &FileInspection, name: &str| {
+        let directory = file.path.as_str().rsplit_once('/').map_or("", |(directory, _)| directory);
+        // Some loaders take names from the top.
+        [directory, ""]
+            .into_iter()
+            .filter_map(|from| leads_to(from, name))
+            .any(|path| is_ignored(&path, parameters))
+    };
+    let bad = files.iter().filter_map(|file| {
+        let name = file.contents.external.iter().find(|name| leads_there(file, name))?;
+        let what = format!("names '{}', which the signer left out", Printable(name));
+        Some(Bad { file, code: Code::IntegrityIgnoredPathNotAllowed, what })
+    });
+    let bad: Vec<Bad<'_>> = bad.collect();
+    if bad.is_empty() { Vec::new() } else { judged(id, bad, files, json!("signed files"), |_| String::new()) }
+}
+
+/// Where a name leads that a file in `directory` has.
+fn leads_to(directory: &str, name: &str) -> Option<ModelPath> {
+    let mut parts: Vec<&str> = directory.split('/').collect();
+    for part in name.split(['/', '\\']) {
+        match part {
+            "" | "." => {}
+            ".." => _ = parts.pop(),
+            part => parts.push(part),
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    ModelPath::parse(&parts.join("/")).ok()
 }
 
 /// One check for each code that fails, or one that passes.
@@ -273,7 +321,7 @@ fn incomplete(file: &FileInspection, formats_too: bool) -> Option<Bad<'_>> {
         let rule = finding.rule.as_str();
         let of_format = rule == UNKNOWN_FORMAT && finding.place.members.is_empty();
         let unknown = finding.severity == Severity::Unknown && (formats_too || !of_format);
-        unknown || rule.starts_with(BOUNDS) || UNREAD.contains(&rule)
+        unknown || unread(finding)
     };
     if let Some(finding) = finding(file, unseen) {
         let what = format!("was not inspected to its end: {} ({})", finding.message, finding.rule);
@@ -287,9 +335,11 @@ fn incomplete(file: &FileInspection, formats_too: bool) -> Option<Bad<'_>> {
     Some(Bad { file, code, what })
 }
 
+/// Fails closed: whatever inspection holds against a file counts, unless it is known to say nothing about code.
 fn remote_code(file: &FileInspection) -> Option<Bad<'_>> {
     let code = Code::ContentRemoteCode;
     let has = |capability| file.contents.capabilities.contains(&capability);
+    let holds = |format: &FileFormat| file.format == *format || file.formats.contains(format);
     let python = [FileFormat::Python, FileFormat::PythonBytecode];
     let because = |what: &str, rules: &[&str]| {
         let of_rules = |finding: &Finding| rules.iter().any(|rule| finding.rule.as_str().starts_with(rule));
@@ -298,22 +348,47 @@ fn remote_code(file: &FileInspection) -> Option<Bad<'_>> {
             None => what.to_owned(),
         }
     };
+    let is_template = |finding: &Finding| {
+        finding.rule.as_str().starts_with(TEMPLATES) && finding.severity >= Severity::Suspicious
+    };
+    let is_malicious = |finding: &Finding| finding.severity == Severity::Malicious;
+    let may_be_code = |finding: &Finding| {
+        finding.severity == Severity::Suspicious
+            && !NO_CODE.iter().any(|rule| finding.rule.as_str().starts_with(rule))
+    };
     let what = if has(Capability::RemoteCode) {
         because("names code for its loader to run", &["HFC", "TOK", "YML"])
     } else if python.contains(&file.format) {
         "is Python code".to_owned()
-    } else if (has(Capability::PythonCode) && file.format != FileFormat::Notebook)
-        || python.iter().any(|format| file.formats.contains(format))
-    {
+    } else if file.format == FileFormat::Notebook && has(Capability::PythonCode) {
+        because("holds Python code", &["SRC"])
+    } else if has(Capability::PythonCode) || python.iter().any(holds) {
         because("holds Python code that loading it runs", &["KER", "TOR", "SKO"])
-    } else if let Some(finding) = finding(file, |finding| {
-        finding.rule.as_str().starts_with(TEMPLATES) && finding.severity >= Severity::Suspicious
-    }) {
+    } else if let Some(finding) = finding(file, is_template) {
         format!("has a template that is a program: {} ({})", finding.message, finding.rule)
+    } else if let Some(finding) = finding(file, is_malicious) {
+        format!("is malicious: {} ({})", finding.message, finding.rule)
+    } else if file.format != FileFormat::Notebook && self::has(file, Word::Executable) {
+        because("is or holds a program or a script", &["NAT", "SRC"])
+    } else if has(Capability::NativeCode) {
+        because("brings machine code", &["NAT", "TOR", "ONX", "TFG", "TFL", "OVN", "TRT"])
+    } else if has(Capability::CustomOperators) {
+        because("needs code of its maker's to run", &["ONX", "TFG", "TFL", "OVN", "PTE", "PDL", "CML"])
+    } else if let Some(finding) = finding(file, |finding| unread(finding) || may_be_code(finding)) {
+        match unread(finding) {
+            true => return incomplete(file, true),
+            false => format!("may name code to run: {} ({})", finding.message, finding.rule),
+        }
     } else {
-        return incomplete(file, false);
+        return incomplete(file, true);
     };
     Some(Bad { file, code, what })
+}
+
+/// Whether a finding says that something was not looked at.
+fn unread(finding: &Finding) -> bool {
+    let rule = finding.rule.as_str();
+    rule.starts_with(BOUNDS) || UNREAD.contains(&rule)
 }
 
 fn pickles(file: &FileInspection, limit: Tier) -> Option<Bad<'_>> {

@@ -34,7 +34,7 @@ pub use sigstore::{Repositories, SigstoreVerifier};
 
 use crate::decision::{Code, RejectedEvidence};
 use measured::MeasuredFact;
-pub(crate) use measured::{fitting, is_ignored, is_plain};
+pub(crate) use measured::{GIT_PATHS, fitting, is_ignored, is_plain};
 use modelseal_core::{
     attestation::Attestation, cover::Cover, deny_feed::DenyFeed, manifest::Comparison, path::ModelPath,
     predicate::SignedModel,
