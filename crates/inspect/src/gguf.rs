@@ -224,7 +224,17 @@ impl Reader<'_, '_, '_> {
         }
         match kind {
             kind::ARRAY => self.array(key, at),
-            kind::TEXT if key.contains("chat_template") => {
+            kind::TEXT if key == "tokenizer.huggingface.json" => {
+                let length = self.cursor.length()?;
+                let begins = self.cursor.at();
+                self.cursor.skip(length)?;
+                let Some(part) = self.input.slice(begins, length) else { return Ok(()) };
+                let content = Content::random(part).map_err(Stop::Halt)?;
+                self.scan
+                    .within("tokenizer.json", |scan| crate::route::inspect(content, scan).map(|_| ()))
+                    .map_err(Stop::Halt)
+            }
+            kind::TEXT if key.to_ascii_lowercase().contains("template") => {
                 let begins = self.cursor.at();
                 let length = self.cursor.length()?;
                 self.cursor.skip(length)?;
@@ -238,7 +248,10 @@ impl Reader<'_, '_, '_> {
                         return Ok(());
                     }
                 };
-                jinja::inspect(&String::from_utf8_lossy(&text), begins, self.scan);
+                let text = String::from_utf8_lossy(&text);
+                if key.contains("chat_template") || jinja::is_template(&text) {
+                    jinja::inspect(&text, begins, self.scan);
+                }
                 Ok(())
             }
             kind::TEXT if key == "general.type" => {

@@ -148,6 +148,7 @@ impl Kind for AnyConfig {
         let name = document.name.to_ascii_lowercase();
         let is_config = name.contains("config") && !name.starts_with("tokenizer");
         document.top.walk(&mut |member| imports::look(document, member, scan));
+        document.top.walk(&mut |member| tokenizer::named(member, scan));
         objects::inspect(document, scan);
         document.top.walk(&mut |member| match (&*member.name, &member.value) {
             ("auto_map", value) => texts(value, &mut |class| code(class, member.at, scan)),
@@ -261,6 +262,11 @@ impl Kind for Adapter {
 
 fn remote(scan: &mut Scan<'_>) {
     scan.contents.capabilities.insert(Capability::RemoteCode);
+}
+
+/// Code of the repository that another format names.
+pub(crate) fn remote_code(class: &str, at: u64, scan: &mut Scan<'_>) {
+    code(class, at, scan);
 }
 
 /// A class that a loader imports from a repository: `module.Class`, or `owner/repository--module.Class`.

@@ -93,6 +93,17 @@ pub(crate) fn inspect(template: &str, offset: u64, scan: &mut Scan<'_>) {
     }
 }
 
+/// Whether a text that may be anything is a template of Jinja. Others have braces, too: they are none unless they name what
+/// no template needs.
+pub(crate) fn is_template(text: &str) -> bool {
+    const OTHERS: [&str; 12] = [
+        "{{.", "{{ .", "{{- .", "{{if", "{{ if", "{{- if", "{{range", "{{ range", "{{#", "{{/", "{{>", "{{{",
+    ];
+    let plain = text.replace("{{#", "");
+    let needs = ["{%", "{#", "__", "attr", "\\"].iter().any(|mark| plain.contains(mark));
+    (text.contains("{{") || text.contains("{%")) && (needs || !OTHERS.iter().any(|mark| text.contains(mark)))
+}
+
 /// What a template is found to be that is longer than is looked at.
 pub(crate) fn too_long(offset: u64, len: u64, scan: &mut Scan<'_>) {
     scan.find(&limits::TEMPLATE_TOO_LONG, offset, format!("{len} bytes"));

@@ -6,6 +6,7 @@ mod tensor;
 mod tests;
 
 use crate::{
+    jinja, limits,
     operators::Used,
     protobuf::wire::{Fault, Span, Value, Wire},
     scan::Scan,
@@ -101,7 +102,7 @@ impl Model<'_, '_, '_, '_> {
                 }
                 (8, Value::Bytes(_)) => opsets += 1,
                 (2..=4 | 6, Value::Bytes(_)) | (5, Value::Varint(_)) => {}
-                (14, Value::Bytes(_)) => {}
+                (14, Value::Bytes(entry)) => self.metadata(entry)?,
                 (20, Value::Bytes(training)) => self.training(training)?,
                 (25, Value::Bytes(function)) => self.function(function)?,
                 (26, Value::Bytes(_)) => {}
@@ -113,6 +114,32 @@ impl Model<'_, '_, '_, '_> {
             self.scan.find(&rules::STRUCTURE, None, message);
         } else if versions == 0 && opsets == 0 {
             self.scan.find(&rules::STRUCTURE, None, "there is no version of the format".to_owned());
+        }
+        Ok(())
+    }
+
+    /// A property of the model: a chat template may be one.
+    fn metadata(&mut self, message: Span) -> Result<(), Fault> {
+        let (mut span, mut named) = (message, false);
+        while let Some(field) = self.wire.next(&mut span)? {
+            let Value::Bytes(text) = field.value else { continue };
+            if field.number == 1 {
+                named = self.wire.text(text, 256)?.to_ascii_lowercase().contains("template");
+            }
+            if field.number != 2 {
+                continue;
+            }
+            if text.len() > limits::JINJA_TEMPLATE as u64 {
+                if named {
+                    jinja::too_long(field.at, text.len(), self.scan);
+                }
+                continue;
+            }
+            let bytes = self.wire.bytes(text, limits::JINJA_TEMPLATE)?;
+            let text = String::from_utf8_lossy(&bytes);
+            if jinja::is_template(&text) {
+                jinja::inspect(&text, field.at, self.scan);
+            }
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use crate::{
     bytes::{ReadError, Stream},
+    hf, jinja,
     json::{Event, Problem, Reader},
     limits,
     route::{Format, Match, Probe},
@@ -276,7 +277,10 @@ impl Tensors<'_, '_, '_> {
             let at = 8 + self.reader.began();
             self.look_for_code(&name, at);
             match self.next()? {
-                Event::Text => self.look_for_code(&name, at),
+                Event::Text => {
+                    self.look_for_code(&name, at);
+                    self.look_for_names(&name, at);
+                }
                 event => {
                     let message = format!("'{name}' is no text");
                     self.scan.find_about(&rules::METADATA, at, &name, message);
@@ -297,6 +301,18 @@ impl Tensors<'_, '_, '_> {
         if let Some(what) = suspect::code(text) {
             let message = format!("'{name}' has '{what}'");
             self.scan.find_about(&rules::CODE, at, name, message);
+        }
+    }
+
+    /// Looks at the same text as loaders would that take it for a configuration.
+    fn look_for_names(&mut self, name: &str, at: u64) {
+        let Some(text) = self.reader.text() else { return };
+        if name.to_ascii_lowercase().contains("template") && jinja::is_template(text) {
+            jinja::inspect(text, at, self.scan);
+        }
+        let text = text.trim();
+        if name == "auto_map" && !matches!(text, "" | "{}" | "null" | "None") {
+            hf::remote_code(text, at, self.scan);
         }
     }
 

@@ -68,6 +68,34 @@ pub(crate) fn templates(member: &Member, scan: &mut Scan<'_>) {
     }
 }
 
+/// Looks at a text under another name that says it is a template.
+pub(crate) fn named(member: &Member, scan: &mut Scan<'_>) {
+    if !is_template_name(&member.name) {
+        return;
+    }
+    let mut look = |value: &Value, at| {
+        if let Value::Text(text) = value
+            && jinja::is_template(text)
+        {
+            jinja::inspect(text, at, scan);
+        }
+    };
+    match &member.value {
+        Value::Array(list) => {
+            for item in &list.items {
+                look(item, member.at);
+            }
+        }
+        value => look(value, member.at),
+    }
+}
+
+/// Whether a text of that name may be a template: not the name of which [`templates`] are.
+pub(crate) fn is_template_name(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    name != "chat_template" && (lower.contains("template") || lower.ends_with("prompt"))
+}
+
 fn one(value: &Value, at: u64, scan: &mut Scan<'_>) {
     match value {
         Value::Text(text) => jinja::inspect(text, at, scan),
@@ -126,6 +154,32 @@ mod tests {
             assert_eq!(file.verdict(), Verdict::Malicious, "{name} {data}");
             assert!(file.contents.capabilities.contains(&Capability::Template));
         }
+    }
+
+    #[test]
+    fn templates_have_other_names_too() {
+        let evil = "{{ x.__class__ }}";
+        for name in ["default_chat_template", "chatTemplate", "Chat_Template", "prompt_template", "template"]
+        {
+            for data in [
+                format!(r#"{{"model": {{"{name}": "{evil}"}}}}"#),
+                format!(r#"{{"{name}": ["a", "{evil}"]}}"#),
+                format!(r#"{{"_type": "prompt", "template_format": "jinja2", "{name}": "{evil}"}}"#),
+            ] {
+                assert_eq!(look("x.json", &data).verdict(), Verdict::Malicious, "{data}");
+            }
+        }
+        for data in [
+            r#"{"template": "Hello {name}", "single": "{{ x.__class__ }}"}"#,
+            r#"{"template": "{{ if .System }}{{ .System }}{{ end }}"}"#,
+            r#"{"template": "{{#if a}}{{a}}{{/if}}"}"#,
+            r#"{"prompt_template": "{% for m in messages %}{{ m.content }}{% endfor %}"}"#,
+        ] {
+            let file = look("x.json", data);
+            assert_eq!(file.verdict(), Verdict::Clean, "{data} {:?}", file.findings);
+        }
+        let data = r#"{"template": "{{ if .System }}{{ x.__class__ }}{{ end }}"}"#;
+        assert!(look("x.json", data).verdict() >= Verdict::Suspicious);
     }
 
     #[test]

@@ -250,6 +250,24 @@ fn cve_2024_34359_templates_are_looked_at_under_every_name() {
 }
 
 #[test]
+fn templates_have_other_names_too() {
+    let with = |key: &str, text: &str| {
+        let file = File::good();
+        let text = file.text(text);
+        look(&file.pair(key, 8, text).bytes())
+    };
+    for key in ["tokenizer.template", "tokenizer.Chat_Template", "x.prompt_template"] {
+        assert_eq!(with(key, "{{ x.__class__ }}").verdict(), Verdict::Malicious, "{key}");
+        assert_eq!(with(key, "{{ messages[0].content }}").verdict(), Verdict::Clean, "{key}");
+    }
+    assert_eq!(with("x.template", "Hello {name}").verdict(), Verdict::Clean);
+    let json = r#"{"chat_template": "{{ x.__class__ }}"}"#;
+    assert_eq!(with("tokenizer.huggingface.json", json).verdict(), Verdict::Malicious);
+    let json = r#"{"model": {"type": "BPE"}, "added_tokens": [], "pre_tokenizer": null}"#;
+    assert_eq!(with("tokenizer.huggingface.json", json).verdict(), Verdict::Clean);
+}
+
+#[test]
 fn another_format_at_the_end_is_found() {
     let mut bytes = File::good().bytes();
     bytes.extend(b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");

@@ -330,6 +330,14 @@ impl Walk {
             && let Some(Reach::Dangerous(why)) = reach(scan, module, name)
         {
             scan.find_about(&rules::DANGEROUS, None, text, format!("'{key}' is '{text}': {why}"));
+        } else if matches!(key, "activation" | "recurrent_activation")
+            && !text.is_empty()
+            && !names::is_function(text)
+            && !names::is_class(text)
+            && self.home != Home::Graph
+        {
+            // As where it is written as an object.
+            scan.find_about(&rules::CUSTOM, None, text, format!("'{key}' is '{text}'"));
         }
         // "gA" is how base64 of a pickle of protocols 2 to 5 begins.
         if text.starts_with("gA")

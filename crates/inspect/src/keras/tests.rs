@@ -153,6 +153,16 @@ fn special_values_import_nothing() {
 }
 
 #[test]
+fn activations_by_name() {
+    let dense = |name: &str| format!(r#"{{"class_name": "Dense", "config": {{"activation": "{name}"}}}}"#);
+    rule(&dense("my_fn"), "KER002", false);
+    rule(&dense("tensorflow>my"), "KER002", false);
+    for known in ["relu", "linear", "softmax", "tanh", "swish", "LeakyReLU"] {
+        assert_eq!(found(&dense(known)).0, Vec::<String>::new(), "{known}");
+    }
+}
+
+#[test]
 fn cve_2025_8747_functions_of_keras_that_reach_the_network() {
     let layer = r#"{"module": "keras.utils", "class_name": "function", "config": "get_file", "registered_name": "get_file"}"#;
     rule(layer, "KER001", true);

@@ -223,6 +223,17 @@ fn functions_of_the_model_itself() {
 }
 
 #[test]
+fn templates_in_properties() {
+    let with =
+        |key: &str, value: &str| [good(), bytes(14, [bytes(1, key), bytes(2, value)].concat())].concat();
+    finds("m.onnx", &with("chat_template", "{{ x.__class__ }}"), "JIN001");
+    finds("m.onnx", &with("other", "{% set a = x.__class__ %}"), "JIN001");
+    finds("m.onnx", &with("chat_template", &"x".repeat(300_000)), "LIM019");
+    clean("m.onnx", &with("names", "{0: {'a': {}}}"));
+    clean("m.onnx", &with("chat_template", "{{ messages[0].content }}"));
+}
+
+#[test]
 fn what_is_no_model() {
     finds("m.onnx", b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01garbage", "ONX001");
     finds("m.onnx", &[good(), b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93.".to_vec()].concat(), "ONX001");

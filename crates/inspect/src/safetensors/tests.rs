@@ -26,6 +26,20 @@ fn one(said: &str) -> String {
 }
 
 #[test]
+fn templates_and_code_that_the_metadata_names() {
+    let with = |name: &str, text: &str| {
+        let header = format!(
+            r#"{{"__metadata__":{{"{name}":"{text}"}},"a":{{"dtype":"I8","shape":[3],"data_offsets":[0,3]}}}}"#
+        );
+        look(&file(&header, 3))
+    };
+    assert_eq!(with("chat_template", "{{ x.__class__ }}").verdict(), Verdict::Malicious);
+    assert_eq!(with("chat_template", "{{ messages[0].content }}").verdict(), Verdict::Clean);
+    assert_eq!(with("auto_map", "{'AutoModel': 'x.Y'}").findings[0].rule.as_str(), "HFC001");
+    assert_eq!(with("auto_map", "{}").verdict(), Verdict::Clean);
+}
+
+#[test]
 fn good_files_are_clean_and_told() {
     let told = look(&file(GOOD, 19));
     assert_eq!(
