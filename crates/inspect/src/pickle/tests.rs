@@ -564,3 +564,14 @@ fn types_that_are_object_by_another_name_are_found() {
         finds(&scalar(dtype), &[]);
     }
 }
+
+#[test]
+fn pickles_of_protocol_0_in_text_are_found_by_what_they_name() {
+    for hidden in ["cos\nsystem\n(S'id'\ntR.", "(S'id'\nios\nsystem\n.", "(cos\nsystem\n"] {
+        finds(&p4().text(hidden).stop(), &["hidden-pickle"]);
+        finds(&p4().bytes(hidden.as_bytes()).stop(), &["hidden-pickle"]);
+    }
+    for text in ["copy\npaste\nit\n", "(a list\nof\nlines)\n", "cat\ndog\n", "cos\n"] {
+        finds(&p4().text(text).stop(), &[]);
+    }
+}
