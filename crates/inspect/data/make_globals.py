@@ -72,6 +72,18 @@ ROLES = {
     ("numpy.random._pickle", "__generator_ctor"): "random",
     ("numpy.random._pickle", "__randomstate_ctor"): "random",
     ("torch._utils", "_rebuild_device_tensor_from_numpy"): "rebuild",
+    # Their constructors read files, start processes or import what an argument names.
+    ("accelerate.state", "PartialState"): "state",
+    ("accelerate.utils.dataclasses", "DeepSpeedPlugin"): "state",
+    ("transformers.deepspeed", "HfDeepSpeedConfig"): "state",
+    ("transformers.deepspeed", "HfTrainerDeepSpeedConfig"): "state",
+    ("transformers.integrations.deepspeed", "HfDeepSpeedConfig"): "state",
+    ("transformers.integrations.deepspeed", "HfTrainerDeepSpeedConfig"): "state",
+    ("transformers.trainer_pt_utils", "AcceleratorConfig"): "state",
+    ("transformers.training_args", "TrainingArguments"): "state",
+    ("transformers.training_args_seq2seq", "Seq2SeqTrainingArguments"): "state",
+    ("pandas", "DatetimeTZDtype"): "state",
+    ("pandas.core.dtypes.dtypes", "DatetimeTZDtype"): "state",
 }
 
 ADDED = {

@@ -8,7 +8,12 @@ use crate::{
     scan::{Content, Halt, Scan},
 };
 use modelseal_core::inspection::{Capability, FileFormat};
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::HashSet,
+    hash::{DefaultHasher, Hash, Hasher},
+    rc::Rc,
+};
 
 pub(crate) mod rules {
     //! What can be found in a tar archive.
@@ -31,6 +36,9 @@ pub(crate) mod rules {
         AFTER = "TAR005" "data-after-tar" Suspicious:
             "There are bytes after the archive's end." =>
             "Find out what they are.";
+        AMBIGUOUS = "TAR006" "ambiguous-member" Suspicious:
+            "Readers of archives take a member for different ones: its name is there twice, or extended headers say something else of its name, size or data than its own." =>
+            "Ask its maker for an archive of plain members.";
     }
 }
 
@@ -53,7 +61,15 @@ impl Format for Tar {
         scan.contents.capabilities.insert(Capability::Archive);
         let place = content.place();
         let stream = Rc::new(RefCell::new(content.into_stream()));
-        let mut reader = Reader { stream, place, at: 0, long: None, names: Vec::new(), count: 0 };
+        let mut reader = Reader {
+            stream,
+            place,
+            at: 0,
+            extended: Extended::default(),
+            names: Vec::new(),
+            seen: HashSet::new(),
+            count: 0,
+        };
         reader.inspect(scan)?;
         let has = |name: &str| reader.names.iter().any(|other| other.trim_start_matches("./") == name);
         Ok(if has("pickle") && has("storages") {
@@ -71,8 +87,10 @@ struct Reader<'a> {
     /// The archive, when its members can be read where they lie.
     place: Option<Input<'a>>,
     at: u64,
-    /// The next member's name from a header of its own.
-    long: Option<String>,
+    /// What headers of their own say of the next member.
+    extended: Extended,
+    /// Digests of the names there were, as a file system without case sees them.
+    seen: HashSet<u64>,
     /// The first names, by which the format is told.
     names: Vec<String>,
     count: u64,
@@ -133,14 +151,37 @@ impl<'a> Reader<'a> {
                 return Ok(false);
             }
             match kind {
-                b'L' => self.long = Some(text(&data)),
-                b'x' => self.long = pax_path(&data).or(self.long.take()),
-                // Of a link's target, only that it is one counts.
-                _ => {}
+                b'L' => self.extended.names.push(text(&data)),
+                b'K' => self.extended.link = Some(text(&data)),
+                _ => {
+                    let mut said = Extended::default();
+                    let whole = said.read(&data);
+                    if !whole {
+                        said.odd = Some("records that cannot be read".to_owned());
+                    } else if kind == b'g' && (!said.names.is_empty() || said.size.is_some()) {
+                        said.odd = Some("a name or size for all members".to_owned());
+                    }
+                    self.extended.add(said);
+                }
             }
             return self.pad(size, scan);
         }
-        let name = self.long.take().unwrap_or_else(|| short_name(header));
+        let mut extended = std::mem::take(&mut self.extended);
+        let name = extended.names.pop().unwrap_or_else(|| short_name(header));
+        let plain_size = size;
+        let size = extended.size.unwrap_or(size);
+        // Larger ones do not fit the member's own header.
+        if size != plain_size && (plain_size != 0 || size < 1 << 33) {
+            let message = format!("'{name}' has {plain_size} bytes, and {size} by an extended header");
+            scan.find_about(&rules::AMBIGUOUS, at, &name, message);
+        }
+        if let Some(odd) = extended.odd {
+            scan.find_about(&rules::AMBIGUOUS, at, &name, format!("extended headers of '{name}' have {odd}"));
+        }
+        for other in extended.names.iter().filter(|other| outside::leaves(other)) {
+            let message = format!("'{other}' leads out of the directory");
+            scan.find_about(&rules::PATH, at, other, message);
+        }
         if self.names.len() < limits::HEAD {
             self.names.push(name.clone());
         }
@@ -149,10 +190,18 @@ impl<'a> Reader<'a> {
             scan.find_about(&rules::PATH, at, &name, message);
         }
         match kind {
-            b'0' | 0 | b'7' | b'S' => {}
+            b'0' | 0 | b'7' => self.see(&name, at, scan),
+            b'S' => {
+                self.see(&name, at, scan);
+                let message = format!("'{name}' has gaps that only some readers fill");
+                scan.find_about(&rules::AMBIGUOUS, at, &name, message);
+                if header[482] != 0 && !self.skip_maps(scan)? {
+                    return Ok(false);
+                }
+            }
             b'5' => return self.skip(size, scan),
             b'1' | b'2' => {
-                let target = text(&header[157..257]);
+                let target = extended.link.unwrap_or_else(|| text(&header[157..257]));
                 let rule = if outside::leaves(&target) { &rules::PATH } else { &rules::LINK };
                 scan.find_about(rule, at, &name, format!("'{name}' is a link to '{target}'"));
                 return self.skip(if kind == b'2' { 0 } else { size }, scan);
@@ -182,6 +231,33 @@ impl<'a> Reader<'a> {
             return Ok(false);
         }
         self.pad(size, scan)
+    }
+
+    /// Takes note of a member's name, and tells when it was there.
+    fn see(&mut self, name: &str, at: u64, scan: &mut Scan<'_>) {
+        let name = name.replace('\\', "/");
+        let parts = name.split('/').filter(|part| !part.is_empty() && *part != ".");
+        let mut hasher = DefaultHasher::new();
+        for part in parts {
+            part.to_lowercase().hash(&mut hasher);
+        }
+        if !self.seen.insert(hasher.finish()) {
+            let message = format!("'{name}' is there twice, perhaps in other letters");
+            scan.find_about(&rules::AMBIGUOUS, at, &name, message);
+        }
+    }
+
+    /// Passes over the headers that go on with the map of a member with gaps.
+    fn skip_maps(&mut self, scan: &mut Scan<'_>) -> Result<bool, Halt> {
+        loop {
+            let mut map = [0; BLOCK];
+            if self.fill(&mut map, scan)? < BLOCK {
+                return Ok(false);
+            }
+            if map[504] == 0 {
+                return Ok(true);
+            }
+        }
     }
 
     fn check_end(&mut self, scan: &mut Scan<'_>) -> Result<(), Halt> {
@@ -311,16 +387,149 @@ fn text(field: &[u8]) -> String {
     String::from_utf8_lossy(&field[..end]).into_owned()
 }
 
-/// The member's name in a pax header: records of a length, a key and a value.
-fn pax_path(mut data: &[u8]) -> Option<String> {
-    let mut path = None;
-    while let Some(space) = data.iter().position(|&byte| byte == b' ') {
-        let len: usize = std::str::from_utf8(&data[..space]).ok()?.parse().ok()?;
-        let record = data.get(space + 1..len)?;
-        if let Some(value) = record.strip_prefix(b"path=") {
-            path = Some(String::from_utf8_lossy(value.trim_ascii_end()).into_owned());
+/// What headers of their own say of the next member.
+#[derive(Default)]
+struct Extended {
+    /// Its names: the last is the one that readers take.
+    names: Vec<String>,
+    size: Option<u64>,
+    link: Option<String>,
+    /// What not all readers understand.
+    odd: Option<String>,
+}
+
+impl Extended {
+    /// Reads a pax header: records of a length, a key and a value. False when that is not what it is.
+    fn read(&mut self, mut data: &[u8]) -> bool {
+        while data.first().is_some_and(|&first| first != 0) {
+            let Some((key, value, rest)) = record(data) else { return false };
+            let text = String::from_utf8_lossy(value).into_owned();
+            match key {
+                b"path" => self.names.push(text.trim_end_matches('/').to_owned()),
+                b"linkpath" => self.link = Some(text),
+                b"size" => match text.trim().parse() {
+                    Ok(size) => self.size = Some(size),
+                    Err(_) => return false,
+                },
+                b"hdrcharset" => self.odd = Some("a character set of their own".to_owned()),
+                _ if key.starts_with(b"GNU.sparse.") => {
+                    if key == b"GNU.sparse.name" {
+                        self.names.push(text.trim_end_matches('/').to_owned());
+                    }
+                    self.odd = Some("a map of gaps".to_owned());
+                }
+                _ => {}
+            }
+            data = rest;
         }
-        data = data.get(len..)?;
+        true
     }
-    path
+
+    fn add(&mut self, other: Self) {
+        self.names.extend(other.names);
+        // A member has two at most; more would only be held.
+        let more = self.names.len().saturating_sub(4);
+        self.names.drain(..more);
+        self.size = other.size.or(self.size);
+        self.link = other.link.or(self.link.take());
+        self.odd = other.odd.or(self.odd.take());
+    }
+}
+
+/// A record of a pax header, and what comes after it.
+fn record(data: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let space = data.iter().position(|&byte| byte == b' ')?;
+    let len: usize = std::str::from_utf8(data.get(..space)?).ok()?.parse().ok()?;
+    let record = data.get(space + 1..len)?.strip_suffix(b"\n")?;
+    let equals = record.iter().position(|&byte| byte == b'=')?;
+    Some((record.get(..equals)?, record.get(equals + 1..)?, data.get(len..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{bytes::Bytes, pickle::Globals, rule};
+    use modelseal_core::path::ModelPath;
+
+    /// A header of this kind, and what it is of.
+    fn member(name: &str, kind: u8, data: &[u8]) -> Vec<u8> {
+        let mut header = [0; BLOCK];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[100..107].copy_from_slice(b"0000644");
+        header[124..135].copy_from_slice(format!("{:011o}", data.len()).as_bytes());
+        header[156] = kind;
+        header[257..263].copy_from_slice(b"ustar\0");
+        header[148..156].fill(b' ');
+        let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        let mut all = [&header[..], data].concat();
+        all.resize(all.len().next_multiple_of(BLOCK), 0);
+        all
+    }
+
+    fn pax(kind: u8, records: &[(&str, &str)]) -> Vec<u8> {
+        let mut data = String::new();
+        for (key, value) in records {
+            let bare = key.len() + value.len() + 3;
+            let len = if bare + 1 < 10 { bare + 1 } else { bare + 2 };
+            data += &format!("{len} {key}={value}\n");
+        }
+        member("PaxHeaders/x", kind, data.as_bytes())
+    }
+
+    fn found(parts: &[Vec<u8>]) -> Vec<String> {
+        let bytes = [parts.concat(), vec![0; 2 * BLOCK]].concat();
+        let path = ModelPath::parse("model.tar").expect("a name");
+        let found = crate::inspect(&path, &bytes as &dyn Bytes, Globals::shipped()).expect("it can be read");
+        let found = found.into_inner();
+        found
+            .findings
+            .iter()
+            .map(|finding| rule::find(finding.rule).map_or("", |rule| rule.name).to_owned())
+            .collect()
+    }
+
+    const EVIL: &[u8] = b"\x80\x02cos\nsystem\nU\x02id\x85R.";
+
+    #[test]
+    fn extended_headers_name_members_as_python_reads_them() {
+        let plain = || member("notes.txt", b'0', b"some text\n");
+        assert_eq!(found(&[plain()]), [""; 0]);
+        assert_eq!(found(&[pax(b'x', &[("mtime", "1.5"), ("path", "a/notes.txt")]), plain()]), [""; 0]);
+        assert_eq!(found(&[pax(b'g', &[("comment", "0123456789")]), plain()]), [""; 0]);
+        assert_eq!(found(&[pax(b'x', &[("path", "../../x.txt")]), plain()]), ["unsafe-path"]);
+        let sparse = [pax(b'x', &[("path", "good.txt"), ("GNU.sparse.name", "../up.txt")]), plain()];
+        let rules = found(&sparse);
+        assert!(rules.iter().any(|rule| rule == "unsafe-path"), "{rules:?}");
+        assert!(rules.iter().any(|rule| rule == "ambiguous-member"), "{rules:?}");
+        let hidden = [pax(b'x', &[("GNU.sparse.name", "up.txt"), ("path", "../a")]), plain()];
+        assert!(found(&hidden).iter().any(|rule| rule == "unsafe-path"));
+        for odd in [("hdrcharset", "BINARY"), ("GNU.sparse.major", "1"), ("size", "12")] {
+            assert!(found(&[pax(b'x', &[odd]), plain()]).iter().any(|rule| rule == "ambiguous-member"));
+        }
+        assert_eq!(found(&[pax(b'g', &[("path", "all.txt")]), plain()]), ["ambiguous-member"]);
+        assert_eq!(found(&[member("x", b'x', b"7 path=x"), plain()]), ["ambiguous-member"]);
+    }
+
+    #[test]
+    fn the_size_of_an_extended_header_is_the_one_that_counts() {
+        // By its own header the member is empty, and what follows is the next member.
+        let mut empty = member("a.txt", b'0', b"");
+        let inner = member("model.pkl", b'0', EVIL);
+        empty.extend(&inner[..BLOCK]);
+        let rules = found(&[pax(b'x', &[("size", "512")]), empty, member("b.pkl", b'0', EVIL)]);
+        assert!(rules.iter().any(|rule| rule == "ambiguous-member"), "{rules:?}");
+        assert!(rules.iter().any(|rule| rule == "dangerous-call"), "{rules:?}");
+    }
+
+    #[test]
+    fn members_of_one_name_are_told_of() {
+        let text = |name: &str| member(name, b'0', b"some text\n");
+        assert_eq!(found(&[text("a.txt"), text("b.txt")]), [""; 0]);
+        for other in ["a.txt", "A.TXT", "./a.txt", ".//a.txt"] {
+            assert_eq!(found(&[text("a.txt"), text(other)]), ["ambiguous-member"], "{other}");
+        }
+        assert_eq!(found(&[text("d/a.txt"), text("d\\a.txt")]), ["ambiguous-member"]);
+        assert_eq!(found(&[member("s.txt", b'S', b"some text\n")]), ["ambiguous-member"]);
+    }
 }

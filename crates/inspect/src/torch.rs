@@ -102,6 +102,16 @@ impl Kind for TorchZip {
         if is_named && !has("/data.pkl") && !is_export && !is_package {
             scan.find(&rules::NO_OBJECT, None, "there is no member data.pkl".to_owned());
         }
+        // Some readers know neither case nor the slash of Windows. Code has its own names.
+        let mut names: BTreeMap<String, &Entry> = BTreeMap::new();
+        for entry in entries.iter().filter(|entry| !entry.is_directory() && !entry.name.contains("/code/")) {
+            let folded = entry.name.replace('\\', "/").to_lowercase();
+            let other = names.entry(folded).or_insert(entry);
+            if other.name != entry.name {
+                let message = format!("'{}' and '{}' are one name to some readers", other.name, entry.name);
+                scan.find_about(&crate::zip::rules::DUPLICATE, entry.data, &entry.name, message);
+            }
+        }
         let mut operators = BTreeMap::new();
         for entry in entries.iter().filter(|entry| !entry.is_directory()) {
             self.member(archive, entry, is_script, &mut operators, scan)?;

@@ -41,6 +41,10 @@ impl Vm<'_, '_> {
             let message = format!("the state of {}", self.describe(instance));
             self.find(scan, &rules::PROTOCOL_STATE, message);
         }
+        if self.is_computed_state(state) {
+            let message = format!("the state of {}: nobody can tell what it sets", self.describe(instance));
+            self.find(scan, &rules::WRONG_USE, message);
+        }
         self.arena.set_state(id, state);
         let callee = self.arena.object(instance).and_then(|object| object.callee);
         match callee.and_then(|callee| self.role(callee)) {
@@ -65,6 +69,21 @@ impl Vm<'_, '_> {
     pub(super) fn sets_protocol(&self, state: Value) -> bool {
         self.arena.has_dunder_key(state)
             || self.arena.tuple(state).iter().take(2).any(|&part| self.arena.has_dunder_key(part))
+    }
+
+    /// Whether a state, or a part of one with slots, has names that are computed, or is made by a call.
+    pub(super) fn is_computed_state(&self, state: Value) -> bool {
+        let is_computed = |value: Value| {
+            let made = self.arena.object(value).and_then(|object| object.callee);
+            let is_dict = made.is_some_and(|made| match self.role(made) {
+                Some(Role::Dict | Role::Defaultdict) => true,
+                Some(Role::Ctor) => self.named(made).is_some_and(|named| &*named.name == "dict"),
+                _ => false,
+            });
+            is_dict || self.arena.has_computed_key(value)
+        };
+        let parts = self.arena.tuple(state);
+        is_computed(state) || parts.len() == 2 && parts.iter().any(|&part| is_computed(part))
     }
 
     /// Elements or entries are put into the result of a call.

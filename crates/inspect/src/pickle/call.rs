@@ -6,7 +6,7 @@ use super::{
     value::{Holds, Id, Value},
     vm::{Step, Vm},
 };
-use crate::{rule::Rule, scan::Scan};
+use crate::{limits, rule::Rule, scan::Scan};
 use modelseal_core::inspection::{Capability, PickleTier};
 
 /// The codecs by which Python 3 writes bytes into pickles for Python 2, and their other names.
@@ -102,9 +102,53 @@ impl Vm<'_, '_> {
                     self.not_light();
                     self.find_call(scan, rule, id, args, &format!(": {why}"));
                 }
+                self.check_values(id, allowed.role, args, kwargs, scan);
                 self.count_tensor(id, args, scan);
             }
         }
+    }
+
+    /// Arguments that are too large, hide something, or are a state.
+    fn check_values(&mut self, id: Id, role: Role, args: Value, kwargs: Option<Value>, scan: &mut Scan<'_>) {
+        /// Elements that are made at once.
+        const MOST: i64 = 1 << 32;
+        let Some(named) = self.named(id) else { return };
+        let name: &str = &named.name;
+        if role == Role::Ctor && ["bytearray", "bytes", "range", "xrange", "list"].contains(&name) {
+            let large = |&value: &Value| {
+                value == Value::Huge
+                    || self.arena.int(value).is_some_and(|int| !(-MOST..=MOST).contains(&int))
+            };
+            if self.arena.tuple(args).iter().any(large) {
+                self.find_call(scan, &limits::TOO_MANY_VALUES, id, args, " is called");
+                return;
+            }
+        }
+        let Some(named) = self.named(id) else { return };
+        if role == Role::Ctor && ["bytearray", "bytes", "str", "unicode"].contains(&&*named.name) {
+            let given = kwargs.and_then(|kwargs| self.arena.get(kwargs, "encoding"));
+            let codec = self.arena.tuple(args).get(1).copied().or(given);
+            if codec.is_some_and(|codec| !self.is_usual_codec(codec)) {
+                self.raise(PickleTier::Dangerous);
+                self.not_light();
+                self.find_call(scan, &rules::WRONG_CODEC, id, args, ": the codec is none that picklers use");
+            }
+        } else if &*named.name == "_rebuild_parameter_with_state" {
+            let Some(&state) = self.arena.tuple(args).get(3) else { return };
+            if self.sets_protocol(state) {
+                self.raise(PickleTier::Dangerous);
+                self.not_light();
+                let why = ": the state sets a name of Python's own protocols";
+                self.find_call(scan, &rules::PROTOCOL_STATE, id, args, why);
+            } else if self.is_computed_state(state) {
+                self.find_call(scan, &rules::WRONG_USE, id, args, ": nobody can tell what its state sets");
+            }
+        }
+    }
+
+    fn is_usual_codec(&self, codec: Value) -> bool {
+        let codec = self.arena.text(codec);
+        codec.is_some_and(|codec| CODECS.contains(&codec.to_ascii_lowercase().as_str()))
     }
 
     /// Reports a call; of those of one global, the first, while the others are counted.
@@ -185,16 +229,21 @@ impl Vm<'_, '_> {
             }
             Role::Codec => {
                 let codec = arg(1);
-                let known = codec.is_none()
-                    || codec
-                        .and_then(|codec| self.arena.text(codec))
-                        .is_some_and(|codec| CODECS.contains(&codec.to_ascii_lowercase().as_str()));
+                let known = codec.is_none_or(|codec| self.is_usual_codec(codec));
                 if known { Ok(()) } else { Err((&rules::WRONG_CODEC, "the codec is none that picklers use")) }
             }
             Role::Defaultdict => {
                 let factory = arg(0);
-                let good = matches!(factory, None | Some(Value::None)) || is_class(factory);
-                unless(good, "its factory is neither a class nor None")
+                let good = match factory {
+                    None | Some(Value::None) => true,
+                    // Of an unknown class is told already.
+                    Some(Value::Global(id)) => matches!(
+                        self.role(id),
+                        None | Some(Role::Ctor | Role::Dict | Role::List | Role::Defaultdict)
+                    ),
+                    _ => false,
+                };
+                unless(good, "its factory is neither a type of data nor None")
             }
             Role::NpScalar => {
                 if holds.any(Holds::OBJECT_TYPE) {
@@ -230,6 +279,9 @@ impl Vm<'_, '_> {
             if self.sets_protocol(state) {
                 return Err((&rules::PROTOCOL_STATE, "the state sets a name of Python's own protocols"));
             }
+            if self.is_computed_state(state) {
+                return Err((&rules::WRONG_USE, "nobody can tell what its state sets"));
+            }
         }
         Ok(())
     }
@@ -240,14 +292,25 @@ impl Vm<'_, '_> {
             Some(Value::Text(id)) => {
                 let text = self.arena.kept(id);
                 text.split(|&byte| byte == b',').any(|part| {
-                    let part = part.trim_ascii().trim_ascii_start();
-                    let part = part.strip_prefix(b"|").unwrap_or(part);
+                    let before = |byte: &u8| b"|<>=() 0123456789".contains(byte);
+                    let start = part.iter().position(|byte| !before(byte)).unwrap_or(part.len());
+                    let part = part.get(start..).unwrap_or_default();
                     part.starts_with(b"O") || part.starts_with(b"object")
                 })
             }
-            Some(Value::Global(id)) => self
-                .named(id)
-                .is_some_and(|named| ["object", "object_", "ObjectDType"].contains(&&*named.name)),
+            // NumPy takes any class that it does not know for the type object.
+            Some(Value::Global(id)) => self.named(id).is_some_and(|named| {
+                const PLAIN: [&str; 8] =
+                    ["bool", "bytes", "complex", "float", "int", "long", "str", "unicode"];
+                let module = named.module.split('.').next().unwrap_or_default();
+                match module {
+                    "numpy" | "ml_dtypes" => ["object", "object_", "ObjectDType"].contains(&&*named.name),
+                    "builtins" | "__builtin__" => !PLAIN.contains(&&*named.name),
+                    _ => true,
+                }
+            }),
+            // A structure, whose parts are not known; picklers give them as a state.
+            Some(Value::List(_) | Value::Dict(_) | Value::Tuple(_)) => true,
             _ => false,
         }
     }

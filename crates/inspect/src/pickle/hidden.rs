@@ -30,6 +30,16 @@ impl Vm<'_, '_> {
                 Some(decoded) => decoded,
                 None => return Ok(()),
             },
+            // Protocol 0 has no mark: only what names something that is known to be dangerous.
+            [b'c' | b'(' | b'i', ..] if kept.iter().filter(|&&byte| byte == b'\n').count() > 1 => {
+                let (kept, depth) = (kept.to_vec(), self.depth + 1);
+                if self.depth < limits::PICKLE_NESTING
+                    && let Some(what) = known_dangerous(self.judge, kept, depth)
+                {
+                    self.find(scan, &rules::HIDDEN_PICKLE, format!("it names {what}"));
+                }
+                return Ok(());
+            }
             _ => return Ok(()),
         };
         if self.depth >= limits::PICKLE_NESTING {
@@ -57,6 +67,17 @@ pub(super) fn dangerous(globals: &Globals, pickle: Vec<u8>, depth: usize) -> Opt
         || "something that nobody can tell".to_owned(),
         |named| format!("{}.{}", named.module, named.name),
     ))
+}
+
+/// The first global of a pickle that is known to be dangerous, whatever comes of the rest.
+fn known_dangerous(globals: &Globals, pickle: Vec<u8>, depth: usize) -> Option<String> {
+    let mut scan = Scan::new(globals, ModelPath::reference_single_file(), pickle.len() as u64);
+    let mut stream = Input::of(&pickle).stream();
+    let mut vm = Vm::new(globals, Loader::default(), depth);
+    vm.run(&mut Reader::new(&mut stream), &mut scan).ok()?;
+    let is_known = |standing| matches!(standing, super::Standing::Dangerous(_));
+    let found = vm.globals.iter().find(|named| is_known(named.standing))?;
+    Some(format!("{}.{}", found.module, found.name))
 }
 
 /// Decodes what is base 64 from its first letter on; of a text that was cut, the whole groups.

@@ -480,3 +480,99 @@ fn labels_are_text_and_payloads_are_not() {
         }
     }
 }
+
+#[test]
+fn states_whose_names_are_computed_are_suspicious() {
+    let object =
+        || p4().stack_global("sklearn.linear_model._base", "LinearRegression").op(EMPTY_TUPLE).op(NEWOBJ);
+    let key = |asm: Asm| {
+        asm.stack_global("builtins", "str").bytes(b"__setstate__").text("ascii").op(TUPLE2).op(REDUCE)
+    };
+    clean(&object().op(EMPTY_DICT).entry("coef", |asm| asm.int(1)).op(BUILD).stop(), PickleTier::Framework);
+    finds(&key(object().op(EMPTY_DICT)).int(1).op(SETITEM).op(BUILD).stop(), &["unusual-use"]);
+    let ordered = |asm: Asm| asm.stack_global("collections", "OrderedDict").op(EMPTY_TUPLE).op(REDUCE);
+    let made = |asm: Asm| ordered(asm).entry("__setstate__", |asm| asm.int(1));
+    finds(&made(object()).op(BUILD).stop(), &["unusual-use"]);
+    finds(&made(object().op(NONE)).op(TUPLE2).op(BUILD).stop(), &["unusual-use"]);
+    let parameter = |state: fn(Asm) -> Asm| {
+        let asm = p2().global("torch._utils", "_rebuild_parameter_with_state").op(MARK).int(1).op(NEWTRUE);
+        state(ordered_of(asm)).op(TUPLE).op(REDUCE).stop()
+    };
+    fn ordered_of(asm: Asm) -> Asm {
+        asm.global("collections", "OrderedDict").op(EMPTY_TUPLE).op(REDUCE)
+    }
+    clean(&parameter(|asm| asm.op(EMPTY_DICT).entry("tag", |asm| asm.int(1))), PickleTier::WeightsOnly);
+    finds(&parameter(|asm| asm.op(EMPTY_DICT).entry("__class__", |asm| asm.int(1))), &["protocol-in-state"]);
+    finds(&parameter(ordered_of), &["unusual-use"]);
+}
+
+#[test]
+fn arguments_that_reach_out_or_are_too_large_are_found() {
+    let call = |module: &str, name: &str, args: fn(Asm) -> Asm| {
+        args(p2().global(module, name).op(MARK)).op(TUPLE).op(REDUCE).stop()
+    };
+    for (module, name) in [
+        ("transformers.integrations.deepspeed", "HfDeepSpeedConfig"),
+        ("accelerate.state", "PartialState"),
+        ("transformers.training_args", "TrainingArguments"),
+        ("accelerate.utils.dataclasses", "DeepSpeedPlugin"),
+        ("pandas", "DatetimeTZDtype"),
+        ("pandas.core.dtypes.dtypes", "DatetimeTZDtype"),
+    ] {
+        finds(&call(module, name, |asm| asm.text("a.json")), &["unusual-use"]);
+        let made = p2().global(module, name).op(EMPTY_TUPLE).op(NEWOBJ).op(EMPTY_DICT).op(BUILD).stop();
+        finds(&made, &[]);
+    }
+    finds(
+        &call("collections", "defaultdict", |asm| asm.global("accelerate.state", "PartialState")),
+        &["unusual-use"],
+    );
+    finds(&call("collections", "defaultdict", |asm| asm.global("__builtin__", "list")), &[]);
+    for name in ["bytearray", "bytes", "range"] {
+        finds(&call("builtins", name, |asm| asm.raw(b"L99999999999L\n")), &["pickle-expansion"]);
+        finds(&call("builtins", name, |asm| asm.raw(b"L99999999999999999999999L\n")), &["pickle-expansion"]);
+        finds(&call("builtins", name, |asm| asm.int(100)), &[]);
+    }
+    for name in ["str", "bytes", "bytearray"] {
+        finds(&call("builtins", name, |asm| asm.text("x").text("rot13")), &["unusual-codec"]);
+        finds(&call("builtins", name, |asm| asm.text("x").text("UTF-8")), &[]);
+    }
+}
+
+#[test]
+fn types_that_are_object_by_another_name_are_found() {
+    let scalar = |dtype: fn(Asm) -> Asm| {
+        let asm = p2().global("numpy.core.multiarray", "scalar").global("numpy", "dtype").op(MARK);
+        dtype(asm).op(TUPLE).op(REDUCE).bytes(b"x").op(TUPLE2).op(REDUCE).stop()
+    };
+    let objects: [fn(Asm) -> Asm; 6] = [
+        |asm| asm.text("O"),
+        |asm| asm.text("f4,3O"),
+        |asm| asm.text("(2,)O"),
+        |asm| asm.text(">O8"),
+        |asm| asm.global("collections", "OrderedDict"),
+        |asm| asm.op(EMPTY_LIST),
+    ];
+    for dtype in objects {
+        finds(&scalar(dtype), &["object-scalar"]);
+    }
+    let plain: [fn(Asm) -> Asm; 3] = [
+        |asm| asm.text("<f8"),
+        |asm| asm.global("__builtin__", "float"),
+        |asm| asm.global("numpy", "float64"),
+    ];
+    for dtype in plain {
+        finds(&scalar(dtype), &[]);
+    }
+}
+
+#[test]
+fn pickles_of_protocol_0_in_text_are_found_by_what_they_name() {
+    for hidden in ["cos\nsystem\n(S'id'\ntR.", "(S'id'\nios\nsystem\n.", "(cos\nsystem\n"] {
+        finds(&p4().text(hidden).stop(), &["hidden-pickle"]);
+        finds(&p4().bytes(hidden.as_bytes()).stop(), &["hidden-pickle"]);
+    }
+    for text in ["copy\npaste\nit\n", "(a list\nof\nlines)\n", "cat\ndog\n", "cos\n"] {
+        finds(&p4().text(text).stop(), &[]);
+    }
+}

@@ -79,6 +79,8 @@ pub(super) struct Node {
     kept: u8,
     /// Whether a key of the dictionary is a name of Python's own protocols, `__setstate__` for one.
     dunder: bool,
+    /// Whether a key of the dictionary is the result of a call.
+    computed: bool,
 }
 
 /// An entry of a dictionary whose key is text.
@@ -229,19 +231,41 @@ impl Arena {
             weight,
             kept: 0,
             dunder: false,
+            computed: false,
         }))
     }
 
     pub(super) fn add_list(&mut self) -> Value {
-        Value::List(self.add_node(Node { first: NO_ENTRY, len: 0, weight: PLAIN, kept: 0, dunder: false }))
+        Value::List(self.add_node(Node {
+            first: NO_ENTRY,
+            len: 0,
+            weight: PLAIN,
+            kept: 0,
+            dunder: false,
+            computed: false,
+        }))
     }
 
     pub(super) fn add_dict(&mut self) -> Value {
-        Value::Dict(self.add_node(Node { first: NO_ENTRY, len: 0, weight: PLAIN, kept: 0, dunder: false }))
+        Value::Dict(self.add_node(Node {
+            first: NO_ENTRY,
+            len: 0,
+            weight: PLAIN,
+            kept: 0,
+            dunder: false,
+            computed: false,
+        }))
     }
 
     pub(super) fn add_set(&mut self) -> Value {
-        Value::Set(self.add_node(Node { first: NO_ENTRY, len: 0, weight: PLAIN, kept: 0, dunder: false }))
+        Value::Set(self.add_node(Node {
+            first: NO_ENTRY,
+            len: 0,
+            weight: PLAIN,
+            kept: 0,
+            dunder: false,
+            computed: false,
+        }))
     }
 
     pub(super) fn add_object(&mut self, callee: Option<Id>, args: Value, weight: Weight) -> Value {
@@ -289,6 +313,7 @@ impl Arena {
         added.depth = added.depth.max(1);
         let Some(mut node) = self.nodes.get(dict as usize).copied() else { return };
         for &[key, value] in pairs {
+            node.computed |= matches!(key, Value::Object(_) | Value::Foreign);
             let Value::Text(key) = key else { continue };
             let kept = self.kept(key);
             node.dunder |= kept.starts_with(b"__") && is_dunder(kept) && !HARMLESS.contains(&kept);
@@ -324,6 +349,12 @@ impl Arena {
     pub(super) fn has_dunder_key(&self, value: Value) -> bool {
         let Value::Dict(id) = value else { return false };
         self.nodes.get(id as usize).is_some_and(|node| node.dunder)
+    }
+
+    /// Whether a key of the dictionary is the result of a call.
+    pub(super) fn has_computed_key(&self, value: Value) -> bool {
+        let Value::Dict(id) = value else { return false };
+        self.nodes.get(id as usize).is_some_and(|node| node.computed)
     }
 
     /// Elements of a container.
