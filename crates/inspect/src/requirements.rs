@@ -278,7 +278,7 @@ fn locked(line: &str, at: u64, scan: &mut Scan<'_>) {
         }
     }
     // In a lock, a file is one of the index.
-    if ["path", "wheel"]
+    if ["path"]
         .iter()
         .any(|key| compact.contains(&format!("{{{key}=")) || compact.contains(&format!(",{key}=")))
     {
