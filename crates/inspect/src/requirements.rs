@@ -278,10 +278,7 @@ fn locked(line: &str, at: u64, scan: &mut Scan<'_>) {
         }
     }
     // In a lock, a file is one of the index.
-    if ["path"]
-        .iter()
-        .any(|key| compact.contains(&format!("{{{key}=")) || compact.contains(&format!(",{key}=")))
-    {
+    if compact.contains("{path=") || compact.contains(",path=") {
         scan.find_about(&rules::LOCAL, at, &shown, format!("'{shown}' is installed from a path"));
     }
 }
