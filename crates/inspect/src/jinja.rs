@@ -104,6 +104,20 @@ pub(crate) fn is_template(text: &str) -> bool {
     (text.contains("{{") || text.contains("{%")) && (needs || !OTHERS.iter().any(|mark| text.contains(mark)))
 }
 
+/// Judges the text of a special token: as a name in a template, one of Python's internals is what it leads to.
+pub(crate) fn token(text: &str, offset: u64, scan: &mut Scan<'_>) {
+    let internal = text.split('.').any(|part| {
+        let name = part.strip_prefix("__").and_then(|name| name.strip_suffix("__"));
+        name.is_some_and(|name| {
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        })
+    });
+    if internal && scan.found(&rules::COMPUTED_NAME) {
+        let shown: String = text.chars().take(64).collect();
+        scan.find_about(&rules::ESCAPE, offset, &shown, format!("the token '{shown}', which is asked for"));
+    }
+}
+
 /// What a template is found to be that is longer than is looked at.
 pub(crate) fn too_long(offset: u64, len: u64, scan: &mut Scan<'_>) {
     scan.find(&limits::TEMPLATE_TOO_LONG, offset, format!("{len} bytes"));

@@ -180,6 +180,7 @@ impl Format for Json {
             let found = kind.inspect(&document, scan)?;
             format.get_or_insert(found);
         }
+        tokenizer::tokens(&document.top, scan);
         Ok(format.unwrap_or(FileFormat::Json))
     }
 }

@@ -59,7 +59,8 @@ impl Format for Requirements {
     }
 
     fn inspect(&self, content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
-        let name = scan.leaf().to_owned();
+        let style = style(scan.name());
+        let mut section = String::new();
         let held = text::hold(content, limits::TEXT, scan)?;
         let text = text::decode(&held);
         let mut odd = text::Look::default();
@@ -82,9 +83,17 @@ impl Format for Requirements {
                 continue;
             }
             joined.push_str(plain);
-            match style(&name) {
+            if joined.trim_start().starts_with('[') {
+                section = joined.trim().to_ascii_lowercase();
+            }
+            match style {
                 Some(Style::Lines) => requirement(&joined, began, scan),
-                _ => project(&joined, began, scan),
+                Some(Style::Lock) => locked(&joined, began, scan),
+                Some(Style::Settings) => setting(&joined, began, scan),
+                _ => {
+                    project(&joined, began, scan);
+                    own_index(&section, &joined, began, scan);
+                }
             }
             joined.clear();
         }
@@ -102,17 +111,33 @@ enum Style {
     Lines,
     /// Requirements between quotes, or behind equals signs.
     Project,
+    /// Addresses between quotes, all of which are fetched.
+    Lock,
+    /// What installers of other languages read.
+    Settings,
 }
 
-fn style(name: &str) -> Option<Style> {
-    let name = name.to_ascii_lowercase();
+fn style(path: &str) -> Option<Style> {
+    let path = path.to_ascii_lowercase();
+    let mut parts = path.rsplit(['/', '\\']);
+    let (name, directory) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let listed = matches!(directory, "requirements" | "reqs" | "requires");
     let stem = name.strip_suffix(".txt").or(name.strip_suffix(".in"));
-    if stem.is_some_and(|stem| stem.contains("requirement") || stem == "constraints" || stem == "packages") {
+    if stem.is_some_and(|stem| {
+        listed
+            || stem.contains("requirement")
+            || stem.split(['-', '_', '.']).any(|part| matches!(part, "reqs" | "constraints" | "packages"))
+    }) {
         Some(Style::Lines)
     } else if matches!(
-        &*name,
-        "pyproject.toml" | "setup.cfg" | "pipfile" | "tox.ini" | "pip.conf" | "pip.ini"
-    ) {
+        name,
+        "pipfile" | "pipfile.lock" | "uv.lock" | "poetry.lock" | "pdm.lock" | "yarn.lock"
+    ) || (name.starts_with("pylock.") && name.ends_with("toml"))
+    {
+        Some(Style::Lock)
+    } else if matches!(name, ".npmrc" | ".yarnrc" | ".condarc" | "condarc" | "uv.toml") {
+        Some(Style::Settings)
+    } else if matches!(name, "pyproject.toml" | "setup.cfg" | "tox.ini" | "pip.conf" | "pip.ini") {
         Some(Style::Project)
     } else {
         None
@@ -204,6 +229,92 @@ pub(crate) fn index(address: &str, at: u64, scan: &mut Scan<'_>) {
     scan.find_about(rule, at, &subject, message);
 }
 
+/// Whether it lies in a directory of lists, so that its own name does not tell.
+pub(crate) fn is_list(path: &str) -> bool {
+    style(path) == Some(Style::Lines)
+}
+
+/// A line of a list of what is to be fetched from where.
+fn locked(line: &str, at: u64, scan: &mut Scan<'_>) {
+    let line = line.trim();
+    let shown: String = line.chars().take(200).collect();
+    let bare = !line.contains(['"', '\'']);
+    let compact: String = line.chars().filter(|c| !c.is_whitespace()).take(limits::LINE).collect();
+    let has = |key: &str| {
+        [format!("{key}=\""), format!("{key}='"), format!("\"{key}\":\"")].iter().any(|mark| {
+            compact.match_indices(mark.as_str()).any(|(at, _)| {
+                compact
+                    .get(..at)
+                    .is_some_and(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '-'))
+            })
+        })
+    };
+    for item in line.split(['"', '\'']).skip(usize::from(!bare)).step_by(if bare { 1 } else { 2 }) {
+        let lower = item.to_ascii_lowercase();
+        let repository =
+            ["git+", "hg+", "svn+", "git@", "ssh:", "git:"].iter().any(|start| lower.starts_with(start));
+        if lower.starts_with("file:") {
+            scan.find_about(&rules::LOCAL, at, &shown, format!("'{shown}'"));
+        } else if repository || (lower.contains("://") && has("git")) {
+            scan.find_about(&rules::REPOSITORY, at, &shown, format!("'{shown}'"));
+        } else if lower.contains("://") && (compact.starts_with("sdist=") || compact.starts_with("{url=")) {
+            // A file of the index, which the lock names beside it.
+        } else if lower.contains("://") && has("registry") {
+            let message = format!("'{shown}' comes from an index that the lock names");
+            scan.find_about(&rules::KNOWN_INDEX, at, &shown, message);
+        } else if lower.contains("://") {
+            if has("index") || has("url") && compact.starts_with("url") {
+                index(item, at, scan);
+            } else {
+                let vendor = KNOWN.iter().any(|known| lower.starts_with(known));
+                let rule = if vendor { &rules::KNOWN_INDEX } else { &rules::ADDRESS };
+                scan.find_about(rule, at, &shown, format!("'{shown}' is installed from an address"));
+            }
+        } else if lower.contains("\\u") {
+            scan.find_about(&rules::ADDRESS, at, &shown, format!("'{shown}' hides what it says"));
+        }
+    }
+    // In a lock, a file is one of the index.
+    if compact.contains("{path=") || compact.contains(",path=") {
+        scan.find_about(&rules::LOCAL, at, &shown, format!("'{shown}' is installed from a path"));
+    }
+}
+
+/// A line of the settings of an installer: every address in it is one that packages come from, and some name programs.
+fn setting(line: &str, at: u64, scan: &mut Scan<'_>) {
+    let line = line.trim();
+    if line.starts_with(['#', ';']) {
+        return;
+    }
+    let key = line.split(['=', ' ', ':']).next().unwrap_or_default();
+    if matches!(key, "script-shell" | "git" | "node-options" | "onload-script" | "init-module" | "yarn-path")
+    {
+        scan.find_about(&rules::BUILD, at, key, format!("it sets '{key}'"));
+    }
+    for word in line.split(|c: char| c.is_whitespace() || "=\"'[],".contains(c)) {
+        let lower = word.to_ascii_lowercase();
+        if (lower.starts_with("http") || lower.starts_with("file:")) && lower.contains(":/") {
+            index(word, at, scan);
+        }
+    }
+}
+
+/// A line of a table that names an index.
+fn own_index(section: &str, line: &str, at: u64, scan: &mut Scan<'_>) {
+    let Some((key, value)) = line.split_once('=') else { return };
+    let of_index = section.contains("index") || section.contains("source");
+    let value = value.trim().trim_matches(['"', '\'']);
+    if !of_index || key.trim() != "url" {
+        return;
+    }
+    if section == "[[source]]" {
+        // A Pipfile always names its index.
+        scan.find_about(&rules::KNOWN_INDEX, at, value, format!("packages come from '{value}'"));
+    } else {
+        index(value, at, scan);
+    }
+}
+
 /// A line of a project's settings: what stands in it between quotes, or behind an equals sign.
 fn project(line: &str, at: u64, scan: &mut Scan<'_>) {
     let line = line.trim();
@@ -230,7 +341,10 @@ fn project(line: &str, at: u64, scan: &mut Scan<'_>) {
     for (mark, rule) in
         [("git = \"", &rules::REPOSITORY), ("url = \"", &rules::ADDRESS), ("path = \"", &rules::LOCAL)]
     {
-        if value.starts_with('{') && value.contains(mark) {
+        let compact = mark.replace(' ', "");
+        let value: String =
+            value.chars().filter(|c| !c.is_whitespace()).map(|c| if c == '\'' { '"' } else { c }).collect();
+        if value.starts_with('{') && value.contains(&compact) {
             let shown: String = line.chars().take(200).collect();
             scan.find_about(rule, at, &shown, format!("'{shown}'"));
         }
@@ -314,6 +428,51 @@ mod tests {
             ("setup.cfg", "    y @ https://example.com/y.whl", "REQ001"),
         ] {
             assert_eq!(rules_in(&look(name, format!("{plain}{line}\n").as_bytes())), [rule], "{line}");
+        }
+    }
+
+    #[test]
+    fn lists_by_other_names_are_looked_at() {
+        for (name, text, rule) in [
+            ("reqs.txt", "y @ git+https://example.com/y\n", "REQ002"),
+            ("requirements/base.txt", "y @ https://example.com/y\n", "REQ001"),
+            ("Pipfile", "[[source]]\nurl=\"https://example.com\"\n", "REQ003"),
+            ("Pipfile", "[packages]\nx={git=\"https://example.com\"}\n", "REQ002"),
+            ("Pipfile", "[packages]\nx = {path = \"./x\"}\n", "REQ005"),
+            (
+                "uv.lock",
+                "version=1\n[[package]]\nname=\"x\"\nsource={url=\"https://example.com\"}\n",
+                "REQ001",
+            ),
+            ("uv.lock", "source = { registry = \"https://example.com/simple\" }\n", "REQ003"),
+            ("uv.lock", "source = { git = \"https://example.com/x?rev=a#b\" }\n", "REQ002"),
+            (
+                "poetry.lock",
+                "[[package]]\nname=\"x\"\n[package.source]\nurl=\"https://example.com\"\n",
+                "REQ003",
+            ),
+            ("pylock.toml", "[[packages]]\nname=\"x\"\narchive={url=\"https://example.com\"}\n", "REQ001"),
+            (".npmrc", "registry=https://example.com/\n", "REQ003"),
+            (".npmrc", "script-shell=./x\n", "REQ007"),
+            (".condarc", "channels:\n  - https://example.com/c\n", "REQ003"),
+            ("pyproject.toml", "[[tool.uv.index]]\nurl = \"https://example.com/simple\"\n", "REQ003"),
+            ("pyproject.toml", "[tool.uv.sources]\nx = {git='https://example.com/x'}\n", "REQ002"),
+        ] {
+            assert_eq!(rules_in(&look(name, text.as_bytes())), [rule], "{name} {text}");
+        }
+        for (name, text) in [
+            ("Pipfile", "[[source]]\nname = \"default\"\nverify_ssl = true\n[packages]\ntorch = \"*\"\n"),
+            ("uv.lock", "sdist = { url = \"https://example.com/a.tar.gz\" }\nsource = { virtual = \".\" }\n"),
+            (
+                "poetry.lock",
+                "[[package]]\nname = \"x\"\nfiles = [\n    {file = \"x.whl\", hash = \"sha256:0\"},\n]\n",
+            ),
+            (".npmrc", "save-exact=true\n"),
+            (".condarc", "channels:\n  - conda-forge\n"),
+            ("requirements/base.txt", "torch>=2\n"),
+        ] {
+            let found = look(name, text.as_bytes());
+            assert!(rules_in(&found).is_empty(), "{name} {found:?}");
         }
     }
 

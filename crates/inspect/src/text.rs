@@ -3,7 +3,7 @@
 
 use crate::{
     bytes::{ReadError, Stream},
-    limits,
+    limits, requirements,
     route::{Format, Match, Probe},
     scan::{Content, Halt, Scan},
 };
@@ -118,6 +118,9 @@ impl Format for Text {
     }
 
     fn inspect(&self, content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {
+        if requirements::is_list(scan.name()) {
+            return requirements::Requirements.inspect(content, scan);
+        }
         let mut look = Look::default();
         let name = scan.name().to_ascii_lowercase();
         let active = [".html", ".htm", ".svg", ".mdx"].iter().any(|end| name.ends_with(end));

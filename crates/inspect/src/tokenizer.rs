@@ -96,6 +96,16 @@ pub(crate) fn is_template_name(name: &str) -> bool {
     name != "chat_template" && (lower.contains("template") || lower.ends_with("prompt"))
 }
 
+/// Looks at the special tokens beside a template that asks for what they name.
+pub(crate) fn tokens(top: &Value, scan: &mut Scan<'_>) {
+    let Some(object) = top.as_object() else { return };
+    for member in object.members.iter().filter(|member| member.name.ends_with("_token")) {
+        if let Some(text) = member.value.as_str().or_else(|| member.value.get("content")?.as_str()) {
+            jinja::token(text, member.at, scan);
+        }
+    }
+}
+
 fn one(value: &Value, at: u64, scan: &mut Scan<'_>) {
     match value {
         Value::Text(text) => jinja::inspect(text, at, scan),
@@ -131,6 +141,21 @@ mod tests {
         }
         let file = look("tokenizer.json", r#"{"model": {"type": "Remote"}}"#);
         assert_eq!(file.findings[0].rule.to_string(), "TOK002");
+    }
+
+    #[test]
+    fn special_tokens_that_a_template_asks_for_are_malicious() {
+        for (template, token, verdict) in [
+            ("{{ ''[bos_token] }}", r#""__class__""#, Verdict::Malicious),
+            ("{{ ['']|map(attribute=bos_token)|list }}", r#""__class__.__mro__""#, Verdict::Malicious),
+            ("{{ ''[bos_token] }}", r#"{"content": "__class__"}"#, Verdict::Malicious),
+            ("{{ ''[bos_token] }}", r#""<s>""#, Verdict::Suspicious),
+            ("{{ bos_token }}", r#""__start__""#, Verdict::Clean),
+        ] {
+            let data = format!(r#"{{"chat_template": "{template}", "bos_token": {token}}}"#);
+            let file = look("tokenizer_config.json", &data);
+            assert_eq!(file.verdict(), verdict, "{data} {file:?}");
+        }
     }
 
     #[test]

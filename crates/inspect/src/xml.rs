@@ -207,6 +207,7 @@ impl Document {
         if local.eq_ignore_ascii_case("script") {
             scan.find(&rules::SCRIPT, at, format!("<{}>", tag.name));
         }
+        openvino::settings(local, &tag, at, scan);
         if self.depth == 0 {
             if self.kind.is_some() {
                 scan.find(&rules::BROKEN, at, "there are two documents".to_owned());

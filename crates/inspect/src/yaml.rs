@@ -314,6 +314,11 @@ impl<'n> Reading<'n> {
                 scan.contents.capabilities.insert(Capability::RemoteCode);
             }
             "pip" if in_list => requirements::requirement(text, at.unwrap_or_default(), scan),
+            "dependencies" | "build_dependencies" | "requirements" | "packages" | "python_packages"
+                if in_list && (text.contains("://") || text.contains('@')) =>
+            {
+                requirements::requirement(text, at.unwrap_or_default(), scan);
+            }
             "channels" if in_list && text.contains("://") => {
                 requirements::index(text, at.unwrap_or_default(), scan);
             }
@@ -511,6 +516,7 @@ mod tests {
             ("imports:\n- $import os\n", "YML001"),
             ("run: $os.system('id')\n", "YML001"),
             ("run: $custom.make(1)\n", "YML003"),
+            ("build_dependencies:\n- evil @ https://example.com/x\n", "REQ001"),
         ] {
             assert_eq!(rules_in(&look("a.yaml", text.as_bytes())), [rule], "{text}");
         }

@@ -99,6 +99,9 @@ const WORDS: &[(&str, &[&str])] = &[
     ("config.properties", &["install_py_dep_per_model"]),
     (".gitattributes", &["filter="]),
     ("modelfile", &["from", "adapter"]),
+    // Functions that spaCy calls around what it does; its own are known.
+    ("config.cfg", &["@callbacks", "@readers", "@loggers", "@augmenters", "@tokenizers"]),
+    ("meta.json", &["git+", "@http", "@file:"]),
 ];
 
 /// Tells of a file that makes tools run commands.
@@ -152,6 +155,15 @@ fn runs(name: &str, line: &str, words: &[&str]) -> bool {
             let path = line.strip_prefix(word).unwrap_or_default();
             path.starts_with([' ', '\t']) && outside::reaches(path.trim())
         }),
+        "config.cfg" => words.iter().any(|word| {
+            let value = line.strip_prefix(word).unwrap_or("spacy.");
+            let value = value.trim_start_matches([' ', '\t', '=', '"', '\'']);
+            !value.starts_with("spacy.") && !value.starts_with("spacy-")
+        }),
+        "meta.json" => {
+            let compact: String = line.chars().filter(|c| !c.is_whitespace()).collect();
+            words.iter().any(|word| compact.contains(word))
+        }
         "config.properties" => words.iter().any(|word| line.contains(word)) && !line.ends_with("false"),
         _ => words.iter().any(|word| line.contains(word)),
     }
@@ -207,6 +219,8 @@ mod tests {
             ("Modelfile", "FROM ../../secret\n"),
             ("Modelfile", "FROM x\nADAPTER /etc/passwd\n"),
             ("config.properties", "install_py_dep_per_model=true\n"),
+            ("config.cfg", "[initialize.before_init]\n@callbacks = \"os.system\"\n"),
+            ("meta.json", r#"{"lang": "en", "requirements": ["evil @ https://example.com/x.whl"]}"#),
         ] {
             let found = look(name, text.as_bytes());
             assert!(rules_in(&found).contains(&"SRC009"), "{name}: {found:?}");
@@ -228,6 +242,11 @@ mod tests {
             ("setup.cfg", "[metadata]\nname = x\n"),
             (".vscode/extensions.json", r#"{"recommendations": []}"#),
             ("profile.yaml", "a: b\n"),
+            (
+                "config.cfg",
+                "[x]\n@architectures = \"spacy.X.v1\"\n@callbacks = \"spacy.copy_from_base_model.v1\"\n",
+            ),
+            ("meta.json", r#"{"lang": "en", "email": "a@example.com", "requirements": ["spacy>=3"]}"#),
         ] {
             let found = look(name, text.as_bytes());
             assert_eq!(found.verdict(), Verdict::Clean, "{name}: {found:?}");

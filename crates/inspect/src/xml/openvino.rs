@@ -11,7 +11,7 @@ pub(crate) mod rules {
 
     rules! {
         LIBRARY = "OVN001" "openvino-library" Suspicious:
-            "A layer names a library that has to be loaded for it." =>
+            "The document names a library, or code of a device, that has to be loaded for it." =>
             "Do not load the library unless you know where it comes from.";
         CUSTOM = "OVN002" "openvino-custom-layer" Suspicious:
             "A layer is none of OpenVINO's own, so that running it takes a library of its maker." =>
@@ -30,6 +30,22 @@ pub(crate) mod rules {
 
 /// Bytes between constants that belong to none: writers align them, and leave out what was a constant once.
 const GAP: u64 = 1024 * 1024;
+
+/// Looks at a tag of OpenVINO's own settings: libraries of plugins, and kernels of layers.
+pub(super) fn settings(name: &str, tag: &Tag, at: u64, scan: &mut Scan<'_>) {
+    let named = match name {
+        "plugin" => tag.get("location"),
+        "CustomLayer" => Some(tag.get("name").unwrap_or(name)),
+        "Source" => tag.get("filename"),
+        _ => None,
+    };
+    let Some(named) = named else { return };
+    scan.contents.capabilities.insert(Capability::NativeCode);
+    if name != "CustomLayer" {
+        outside::external(scan, named);
+    }
+    scan.find_about(&rules::LIBRARY, at, named, format!("<{name}> {named:?}"));
+}
 
 #[derive(Default)]
 pub(super) struct Net {

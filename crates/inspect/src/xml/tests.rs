@@ -133,3 +133,20 @@ fn no_mangled_document_panics_or_is_clean() {
     assert!(mangle("m.pmml", good.as_bytes()).is_empty());
     assert_eq!(look("m.pmml", b"<PMML").verdict(), Verdict::Malformed);
 }
+
+#[test]
+fn settings_of_openvino_name_native_code() {
+    for (name, text, count) in [
+        ("plugins.xml", "<ie><plugins><plugin name=\"CPU\" location=\"libx.so\"/></plugins></ie>", 1),
+        (
+            "kernels.xml",
+            "<CustomLayer name=\"X\" type=\"SimpleGPU\"><Kernel entry=\"x\"><Source filename=\"x.cl\"/></Kernel></CustomLayer>",
+            2,
+        ),
+    ] {
+        let found = look(name, text.as_bytes());
+        assert_eq!(rules_in(&found), vec!["OVN001"; count], "{text}");
+        let native = modelseal_core::inspection::Capability::NativeCode;
+        assert!(found.contents.capabilities.contains(&native), "{text}");
+    }
+}
