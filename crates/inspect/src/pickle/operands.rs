@@ -160,7 +160,7 @@ impl Vm<'_, '_> {
                         let number =
                             if code == LONG { line.strip_suffix(b"L").unwrap_or(line) } else { line };
                         let digits = number.iter().filter(|byte| byte.is_ascii_digit()).count();
-                        let number = text::int(number);
+                        let number = text::int_of_any_base(number);
                         if digits > limits::PICKLE_DIGITS {
                             let message = format!("a number of {digits} digits");
                             self.find(scan, &limits::TOO_LONG_NUMBER, message);

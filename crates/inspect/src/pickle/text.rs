@@ -99,9 +99,54 @@ pub(super) fn raw_unicode_escape(line: &[u8]) -> Option<String> {
     Some(text)
 }
 
+/// What the opcodes `INT` and `LONG` make of a line: any base that Python writes, and C's as well. C ends a text at a NUL, and
+/// takes none of digits for zero before that.
+pub(super) fn int_of_any_base(line: &[u8]) -> Option<Option<i64>> {
+    let text = line.split(|&byte| byte == 0).next().unwrap_or_default();
+    let text = trim(text);
+    if text.is_empty() {
+        return (!line.is_empty()).then_some(Some(0));
+    }
+    let (sign, digits) = match text {
+        [b'-', rest @ ..] => (-1, rest),
+        [b'+', rest @ ..] => (1, rest),
+        rest => (1, rest),
+    };
+    let (base, digits) = match digits {
+        [b'0', b'x' | b'X', rest @ ..] => (16, rest),
+        [b'0', b'o' | b'O', rest @ ..] => (8, rest),
+        [b'0', b'b' | b'B', rest @ ..] => (2, rest),
+        [b'0', rest @ ..] if rest.iter().all(|digit| (b'0'..=b'7').contains(digit)) => (8, digits),
+        _ => return int(text),
+    };
+    let plain: Vec<u8> = digits.iter().copied().filter(|byte| *byte != b'_').collect();
+    if plain.is_empty() || !plain.iter().all(|&digit| char::from(digit).is_digit(base)) {
+        return None;
+    }
+    let plain = std::str::from_utf8(&plain).ok()?;
+    Some(i64::from_str_radix(plain, base).ok().map(|number| sign * number))
+}
+
+/// What C takes for white space.
+fn trim(mut text: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | 9..=13);
+    while let [first, rest @ ..] = text
+        && is_space(first)
+    {
+        text = rest;
+    }
+    while let [rest @ .., last] = text
+        && is_space(last)
+    {
+        text = rest;
+    }
+    text
+}
+
 /// What `int()` makes of it: none when it refuses, `Some(None)` when it does not fit 64 bits.
 pub(super) fn int(text: &[u8]) -> Option<Option<i64>> {
-    let text = std::str::from_utf8(text.trim_ascii()).ok()?;
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+    let text = std::str::from_utf8(trim(text)).ok()?;
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let good = !digits.is_empty()
         && digits
@@ -116,7 +161,8 @@ pub(super) fn int(text: &[u8]) -> Option<Option<i64>> {
 
 /// Whether `float()` takes it.
 pub(super) fn is_float(text: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(text.trim_ascii()) else { return false };
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+    let Ok(text) = std::str::from_utf8(trim(text)) else { return false };
     let plain = text.replace('_', "");
     plain.parse::<f64>().is_ok()
 }
@@ -171,6 +217,29 @@ mod tests {
             assert!(int(bad).is_none(), "{bad:?}");
         }
         assert!(is_float(b"1.5e3") && is_float(b"nan") && !is_float(b"1.2.3"));
+    }
+
+    #[test]
+    fn numbers_are_read_as_c_does() {
+        for (text, number) in [
+            (&b"0x10"[..], 16),
+            (b"-0X1f", -31),
+            (b"0o17", 15),
+            (b"0b11", 3),
+            (b"010", 8),
+            (b" \x0b7 ", 7),
+            (b"5\0junk", 5),
+            (b"\0\0{", 0),
+            (b" ", 0),
+            (b"0x1_0", 16),
+            (b"12", 12),
+        ] {
+            assert_eq!(int_of_any_base(text), Some(Some(number)), "{text:?}");
+        }
+        for bad in [&b""[..], b"0x", b"0xg", b"x", b"0b2"] {
+            assert!(int_of_any_base(bad).is_none(), "{bad:?}");
+        }
+        assert!(is_float(b"1.5\0x") && int(b"1\0x") == Some(Some(1)));
     }
 
     #[test]
