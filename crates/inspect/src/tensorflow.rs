@@ -4,6 +4,7 @@ mod attributes;
 pub(crate) mod checkpoint;
 mod keras;
 mod operators;
+mod paths;
 pub(crate) use operators::{Standing, standing};
 #[cfg(test)]
 mod tests;
@@ -54,6 +55,12 @@ pub(crate) mod rules {
         FILES = "TFG011" "graph-saves-itself" Note:
             "Operators of the graph save and restore the model's own variables." =>
             "None is needed: every SavedModel has them.";
+        READS = "TFG014" "graph-reads-elsewhere" Suspicious:
+            "An operator of the graph reads a file that is not the model's, by a name that the graph says itself." =>
+            "Find out what it reads, and why.";
+        COMPUTED = "TFG015" "graph-computes-file-name" Suspicious:
+            "The name of a file that the graph reads or writes is computed in the graph. No saver's is." =>
+            "Find out which file it is.";
         TEXT = "TFG013" "graph-as-text" Unknown:
             "The graph is written as text, of which only the names of operators were inspected." =>
             "Publish the graph in its binary form.";
@@ -67,6 +74,9 @@ struct Model<'w, 'a, 's, 'r> {
     used: Used,
     /// Functions of the model itself.
     functions: BTreeSet<String>,
+    /// The node that is read, and all of them.
+    here: paths::Node,
+    paths: paths::Paths,
 }
 
 /// A SavedModel: `saved_model.pb`.
@@ -117,7 +127,7 @@ pub(crate) fn fingerprint(wire: &mut Wire<'_>, scan: &mut Scan<'_>) -> Result<()
 
 /// What Keras says of the layers: `keras_metadata.pb`.
 pub(crate) fn keras_metadata(wire: &mut Wire<'_>, scan: &mut Scan<'_>) -> Result<(), Fault> {
-    let mut model = Model { wire, scan, used: Used::default(), functions: BTreeSet::new() };
+    let mut model = Model::new(wire, scan);
     let mut span = model.wire.whole();
     while let Some(field) = model.wire.next(&mut span)? {
         match (field.number, field.value) {
@@ -134,11 +144,19 @@ fn walk(
     inside: impl FnOnce(&mut Model<'_, '_, '_, '_>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     scan.contents.capabilities.insert(Capability::Graph);
-    let mut model = Model { wire, scan, used: Used::default(), functions: BTreeSet::new() };
+    let mut model = Model::new(wire, scan);
     // What was seen before an error stands.
     let result = inside(&mut model);
     model.judge();
+    model.judge_paths();
     result
+}
+
+impl<'w, 'a, 's, 'r> Model<'w, 'a, 's, 'r> {
+    fn new(wire: &'w mut Wire<'a>, scan: &'s mut Scan<'r>) -> Self {
+        let (used, functions) = (Used::default(), BTreeSet::new());
+        Self { wire, scan, used, functions, here: paths::Node::default(), paths: paths::Paths::default() }
+    }
 }
 
 impl Model<'_, '_, '_, '_> {
@@ -158,6 +176,7 @@ impl Model<'_, '_, '_, '_> {
 
     fn graph(&mut self, message: Span) -> Result<(), Fault> {
         let mut span = message;
+        let outer = self.paths.begin();
         while let Some(field) = self.wire.next(&mut span)? {
             match (field.number, field.value) {
                 (1, Value::Bytes(node)) => self.node(node)?,
@@ -166,6 +185,7 @@ impl Model<'_, '_, '_, '_> {
                 (number, _) => self.unknown_field("GraphDef", number, field.at),
             }
         }
+        self.paths.end(outer);
         Ok(())
     }
 
@@ -183,17 +203,31 @@ impl Model<'_, '_, '_, '_> {
 
     fn function(&mut self, message: Span) -> Result<(), Fault> {
         let mut span = message;
+        let outer = self.paths.begin();
         while let Some(field) = self.wire.next(&mut span)? {
             match (field.number, field.value) {
                 (1, Value::Bytes(mut signature)) => {
                     let at = signature.start;
                     while let Some(field) = self.wire.next(&mut signature)? {
-                        if let (1, Value::Bytes(text)) = (field.number, field.value) {
-                            let name = self.wire.text(text, NAME)?;
-                            self.used.add(&name, at, self.scan);
-                            if self.used.contains(&name) {
-                                self.functions.insert(name);
+                        match (field.number, field.value) {
+                            (1, Value::Bytes(text)) => {
+                                let name = self.wire.text(text, NAME)?;
+                                self.used.add(&name, at, self.scan);
+                                if self.used.contains(&name) {
+                                    self.functions.insert(name.clone());
+                                }
+                                self.paths.function(name);
                             }
+                            (2, Value::Bytes(mut argument)) => {
+                                let mut name = String::new();
+                                while let Some(field) = self.wire.next(&mut argument)? {
+                                    if let (1, Value::Bytes(text)) = (field.number, field.value) {
+                                        name = self.wire.text(text, NAME)?;
+                                    }
+                                }
+                                self.paths.argument(name);
+                            }
+                            _ => {}
                         }
                     }
                 }
@@ -203,28 +237,46 @@ impl Model<'_, '_, '_, '_> {
                 (number, _) => self.unknown_field("FunctionDef", number, field.at),
             }
         }
+        self.paths.end(outer);
         Ok(())
     }
 
     fn node(&mut self, message: Span) -> Result<(), Fault> {
         let mut span = message;
         let mut op = String::new();
+        self.here = paths::Node { at: message.start, ..paths::Node::default() };
         while let Some(field) = self.wire.next(&mut span)? {
             match (field.number, field.value) {
                 (2, Value::Bytes(text)) => op = self.wire.text(text, NAME)?,
                 (5, Value::Bytes(entry)) => self.attribute(entry)?,
-                (1 | 3 | 4 | 6 | 7, Value::Bytes(_)) => {}
+                (1, Value::Bytes(text)) => self.here.name = self.wire.text(text, NAME)?,
+                (3, Value::Bytes(_)) if self.here.inputs.len() >= paths::INPUTS => self.here.cut = true,
+                (3, Value::Bytes(text)) => {
+                    let input = self.wire.text(text, NAME)?;
+                    self.here.inputs.push(input);
+                }
+                (4 | 6 | 7, Value::Bytes(_)) => {}
                 (number, _) => self.unknown_field("NodeDef", number, field.at),
             }
         }
         self.used.add(&op, message.start, self.scan);
+        self.here.op = op;
+        self.paths.add(std::mem::take(&mut self.here));
         Ok(())
     }
 
     fn asset(&mut self, message: Span) -> Result<(), Fault> {
         let mut span = message;
         while let Some(field) = self.wire.next(&mut span)? {
-            if let (2, Value::Bytes(text)) = (field.number, field.value) {
+            if let (1, Value::Bytes(mut tensor)) = (field.number, field.value) {
+                while let Some(field) = self.wire.next(&mut tensor)? {
+                    if let (1, Value::Bytes(text)) = (field.number, field.value) {
+                        let name = self.wire.text(text, NAME)?;
+                        let node = name.split(':').next().unwrap_or_default();
+                        self.paths.assets.insert(node.to_owned());
+                    }
+                }
+            } else if let (2, Value::Bytes(text)) = (field.number, field.value) {
                 let name = self.wire.text(text, 4096)?;
                 match outside::leads_out(&name) {
                     None => outside::external(self.scan, &format!("assets/{name}")),
@@ -255,6 +307,36 @@ impl Model<'_, '_, '_, '_> {
     fn unknown_field(&mut self, message: &str, number: u32, at: u64) {
         let text = format!("field {number} of {message}");
         self.scan.find_about(&rules::FIELD, at, &text, text.clone());
+    }
+
+    /// What is thought of the files that the graph itself names.
+    fn judge_paths(&mut self) {
+        for path in self.paths.found() {
+            let paths::Path { how, op, name, why, at } = path;
+            let name = match name {
+                Ok(name) => name,
+                Err(maker) => {
+                    let message = format!("{op} gets the name of its file from {maker}");
+                    self.scan.find_about(&rules::COMPUTED, at, &op, message);
+                    continue;
+                }
+            };
+            let does = if how == paths::Use::Write { "writes to" } else { "reads" };
+            let (rule, why) = match (how, why) {
+                (paths::Use::Named, _) | (_, None) => {
+                    outside::external(self.scan, &name);
+                    continue;
+                }
+                (paths::Use::Read, Some(why)) => (&rules::READS, why),
+                (paths::Use::Write, Some(why)) => (&rules::FORBIDDEN, why),
+            };
+            let message = format!("the operator {op} {does} {why}: {name:?}");
+            self.scan.find_about(rule, at, &name, message);
+        }
+        if self.paths.more {
+            let message = "names of files were not followed any further".to_owned();
+            self.scan.find(&crate::limits::TOO_MANY_CONSTANTS, None, message);
+        }
     }
 
     /// What is thought of the operators, once the model's own functions are known.

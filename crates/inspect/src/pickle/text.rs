@@ -101,6 +101,7 @@ pub(super) fn raw_unicode_escape(line: &[u8]) -> Option<String> {
 
 /// What `int()` makes of it: none when it refuses, `Some(None)` when it does not fit 64 bits.
 pub(super) fn int(text: &[u8]) -> Option<Option<i64>> {
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
     let text = std::str::from_utf8(trim(text)).ok()?;
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let good = !digits.is_empty()
@@ -117,8 +118,12 @@ pub(super) fn int(text: &[u8]) -> Option<Option<i64>> {
 /// What `int(text, 0)` makes of it, or C's `strtol` with its octal digits: none when both refuse it, `Some(None)` when it
 /// does not fit 64 bits. C ends at the first NUL.
 pub(super) fn int_of_any_base(text: &[u8]) -> Option<Option<i64>> {
-    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
-    let text = trim(text);
+    let is_empty = text.is_empty();
+    let text = trim(text.split(|&byte| byte == 0).next().unwrap_or_default());
+    if text.is_empty() {
+        // C takes none of digits for zero.
+        return (!is_empty).then_some(Some(0));
+    }
     let (sign, digits) = match text.split_first() {
         Some((&(b'+' | b'-'), digits)) => (text[0] == b'-', digits),
         _ => (false, text),
@@ -155,9 +160,14 @@ fn trim(text: &[u8]) -> &[u8] {
 
 /// Whether `float()` takes it.
 pub(super) fn is_float(text: &[u8]) -> bool {
+<<<<<<< HEAD
     let Ok(text) = std::str::from_utf8(trim(text.split(|&byte| byte == 0).next().unwrap_or_default())) else {
         return false;
     };
+=======
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+    let Ok(text) = std::str::from_utf8(trim(text)) else { return false };
+>>>>>>> w7-x1
     let plain = text.replace('_', "");
     plain.parse::<f64>().is_ok()
 }
@@ -226,6 +236,29 @@ mod tests {
         }
         assert!(is_float(b"1_0") && is_float(b"inf") && is_float(b"-NaN") && is_float(b"Infinity"));
         assert!(is_float(b"1.5e3") && is_float(b"nan") && !is_float(b"1.2.3"));
+    }
+
+    #[test]
+    fn numbers_are_read_as_c_does() {
+        for (text, number) in [
+            (&b"0x10"[..], 16),
+            (b"-0X1f", -31),
+            (b"0o17", 15),
+            (b"0b11", 3),
+            (b"010", 8),
+            (b" \x0b7 ", 7),
+            (b"5\0junk", 5),
+            (b"\0\0{", 0),
+            (b" ", 0),
+            (b"0x1_0", 16),
+            (b"12", 12),
+        ] {
+            assert_eq!(int_of_any_base(text), Some(Some(number)), "{text:?}");
+        }
+        for bad in [&b""[..], b"0x", b"0xg", b"x", b"0b2"] {
+            assert!(int_of_any_base(bad).is_none(), "{bad:?}");
+        }
+        assert!(is_float(b"1.5\0x") && int(b"1\0x") == Some(Some(1)));
     }
 
     #[test]

@@ -9,6 +9,9 @@ use crate::{
 /// Bytes of a text that are looked at.
 const TEXT: usize = 4096;
 
+/// Texts of a constant, and functions of a node, that are followed.
+const TEXTS: usize = 64;
+
 /// Attributes that say where an operator sends what it sees.
 const PLACES: [&str; 4] = ["debug_urls", "output_stream", "tfdbg_run_id", "address"];
 
@@ -61,6 +64,11 @@ impl Model<'_, '_, '_, '_> {
                 (1, Value::Bytes(text)) => {
                     let name = self.wire.text(text, NAME)?;
                     self.calls(&name, field.at);
+                    if self.here.functions.len() < TEXTS {
+                        self.here.functions.push(name);
+                    } else {
+                        self.here.cut = true;
+                    }
                 }
                 (2, Value::Bytes(entry)) => self.attribute(entry)?,
                 _ => {}
@@ -79,6 +87,19 @@ impl Model<'_, '_, '_, '_> {
     }
 
     fn place(&mut self, name: &str, text: Span) -> Result<(), Fault> {
+        // What was written into the model's own file has this before its name.
+        if name == "memory_region_name" {
+            let region = self.wire.text(text, TEXT)?;
+            if let Some(why) = super::paths::leads_out(&region)
+                && !region.starts_with("memmapped_package://")
+            {
+                let message = format!("a constant is {why}: {region:?}");
+                self.scan.find_about(&rules::READS, text.start, &region, message);
+            } else if !region.contains("://") {
+                crate::outside::external(self.scan, &region);
+            }
+            return Ok(());
+        }
         if !PLACES.contains(&name) {
             return Ok(());
         }
@@ -98,15 +119,28 @@ impl Model<'_, '_, '_, '_> {
             match (field.number, field.value) {
                 (1, Value::Varint(number)) => dtype = number,
                 (2, Value::Bytes(shape)) => count = self.shape(shape)?,
-                (4, Value::Bytes(bytes)) => content = Some(bytes.len()),
+                (4, Value::Bytes(bytes)) => content = Some(bytes),
                 (3, Value::Varint(_)) => {}
+                (8, Value::Bytes(text)) => {
+                    values += 1;
+                    if self.here.texts.len() < TEXTS && text.len() <= TEXT as u64 {
+                        let text = self.wire.text(text, TEXT)?;
+                        self.here.texts.push(text);
+                    } else {
+                        self.here.cut = true;
+                    }
+                }
                 (5..=17, value) => {
-                    let here = value.span().map_or(1, |span| if field.number == 8 { 1 } else { span.len() });
+                    let here = value.span().map_or(1, |span| span.len());
                     values = values.saturating_add(here);
                 }
                 (number, _) => self.unknown_field("TensorProto", number, field.at),
             }
         }
+        if let (Some(packed), 7) = (content, dtype) {
+            self.packed(packed, count)?;
+        }
+        let content = content.map(|content| content.len());
         let Some(count) = count else {
             let message = "the constant is larger than any memory, or has a negative dimension".to_owned();
             self.scan.find(&rules::TENSOR, tensor.start, message);
@@ -125,6 +159,31 @@ impl Model<'_, '_, '_, '_> {
             _ => return Ok(()),
         };
         self.scan.find(&rules::TENSOR, tensor.start, problem);
+        Ok(())
+    }
+
+    /// Texts that stand behind one another: first their lengths.
+    fn packed(&mut self, packed: Span, count: Option<u64>) -> Result<(), Fault> {
+        let bytes = self.wire.bytes(packed, TEXT)?;
+        let (mut rest, mut lengths) = (&bytes[..], Vec::new());
+        for _ in 0..count.unwrap_or(u64::MAX).min(TEXTS as u64) {
+            let (mut len, mut shift) = (0_usize, 0);
+            while let Some((&byte, after)) = rest.split_first() {
+                rest = after;
+                len |= usize::from(byte & 0x7f).checked_shl(shift).unwrap_or_default();
+                shift += 7;
+                if byte < 0x80 {
+                    break;
+                }
+            }
+            lengths.push(len);
+        }
+        self.here.cut |= count.is_none_or(|count| count > TEXTS as u64) || packed.len() > TEXT as u64;
+        for len in lengths {
+            let (text, after) = rest.split_at(len.min(rest.len()));
+            rest = after;
+            self.here.texts.push(String::from_utf8_lossy(text).into_owned());
+        }
         Ok(())
     }
 

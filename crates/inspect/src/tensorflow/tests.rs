@@ -76,6 +76,106 @@ fn operators_that_reach_out() {
     clean("saved_model.pb", &saved(&node("PrintV2", &attribute("output_stream", &bytes(2, "stderr")))));
 }
 
+/// A node with inputs.
+fn named(name: &str, op: &str, inputs: &[&str], more: &[u8]) -> Vec<u8> {
+    let inputs: Vec<u8> = inputs.iter().flat_map(|input| bytes(3, input)).collect();
+    [bytes(1, name), bytes(2, op), inputs, more.to_vec()].concat()
+}
+
+fn text(value: &str) -> Vec<u8> {
+    attribute("value", &bytes(8, [number(1, 7), bytes(2, []), bytes(8, value)].concat()))
+}
+
+fn graph(nodes: &[Vec<u8>]) -> Vec<u8> {
+    nodes.iter().flat_map(|node| bytes(1, node)).collect()
+}
+
+#[test]
+fn files_that_the_graph_names() {
+    for (path, out) in [
+        ("/root/.bashrc", true),
+        ("../../x", true),
+        ("gs://bucket/x", true),
+        ("~/.ssh/id_rsa", true),
+        ("variables/variables", false),
+        ("_temp_a/part", false),
+    ] {
+        let of = |op: &str, inputs: &[&str]| {
+            let nodes = [
+                named("x", "Placeholder", &[], &[]),
+                named("c", "Const", &[], &text(path)),
+                named("i", "Identity", &["c:0"], &[]),
+                named("j", "StringJoin", &["i", "x"], &[]),
+                named("k", "StringJoin", &["x", "i"], &[]),
+                named("r", op, inputs, &[]),
+            ];
+            look("saved_model.pb", &saved(&graph(&nodes)))
+        };
+        let verdict = |worst| if out { worst } else { Verdict::Clean };
+        for op in ["Save", "SaveSlices", "SaveV2"] {
+            assert_eq!(of(op, &["c", "x", "x"]).verdict(), verdict(Verdict::Malicious), "{op} {path}");
+            assert_eq!(of(op, &["j", "x", "x"]).verdict(), verdict(Verdict::Malicious), "{op} {path}");
+            // Nobody's choice is a way out.
+            assert_eq!(of(op, &["x", "c", "c"]).verdict(), Verdict::Clean, "{op} {path}");
+        }
+        let joined = if path.contains("..") { Verdict::Malicious } else { Verdict::Clean };
+        assert_eq!(of("SaveV2", &["k", "x"]).verdict(), joined, "{path}");
+        assert_eq!(of("MergeV2Checkpoints", &["x", "i"]).verdict(), verdict(Verdict::Malicious));
+        for op in ["Restore", "RestoreV2", "MergeV2Checkpoints"] {
+            assert_eq!(of(op, &["i", "x"]).verdict(), verdict(Verdict::Suspicious), "{op} {path}");
+        }
+        let table = of("InitializeTableFromTextFileV2", &["x", "i"]);
+        assert_eq!(table.verdict(), verdict(Verdict::Suspicious), "{path}");
+        assert_eq!(rules_in(&table).contains(&"TFG014"), out);
+        assert!(of("CacheDatasetV2", &["x", "c"]).contents.external.contains(path));
+        let region = attribute("memory_region_name", &bytes(2, path));
+        let constant = look("a.pb", &saved(&graph(&[named("r", "ImmutableConst", &[], &region)])));
+        assert_eq!(constant.verdict(), verdict(Verdict::Suspicious), "{path}");
+    }
+    let region = attribute("memory_region_name", &bytes(2, "memmapped_package://w"));
+    clean("a.pb", &saved(&graph(&[named("r", "ImmutableConst", &[], &region)])));
+    let packed = bytes(8, [number(1, 7), bytes(2, []), bytes(4, "\x04/etc")].concat());
+    let nodes = [named("c", "Const", &[], &attribute("value", &packed)), named("r", "SaveV2", &["c"], &[])];
+    finds("saved_model.pb", &saved(&graph(&nodes)), "TFG002");
+    let nodes = [
+        named("c", "Const", &[], &text("L2V0Yw")),
+        named("d", "DecodeBase64", &["c"], &[]),
+        named("r", "SaveV2", &["d"], &[]),
+    ];
+    finds("saved_model.pb", &saved(&graph(&nodes)), "TFG015");
+}
+
+#[test]
+fn files_that_a_function_is_told() {
+    let argument = |name: &str| bytes(2, bytes(1, name));
+    let of = |path: &str, op: &str, inputs: &[&str]| {
+        let body = bytes(3, named("s", "SaveV2", &["prefix", "other"], &[]));
+        let signature = bytes(1, [bytes(1, "save"), argument("other"), argument("prefix")].concat());
+        let calls = attribute("f", &bytes(10, bytes(1, "save")));
+        let nodes = [
+            named("p", "Placeholder", &[], &[]),
+            named("c", "Const", &[], &text(path)),
+            named("r", op, inputs, &calls),
+        ];
+        let library = bytes(2, bytes(1, [signature, body].concat()));
+        look("saved_model.pb", &saved(&[library, graph(&nodes)].concat())).verdict()
+    };
+    assert_eq!(of("/etc/x", "StatefulPartitionedCall", &["p", "c"]), Verdict::Malicious);
+    assert_eq!(of("/etc/x", "StatefulPartitionedCall", &["c", "p"]), Verdict::Clean);
+    assert_eq!(of("/etc/x", "If", &["p", "p", "c"]), Verdict::Malicious);
+    assert_eq!(of("/etc/x", "save", &["p", "c"]), Verdict::Malicious);
+    assert_eq!(of("/etc/x", "MapDataset", &["p", "p", "c"]), Verdict::Malicious);
+    assert_eq!(of("part", "StatefulPartitionedCall", &["p", "c"]), Verdict::Clean);
+    // A table of an asset: the loader says where it is.
+    let nodes = [
+        named("c", "Const", &[], &text("/home/maker/vocab.txt")),
+        named("t", "InitializeTableFromTextFileV2", &["p", "c"], &[]),
+    ];
+    let asset = bytes(6, [bytes(1, bytes(1, "c:0")), bytes(2, "vocab.txt")].concat());
+    let meta = [bytes(1, bytes(4, "serve")), bytes(2, graph(&nodes)), asset].concat();
+    clean("saved_model.pb", &[number(1, 1), bytes(2, meta)].concat());
+}
+
 #[test]
 fn constants_are_as_large_as_they_say() {
     let shape = |sizes: &[u64]| {

@@ -40,6 +40,12 @@ fn tensors_that_are_a_pickle_as_well() {
         is_two(&look(name, &harmful()));
         is_two(&look(name, &safetensors(b'V', 300_000, RUNS)));
     }
+    // A number that C ends at a NUL, and one of another base.
+    is_two(&look("pytorch_model.bin", &{
+        let header = "{\"w\":{\"dtype\":\"U8\",\"shape\":[24],\"data_offsets\":[0,24]}}";
+        let header = format!("{header:<72}\n");
+        [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), RUNS].concat()
+    }));
     // Honest ones, that begin with the same opcode.
     for data in [&[7; 3000][..], b"\n", b"\nabc.", b"\nc\n\n", &[b'\n'; 400]] {
         for opcode in [b'V', b'S', b'c', b'X', b'('] {
@@ -75,6 +81,8 @@ fn text_that_is_a_pickle_as_well() {
     for name in ["a.txt", "a.csv", "README", "README.md", "a.yaml", "a.bin", "a.pkl"] {
         for start in [
             format!("V{words}\n0"),
+            "I0x10\n0".to_owned(),
+            "L0b1L\n0".to_owned(),
             format!("S'{words}'\n0"),
             format!("F{long}\n0"),
             format!("I{}1\n0", " ".repeat(20_000)),
