@@ -36,9 +36,14 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit, Failure> {
         request = request.threads(threads);
     }
     let inspected = match &args.compare {
-        Some(report) => request.compare(report, &Bar::start())?,
-        None => request.run(&Bar::start())?,
+        Some(report) => request.compare(report, &Bar::start()),
+        None => request.run(&Bar::start()),
     };
+    let inspected = inspected.map_err(|error| match error.code() {
+        // There is no verdict on nothing.
+        "integrity.empty-model" => Failure::usage("integrity.empty-model", error),
+        _ => error.into(),
+    })?;
     output.warnings(inspected.notes());
     if output.is_sarif() {
         output.raw_json(&inspected.sarif())?;

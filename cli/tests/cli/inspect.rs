@@ -54,6 +54,8 @@ fn the_exit_status_is_the_verdict() {
     let document = json(&world, &INSPECT, 3);
     assert_eq!((&document["verdict"], &document["coverage"]), (&"unknown".into(), &"partial".into()));
     world.refused(&["inspect", "nowhere"], 3, "error.io", "there is no model at 'nowhere'");
+    std::fs::create_dir(world.join("empty")).unwrap();
+    world.refused(&["inspect", "empty"], 2, "integrity.empty-model", "empty");
     world.refused(&["inspect", "--threads", "0", "model"], 2, "usage.flags", "--threads");
     world.refused(&["inspect", "model", "--trace", "x"], 2, "usage.flags", "cannot be used with");
     world.refused(&["inspect", "model", "--trace-lines", "5"], 2, "usage.flags", "cannot be used with");
@@ -231,7 +233,7 @@ fn a_trace_shows_what_would_happen() {
     assert!(text.says("there is no pickle in").stdout.is_empty());
     world.run(&["inspect", "--trace", "model/a.pkl", "--format", "json"]).exits(2).says("no JSON form");
     world.run(&["inspect", "--trace", "nowhere"]).exits(3);
-    world.run(&["inspect", "--trace", "model"]).exits(3);
+    world.run(&["inspect", "--trace", "model"]).exits(2);
 }
 
 #[test]

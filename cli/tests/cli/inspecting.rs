@@ -171,3 +171,50 @@ fn whoever_inspects_again_finds_what_was_reported_or_what_differs() {
     world.file("other.json", "{}");
     world.run(&["inspect", "model", "--compare", "other.json"]).exits(2);
 }
+
+#[test]
+fn a_report_of_inspect_is_the_same_beside_a_signature() {
+    let world = world();
+    world.run(&with(&SIGN, &["--force"])).exits(0);
+    world.file("model/x.sigstore.json", world.read("model.sig"));
+    world.file("model/model.sig", world.read("model.sig"));
+    let plain = world.run(&["inspect", "model", "--format", "sarif"]);
+    world.file("plain.sarif", &plain.stdout);
+    let ran = world.run(&["inspect", "model", "--compare", "plain.sarif"]);
+    assert!(ran.stdout.contains("the report 'plain.sarif' is what is found now"), "{}", ran.stdout);
+    // Something else in a signature's place is told.
+    world.file("model/model.sig", SYSTEM);
+    let ran = world.run(&["inspect", "model", "--compare", "plain.sarif"]).exits(1);
+    assert!(ran.stdout.contains("PKL001 model.sig"), "{}", ran.stdout);
+}
+
+#[test]
+fn what_rules_call_milder_is_said_first_and_is_never_clean_enough() {
+    let world = world();
+    world.file("model/evil.pkl", SYSTEM);
+    let lowered = "schema = \"modelseal.rules/v1\"\nid = \"acme/rules\"\nversion = 3\n\
+        [rules.PKL001]\nseverity = \"note\"\nreason = \"x\"\n[rules.PKL002]\nseverity = \"note\"\nreason = \"x\"\n";
+    world.file("rules.toml", lowered);
+    let rules = ["--rules", "rules.toml"];
+    let ran = world.run(&with(&["inspect", "model"], &rules)).exits(0);
+    let first = ran.stdout.lines().next().unwrap();
+    assert!(first.contains("'malicious'") && first.contains("acme/rules 3 over modelseal 20"), "{first}");
+    let ran = world.run(&with(&with(&SIGN, &["--require", "clean"]), &rules)).exits(1);
+    assert!(ran.stderr.contains("PKL001 'evil.pkl@"), "{}", ran.stderr);
+    let ran = world.run(&with(&ATTEST, &rules)).exits(1);
+    assert!(ran.stderr.contains("PKL001, which the rules call note"), "{}", ran.stderr);
+}
+
+#[test]
+fn nothing_is_claimed_of_what_cannot_be_shown_harmless() {
+    for (name, text) in [
+        ("Dockerfile", "FROM scratch\nRUN make\n"),
+        ("MLmodel", "flavors:\n  python_function:\n    loader_module: evil\n"),
+        ("requirements.txt", "x @ http://acme.example/x\n"),
+    ] {
+        let world = world();
+        world.file(&format!("model/{name}"), text);
+        let document = world.run(&with(&ATTEST, &["--format", "json"])).exits(1).json();
+        assert!(document["message"].as_str().unwrap().contains(name), "{document}");
+    }
+}

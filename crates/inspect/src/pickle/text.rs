@@ -160,14 +160,9 @@ fn trim(text: &[u8]) -> &[u8] {
 
 /// Whether `float()` takes it.
 pub(super) fn is_float(text: &[u8]) -> bool {
-<<<<<<< HEAD
     let Ok(text) = std::str::from_utf8(trim(text.split(|&byte| byte == 0).next().unwrap_or_default())) else {
         return false;
     };
-=======
-    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
-    let Ok(text) = std::str::from_utf8(trim(text)) else { return false };
->>>>>>> w7-x1
     let plain = text.replace('_', "");
     plain.parse::<f64>().is_ok()
 }

@@ -111,7 +111,7 @@ impl AttestError {
             Self::InputDiffers { .. } => "integrity.input-mismatch",
             Self::BaseSignature { code, .. } => code,
             Self::Unresolved(_) => "usage.unresolved",
-            Self::NothingToClaim { verdict, .. } if *verdict > Verdict::Suspicious => "content.verdict",
+            Self::NothingToClaim { verdict, .. } if *verdict >= Verdict::Suspicious => "content.verdict",
             Self::NothingToClaim { .. } => "content.format-unknown",
             Self::Predicate { .. } | Self::PredicateFile(_) => "usage.predicate",
             Self::Record { .. } | Self::Event(_) => "usage.file",
