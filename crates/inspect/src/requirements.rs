@@ -30,7 +30,7 @@ pub(crate) mod rules {
             "A package is installed from files beside the list, whose set-up runs then." =>
             "Read what is installed.";
         KNOWN_INDEX = "REQ006" "vendor-package-index" Note:
-            "Packages come from the index of a vendor, too, which is known." =>
+            "Packages come from the index of a vendor, too, which is known, or from the one that a lock names." =>
             "Name digests, so that it does not matter where they come from.";
         BUILD = "REQ007" "own-build" Suspicious:
             "The package is built by code that lies beside it." =>
@@ -307,12 +307,7 @@ fn own_index(section: &str, line: &str, at: u64, scan: &mut Scan<'_>) {
     if !of_index || key.trim() != "url" {
         return;
     }
-    if section == "[[source]]" {
-        // A Pipfile always names its index.
-        scan.find_about(&rules::KNOWN_INDEX, at, value, format!("packages come from '{value}'"));
-    } else {
-        index(value, at, scan);
-    }
+    index(value, at, scan);
 }
 
 /// A line of a project's settings: what stands in it between quotes, or behind an equals sign.
@@ -444,7 +439,7 @@ mod tests {
                 "version=1\n[[package]]\nname=\"x\"\nsource={url=\"https://example.com\"}\n",
                 "REQ001",
             ),
-            ("uv.lock", "source = { registry = \"https://example.com/simple\" }\n", "REQ003"),
+            ("uv.lock", "source = { registry = \"https://example.com/simple\" }\n", "REQ006"),
             ("uv.lock", "source = { git = \"https://example.com/x?rev=a#b\" }\n", "REQ002"),
             (
                 "poetry.lock",
