@@ -8,8 +8,10 @@ pub(crate) mod stored;
 
 use crate::{
     bytes::Input,
+    gguf::Gguf,
     keras, limits, npy,
     route::{Format, Match, Probe},
+    safetensors::Safetensors,
     scan::{Content, Halt, Scan},
     skops, torch, torchserve,
 };
@@ -106,7 +108,14 @@ impl Format for Zip {
         }
         // Python takes an archive also when something follows it, as padding does in a tar archive that ends with one.
         let end = directory::find_end(probe.tail).next()?;
-        Some(if directory::reaches_end(probe.tail, end) { Match::Sure } else { Match::Likely })
+        if directory::reaches_end(probe.tail, end) {
+            return Some(Match::Sure);
+        }
+        // Tensors may hold any bytes, and are no place for an archive.
+        let tensors: [&dyn Format; 3] = [&Safetensors, &Gguf, &npy::Npy];
+        let is_hidden = tensors.iter().any(|format| format.matches(probe).is_some())
+            && directory::find_end(probe.tail).any(|end| directory::has_entries(probe.tail, end));
+        Some(if is_hidden { Match::Sure } else { Match::Likely })
     }
 
     fn inspect(&self, content: Content<'_>, scan: &mut Scan<'_>) -> Result<FileFormat, Halt> {

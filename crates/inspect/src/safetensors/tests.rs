@@ -198,3 +198,22 @@ proptest! {
         look(&bytes);
     }
 }
+
+#[test]
+fn an_archive_among_the_elements_is_found_also_with_something_behind_it() {
+    let archive = crate::zip::stored::archive(&[("a/data.pkl", b"\x80\x02cos\nsystem\n.")]);
+    for behind in [0, 1, 100, 60_000] {
+        let elements = [&[0; 1000][..], &archive, &vec![0; behind]].concat();
+        let len = elements.len();
+        let header = format!(r#"{{"a":{{"dtype":"U8","shape":[{len}],"data_offsets":[0,{len}]}}}}"#);
+        let mut bytes = file(&header, 0);
+        bytes.extend(elements);
+        assert_eq!(look(&bytes).verdict(), Verdict::Malicious, "{behind}");
+    }
+    // Bytes that only look like the end of one.
+    let header = r#"{"a":{"dtype":"U8","shape":[1000],"data_offsets":[0,1000]}}"#;
+    let mut bytes = file(header, 0);
+    bytes
+        .extend([&[7; 500][..], b"PK\x05\x06\0\0\0\0\x01\0\x01\0\x40\0\0\0\0\0\0\0\0\0", &[7; 478]].concat());
+    assert_eq!(look(&bytes).verdict(), Verdict::Clean);
+}

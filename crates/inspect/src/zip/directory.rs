@@ -81,6 +81,15 @@ pub(super) fn reaches_end(tail: &[u8], at: usize) -> bool {
     at + END + usize::from(u16_at(tail, at + 20)) == tail.len()
 }
 
+/// Whether there is a directory before that end, or may be one before `tail`.
+pub(super) fn has_entries(tail: &[u8], at: usize) -> bool {
+    let size = tail.get(at + 12..at + 16).and_then(|size| size.try_into().ok()).map_or(0, u32::from_le_bytes);
+    match at.checked_sub(size as usize) {
+        Some(start) => tail.get(start..).is_some_and(|rest| rest.starts_with(b"PK\x01\x02")),
+        None => true,
+    }
+}
+
 impl Directory {
     /// Reads the directory, or directories, and the members' headers.
     pub(super) fn read(input: Input<'_>, scan: &mut Scan<'_>) -> Result<Self, Halt> {
