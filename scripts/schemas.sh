@@ -11,7 +11,8 @@ if [ "${1:-}" = --check ]; then
     trap 'rm -rf "$into"' EXIT
 fi
 mkdir -p "$into"
-for name in result signature digest part key bundle trust error statement lint explain policy-test policy-diff policy-signature policy-verification import affected store attestation run-record provenance lineage inspection rule; do
+for name in result signature digest part key bundle trust error statement lint explain policy-test policy-diff \
+    policy-signature policy-verification import affected store attestation run-record provenance lineage inspection rule; do
     "$modelseal" schema "$name" >"$into/modelseal.$name.v1.schema.json"
 done
 if [ "${1:-}" = --check ]; then

@@ -101,6 +101,22 @@ impl Output {
         forgive_closed_pipe(written.and_then(|()| stdout.flush()))
     }
 
+    /// Says why something is refused, on standard error, with what the user should know; and prints `document` where JSON is asked
+    /// for.
+    pub fn refusal(
+        &self,
+        document: &impl Serialize,
+        notes: &[String],
+        text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let mut written = Vec::new();
+        if text(&mut written).is_ok() {
+            self.diagnostic(String::from_utf8_lossy(&written).trim_end());
+        }
+        self.warnings(notes);
+        if self.is_json() { self.result(document, |_| Ok(())) } else { Ok(()) }
+    }
+
     /// Prints exact bytes.
     pub fn raw(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();

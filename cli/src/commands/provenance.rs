@@ -57,14 +57,7 @@ pub fn run(args: &VerifyProvenanceArgs, output: &Output) -> Result<Exit, Failure
         }
         Err(refusal) => {
             let report = refusal.report();
-            let mut text = Vec::new();
-            if print_refusal(&mut text, report).is_ok() {
-                output.diagnostic(String::from_utf8_lossy(&text).trim_end());
-            }
-            output.warnings(&report.notes);
-            if output.is_json() {
-                output.result(report, |_| Ok(()))?;
-            }
+            output.refusal(report, &report.notes, |out| print_refusal(out, report))?;
             let interrupted = report.code.as_deref() == Some("error.cancelled");
             Ok(if interrupted { Exit::Interrupted } else { refusal.kind().into() })
         }

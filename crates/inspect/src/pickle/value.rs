@@ -83,6 +83,11 @@ pub(super) struct Node {
     computed: bool,
 }
 
+impl Node {
+    const EMPTY: Self =
+        Self { first: NO_ENTRY, len: 0, weight: PLAIN, kept: 0, dunder: false, computed: false };
+}
+
 /// An entry of a dictionary whose key is text.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -225,47 +230,19 @@ impl Arena {
         let first = index(self.pool.len());
         room(&mut self.pool, elements.len());
         self.pool.extend_from_slice(elements);
-        Value::Tuple(self.add_node(Node {
-            first,
-            len: index(elements.len()),
-            weight,
-            kept: 0,
-            dunder: false,
-            computed: false,
-        }))
+        Value::Tuple(self.add_node(Node { first, len: index(elements.len()), weight, ..Node::EMPTY }))
     }
 
     pub(super) fn add_list(&mut self) -> Value {
-        Value::List(self.add_node(Node {
-            first: NO_ENTRY,
-            len: 0,
-            weight: PLAIN,
-            kept: 0,
-            dunder: false,
-            computed: false,
-        }))
+        Value::List(self.add_node(Node::EMPTY))
     }
 
     pub(super) fn add_dict(&mut self) -> Value {
-        Value::Dict(self.add_node(Node {
-            first: NO_ENTRY,
-            len: 0,
-            weight: PLAIN,
-            kept: 0,
-            dunder: false,
-            computed: false,
-        }))
+        Value::Dict(self.add_node(Node::EMPTY))
     }
 
     pub(super) fn add_set(&mut self) -> Value {
-        Value::Set(self.add_node(Node {
-            first: NO_ENTRY,
-            len: 0,
-            weight: PLAIN,
-            kept: 0,
-            dunder: false,
-            computed: false,
-        }))
+        Value::Set(self.add_node(Node::EMPTY))
     }
 
     pub(super) fn add_object(&mut self, callee: Option<Id>, args: Value, weight: Weight) -> Value {
