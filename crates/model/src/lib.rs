@@ -64,9 +64,9 @@ pub use explain::{
 };
 pub use files::Files;
 pub use listing::{Listing, Opening};
-pub use load::{Destination, LoadError, Memory, Wanted, load};
 #[cfg(target_os = "linux")]
 pub use load::seal;
+pub use load::{Destination, LoadError, Memory, Wanted, load};
 pub use look::{FileView, Looked, measure_looking};
 pub use measure::{DEFAULT_MEMORY, Measured, Options, Survey, measure, survey};
 pub use note::Note;

@@ -13,9 +13,9 @@ mod memory;
 #[cfg(target_os = "linux")]
 mod seal;
 
-pub use self::{error::LoadError, memory::Memory};
 #[cfg(target_os = "linux")]
 pub use self::seal::seal;
+pub use self::{error::LoadError, memory::Memory};
 
 use crate::{
     error::MeasureError,

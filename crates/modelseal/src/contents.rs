@@ -32,12 +32,7 @@ use modelseal_core::{
     path::ModelPath,
 };
 use modelseal_model::{Files, Memory, Options, Progress, Wanted, load};
-use std::{
-    collections::HashMap,
-    num::NonZeroU64,
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::HashMap, num::NonZeroU64, path::Path, sync::Arc};
 
 /// The files of a model that was verified: each is compared with the signed manifest as it is read, and nothing is given out
 /// before. Cheap to clone.
@@ -267,7 +262,12 @@ impl Contents {
     }
 
     /// A shard, or the file under `files`, in memory of its own.
-    fn read_span(&self, place: usize, span: &Span, progress: &dyn Progress) -> Result<VerifiedBytes, LoadError> {
+    fn read_span(
+        &self,
+        place: usize,
+        span: &Span,
+        progress: &dyn Progress,
+    ) -> Result<VerifiedBytes, LoadError> {
         let (path, _) = self.get(place);
         let wanted = self.wanted_shard(place, span.shard)?;
         let mut bytes = VerifiedBytes::unverified(span.range.end - span.range.start, path)?;

@@ -230,8 +230,12 @@ impl VerifyRequest<Verifier> {
         let mut comparison = listed::compare(&signed.get().manifest, &files);
         self.forgive_empty_files(&signed, &files, &mut comparison, &mut trail);
         self.compare(&files, &comparison, &mut trail)?;
-        trail.say("integrity", "the files are those that were signed; their bytes are compared as they are read");
-        let report = trail.allow("the files are those that were signed; their bytes are compared as they are read");
+        trail.say(
+            "integrity",
+            "the files are those that were signed; their bytes are compared as they are read",
+        );
+        let report =
+            trail.allow("the files are those that were signed; their bytes are compared as they are read");
         Ok(VerifiedModel::new(signed, files, self.settings.effort, report))
     }
 

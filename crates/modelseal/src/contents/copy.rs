@@ -56,7 +56,8 @@ fn into(contents: &Contents, directory: &Path, progress: &dyn Progress) -> Resul
     for (place, (path, size)) in contents.files().enumerate() {
         let path = stage.path().join(path.as_str());
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|error| LoadError::io("make the directory", parent, &error))?;
+            fs::create_dir_all(parent)
+                .map_err(|error| LoadError::io("make the directory", parent, &error))?;
         }
         if size == 0 {
             create(&path).map_err(|error| LoadError::io("write", &path, &error))?;

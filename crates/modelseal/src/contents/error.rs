@@ -122,7 +122,8 @@ impl LoadError {
             Loading::Read(error) => Self::of_measure(error),
             Loading::Mismatch { file, shard, expected, found, .. } => {
                 let (path, size) = files.get(*file);
-                let found = found.map_or(", and the file is shorter".into(), |found| format!(", {found} is there"));
+                let found =
+                    found.map_or(", and the file is shorter".into(), |found| format!(", {found} is there"));
                 let part = if *shard == 0 { String::new() } else { format!(" (shard {shard})") };
                 Self {
                     kind: Kind::Denied,
@@ -134,16 +135,18 @@ impl LoadError {
                     fix: GET_AGAIN.into(),
                 }
             }
-            Loading::Destination(error) => match error.get_ref().and_then(|cause| cause.downcast_ref::<Self>()) {
-                Some(own) => own.clone(),
-                None => Self {
-                    kind: Kind::Undecided,
-                    code: "error.io",
-                    file: None,
-                    message: format!("what was read could not be kept: {error}"),
-                    fix: String::new(),
-                },
-            },
+            Loading::Destination(error) => {
+                match error.get_ref().and_then(|cause| cause.downcast_ref::<Self>()) {
+                    Some(own) => own.clone(),
+                    None => Self {
+                        kind: Kind::Undecided,
+                        code: "error.io",
+                        file: None,
+                        message: format!("what was read could not be kept: {error}"),
+                        fix: String::new(),
+                    },
+                }
+            }
             _ => Self {
                 kind: Kind::Undecided,
                 code: "error.internal",

@@ -68,7 +68,9 @@ impl VerifiedFile {
         let mut filled = 0;
         // Under `files` an empty file has no range to touch, and is compared all the same.
         let nothing = self.is_empty().then_some(Span { shard: 0, range: ByteRange { start: 0, end: 0 } });
-        for span in nothing.into_iter().chain(self.contents.spans(self.place, ByteRange { start: offset, end })) {
+        for span in
+            nothing.into_iter().chain(self.contents.spans(self.place, ByteRange { start: offset, end }))
+        {
             let bytes = self.shard(&mut state, &span)?;
             let within = usize::try_from(offset.saturating_sub(span.range.start)).unwrap_or(usize::MAX);
             let bytes = bytes.get(within..).unwrap_or_default();
@@ -123,7 +125,8 @@ impl State {
     /// Lets go of what was used longest ago, so that so many more bytes are within the limit.
     fn make_room(&mut self, bytes: u64) {
         let kept = |state: &Self| state.shards.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
-        while kept(self).saturating_add(bytes) > MAX_CACHED_SHARD_BYTES && self.shards.pop_front().is_some() {}
+        while kept(self).saturating_add(bytes) > MAX_CACHED_SHARD_BYTES && self.shards.pop_front().is_some() {
+        }
     }
 }
 
