@@ -12,6 +12,8 @@ mod error;
 mod memory;
 #[cfg(target_os = "linux")]
 mod seal;
+#[cfg(test)]
+mod tests;
 
 #[cfg(target_os = "linux")]
 pub use self::seal::seal;

@@ -9,4 +9,3 @@ mod reading;
 #[cfg(target_os = "linux")]
 mod sealing;
 mod site;
-mod sparse;
