@@ -9,3 +9,4 @@ mod reading;
 #[cfg(target_os = "linux")]
 mod sealing;
 mod site;
+mod vectors;

@@ -133,13 +133,6 @@ fn a_model_of_one_file_is_found_by_its_name() {
     }
 }
 
-/// The reference implementation's name for the only file is `.`.
-#[test]
-fn the_reference_name_of_a_single_file_stands_for_it() {
-    let signed = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata");
-    assert!(std::path::Path::new(signed).is_dir());
-}
-
 #[cfg(unix)]
 #[test]
 fn a_hugging_face_snapshot_is_read_through_its_own_links() {
