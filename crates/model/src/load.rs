@@ -17,7 +17,10 @@ mod tests;
 
 #[cfg(target_os = "linux")]
 pub use self::seal::seal;
-pub use self::{error::LoadError, memory::Memory};
+pub use self::{
+    error::{LoadError, Mismatch},
+    memory::Memory,
+};
 
 use crate::{
     error::MeasureError,
@@ -140,7 +143,7 @@ fn exists(files: &Files, method: Method, wanted: &Wanted) -> bool {
 
 fn mismatch(files: &Files, wanted: &Wanted, found: Option<Digest>) -> LoadError {
     let Wanted { file, shard, digest: expected } = *wanted;
-    LoadError::Mismatch { file, shard, path: files.shown(file), expected, found }
+    LoadError::Mismatch(Box::new(Mismatch { file, shard, path: files.shown(file), expected, found }))
 }
 
 /// The destination's own memory, for files by their places in the walk.

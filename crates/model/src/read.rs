@@ -24,6 +24,10 @@ pub(crate) trait ReadAt: Send {
 pub(crate) trait Placing: Sync {
     /// The place of the bytes of a file (by its place in the walk) from `offset` on, when there is one for exactly so many and
     /// nobody has asked for it before.
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "the memory is not the implementor's, and each byte of it is given once"
+    )]
     fn place(&self, file: usize, offset: u64, len: usize) -> Option<&mut [u8]>;
 }
 

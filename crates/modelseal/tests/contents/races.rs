@@ -142,7 +142,7 @@ fn a_flipped_shard_is_refused_while_the_others_of_its_file_read_well() {
     model.contents().read_into("weights.bin", 2 * SHARD, &mut whole, &()).unwrap();
     assert!(whole[..] == bytes[2_000_000..]);
     let error = model.contents().read_into("weights.bin", 2 * SHARD - 1, &mut whole, &()).unwrap_err();
-    assert!(error.to_string().contains("shard 1"), "{error}");
+    assert!(error.to_string().contains("in its shard 1"), "{error}");
     assert_eq!(error.code(), "integrity.digest-mismatch");
 }
 
