@@ -570,7 +570,7 @@ fn a_base_model_is_not_promised_because_nobody_reads_it() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     /// Whatever lies here and whoever signed what: opening and then reading everything allows exactly what measuring allows,
     /// or measures.

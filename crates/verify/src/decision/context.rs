@@ -150,11 +150,15 @@ impl Context<'_> {
     }
 
     fn best_of(&self, manifests: &[usize], unsigned_allowed: bool) -> Option<usize> {
-        // All list the same files; the one that leaves out least says most about what else there may be.
-        let intact = manifests.iter().filter(|at| self.is_intact(**at, unsigned_allowed));
-        let intact = intact
-            .min_by_key(|at| self.data.manifests[**at].model.manifest.serialization().ignore_paths.len());
-        intact.or(manifests.first()).copied()
+        // All list the same files; the one that leaves out least says most about what else there may be. Before the model is
+        // measured any may be the one.
+        let rank = |at: &usize| {
+            let fact = &self.data.manifests[*at];
+            let other = !self.is_intact(*at, unsigned_allowed);
+            let differs = other && (fact.compared.is_some() || self.pin.is_some());
+            (other, differs, fact.model.manifest.serialization().ignore_paths.len())
+        };
+        manifests.iter().copied().min_by_key(rank)
     }
 
     /// The candidate's list of files.

@@ -145,6 +145,12 @@ impl Promise {
         &self.digest
     }
 
+    /// Under which parameters the [files](FileList) were looked for that it is about.
+    #[must_use]
+    pub fn listed_under(&self) -> &Serialization {
+        &self.list.serialization
+    }
+
     /// Whether both ask for the same bytes under the same names, read in the same way.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
