@@ -519,6 +519,26 @@ fn a_promise_is_neither_recorded_nor_kept_nor_good_for_other_facts() {
     assert_eq!(failed, [Code::IntegrityDigestMismatch]);
 }
 
+#[test]
+fn a_signature_of_version_0_2_is_promised_as_any_other() {
+    let subject: Vec<_> = model()
+        .resources()
+        .iter()
+        .map(|r| json!({ "name": r.path.as_str(), "digest": { "sha256": r.digest.to_hex() } }))
+        .collect();
+    let old = json!({
+        "_type": "https://in-toto.io/Statement/v1", "subject": subject,
+        "predicateType": "https://model_signing/Digests/v0.1", "predicate": { "unused": "Unused, just passed due to API" },
+    });
+    let case = Case::new(&one()).bundle(Key::new(1).sign_statement(&old)).unmeasured();
+    let Opened::AsRead(promised) = open(&case, FILES) else { panic!("it lists every file") };
+    assert_eq!(promised.resources(), model().resources());
+    assert_eq!(open(&case, &FILES[..2]), Opened::Denied);
+    // Beside a later release in the new form the bytes have to tell.
+    let both = case.bundle(Key::new(1).sign_model(&manifest(OTHER)));
+    assert_eq!(open(&both, FILES), Opened::Measure);
+}
+
 /// Base models that were promised instead of measured.
 struct Promised(Request, Facts);
 
