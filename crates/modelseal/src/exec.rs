@@ -34,11 +34,13 @@ use elsewhere::Enclosure;
 #[cfg(target_os = "linux")]
 use linux::Enclosure;
 
+#[cfg(target_os = "linux")]
+use crate::contents::LoadError;
 use crate::{
     codes,
     decide::{AllowedModel, DecideRequest, decide},
     error::{Error, Kind},
-    report::{ExecModel, ExecReport, Protections},
+    report::{ExecModel, ExecReport},
 };
 use command::Program;
 use environment::Environment;
@@ -276,7 +278,7 @@ impl Room {
         let (Some((name, _)), Some(held)) = (self.settings.models.get(at), self.models.get(at)) else {
             return Err(ExecError::internal("there is no such model"));
         };
-        let request = decide(&held.at).said_to_be(&held.given).beside(&held.original);
+        let request = decide(held.judged_at()).said_to_be(&held.given).beside(&held.original);
         Ok(request.named(name)?)
     }
 
@@ -332,7 +334,8 @@ impl Room {
         if let Some(name) = words.first() {
             std::os::unix::process::CommandExt::arg0(&mut command, name);
         }
-        let (protections, notes) = enclosure.close(&settings, &program, &models, &words, &admitted, &mut command)?;
+        let (protections, notes) =
+            enclosure.close(&settings, &program, &models, &words, &admitted, &mut command)?;
         Ok(Ready { command, report: ExecReport::started(admitted, protections, notes) })
     }
 }
@@ -364,6 +367,17 @@ fn become_command(mut command: Command) -> Result<Infallible, io::Error> {
 fn become_command(mut command: Command) -> Result<Infallible, io::Error> {
     let status = command.status()?;
     std::process::exit(status.code().unwrap_or(3))
+}
+
+impl Held {
+    /// Where it lies until it was decided about.
+    fn judged_at(&self) -> &Path {
+        match self.how {
+            #[cfg(target_os = "linux")]
+            How::Copy => &self.original,
+            _ => &self.at,
+        }
+    }
 }
 
 impl How {
@@ -421,17 +435,17 @@ impl ExecError {
     }
 
     fn command(status: u8, message: impl fmt::Display) -> Self {
-        Self {
-            kind: Kind::Usage,
-            code: "usage.command",
-            message: message.to_string(),
-            status: Some(status),
-        }
+        Self { kind: Kind::Usage, code: "usage.command", message: message.to_string(), status: Some(status) }
     }
 
     fn not_run(error: &io::Error) -> Self {
         let status = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
         Self::command(status, format_args!("the command could not be started: {error}"))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn loading(error: LoadError) -> Self {
+        Self { kind: error.kind(), code: error.code(), message: error.to_string(), status: None }
     }
 
     fn measuring(error: MeasureError) -> Self {

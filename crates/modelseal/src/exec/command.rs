@@ -158,7 +158,9 @@ impl Parts<'_> {
     fn installation(&mut self, program: &Path) {
         let Ok(directory) = fs::canonicalize(crate::disk::parent(program)) else { return };
         let is_bin = directory.file_name().is_some_and(|name| name == "bin" || name == "sbin");
-        let Some(prefix) = directory.parent().filter(|prefix| is_bin && prefix.parent().is_some()) else { return };
+        let Some(prefix) = directory.parent().filter(|prefix| is_bin && prefix.parent().is_some()) else {
+            return;
+        };
         let config = prefix.join("pyvenv.cfg");
         if self.is_home_or_above(prefix) {
             // `~/bin`: all of the home is not what belongs to it.
@@ -176,7 +178,8 @@ impl Parts<'_> {
     fn base_of(&mut self, config: &Path) {
         let Ok(text) = first_bytes(config, 64 * 1024) else { return };
         let text = String::from_utf8_lossy(&text).into_owned();
-        let homes = text.lines().filter_map(|line| line.split_once('=')).filter(|(key, _)| key.trim() == "home");
+        let homes =
+            text.lines().filter_map(|line| line.split_once('=')).filter(|(key, _)| key.trim() == "home");
         self.todo.extend(homes.map(|(_, home)| Path::new(home.trim()).join("python")));
     }
 
@@ -259,10 +262,8 @@ mod tests {
         put("venv/bin/serve", &format!("#!{}/venv/bin/python3\n", root.display()));
         symlink(root.join("base/bin/python3"), root.join("venv/bin/python3")).unwrap();
         put("home/bin/mine", "#!/usr/bin/env -S serve\n");
-        let variables = [
-            ("HOME", root.join("home").into_os_string()),
-            ("PATH", root.join("venv/bin").into_os_string()),
-        ];
+        let variables =
+            [("HOME", root.join("home").into_os_string()), ("PATH", root.join("venv/bin").into_os_string())];
         let environment = Environment::new(variables.map(|(name, value)| (OsString::from(name), value)));
         let program = Program::find(&[root.join("home/bin/mine").into()], &environment).unwrap();
         for part in ["home/bin/mine", "venv", "venv/bin/serve", "base/bin", "base/lib"] {

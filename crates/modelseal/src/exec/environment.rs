@@ -120,7 +120,8 @@ mod tests {
             bytes: String::new(),
         };
         environment.give(&mut command, Path::new("/tmp/t"), &[model]);
-        let set: BTreeMap<_, _> = command.get_envs().filter_map(|(k, v)| Some((k.to_str()?, v?.to_str()?))).collect();
+        let set: BTreeMap<_, _> =
+            command.get_envs().filter_map(|(k, v)| Some((k.to_str()?, v?.to_str()?))).collect();
         assert_eq!(set["HF_HUB_OFFLINE"], "1");
         assert_eq!(Path::new(set["HF_HOME"]), Path::new("/tmp/t/huggingface"));
         assert_eq!(set["PATH"], "/bin");

@@ -13,8 +13,8 @@ use std::{
 /// File systems whose bytes come from a block device and nowhere else. What lies on a server, in another file system or behind
 /// a program can change while it is mounted read-only here.
 const ON_BLOCK_DEVICES: [&str; 14] = [
-    "cramfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "iso9660", "ntfs3", "romfs", "squashfs", "udf",
-    "vfat", "xfs",
+    "cramfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "iso9660", "ntfs3", "romfs", "squashfs",
+    "udf", "vfat", "xfs",
 ];
 
 /// Whether the kernel refuses every write to every file of a tree (fs-verity), for ever.
@@ -52,7 +52,10 @@ pub(super) fn is_read_only(root: &Path) -> Result<(), String> {
             return Err(format!("its file system ({}) is writable", mounted.kind));
         }
         if !ON_BLOCK_DEVICES.contains(&mounted.kind) {
-            return Err(format!("what lies under its file system ({}) may be written elsewhere", mounted.kind));
+            return Err(format!(
+                "what lies under its file system ({}) may be written elsewhere",
+                mounted.kind
+            ));
         }
         device_is_out_of_reach(&name)?;
     }

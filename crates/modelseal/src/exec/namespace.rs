@@ -35,7 +35,8 @@ pub(super) fn enter() -> Result<Namespace, String> {
         map_to_itself(uid, gid).map_err(|e| refused(&e))?;
         Namespace::UserAndMount
     };
-    mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE).map_err(|e| refused(&e))?;
+    mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
+        .map_err(|e| refused(&e))?;
     Ok(namespace)
 }
 

@@ -9,8 +9,7 @@ use rustix::{
 };
 use std::{
     ffi::{CString, OsStr, OsString},
-    fs,
-    io,
+    fs, io,
     os::{
         fd::{AsRawFd, OwnedFd},
         unix::{ffi::OsStrExt, fs::PermissionsExt},
