@@ -295,9 +295,9 @@ impl Enclosure {
 /// Finds a directory to mount a private place on, and mounts it. The directory stays, and is used by the next command.
 fn settle(settings: &Confinement) -> Result<PathBuf, String> {
     let mut why = String::from("there is no directory for one");
-    for candidate in candidates(settings) {
+    for (candidate, whose) in candidates(settings) {
         let mounted =
-            own_directory(&candidate).and_then(|()| tree::memory(&candidate, 0o755)).and_then(|()| {
+            usable(&candidate, whose).and_then(|()| tree::memory(&candidate, 0o755)).and_then(|()| {
                 for (name, mode) in [("models", 0o755), ("tmp", 0o700), ("home", 0o700)] {
                     fs::create_dir(candidate.join(name))?;
                     fs::set_permissions(candidate.join(name), fs::Permissions::from_mode(mode))?;
@@ -312,27 +312,45 @@ fn settle(settings: &Confinement) -> Result<PathBuf, String> {
     Err(format!("this system does not permit a private place ({why})"))
 }
 
-fn candidates(settings: &Confinement) -> Vec<PathBuf> {
-    let user = rustix::process::geteuid();
-    if user.is_root() {
-        return ["/run/modelseal", "/var/lib/modelseal/exec", "/mnt", "/media"].map(PathBuf::from).to_vec();
-    }
-    let of_session = settings.environment.get("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let of_session = of_session.filter(|directory| directory.is_absolute()).map(|d| d.join("modelseal"));
-    let shared = PathBuf::from(format!("/tmp/modelseal-{}", user.as_raw()));
-    of_session.into_iter().chain([shared, "/mnt".into(), "/media".into()]).collect()
+/// Whose directory a private place may be mounted on: nobody else can give its name to another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// This user's; made when it is not there.
+    Own,
+    /// The system's: empty on most.
+    System,
 }
 
-/// Makes a directory that nobody else can rename, or uses it when it is there: ours or root's, and empty.
-fn own_directory(at: &Path) -> io::Result<()> {
-    match fs::DirBuilder::new().mode(0o755).create(at) {
-        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
-        _ => {}
+fn candidates(settings: &Confinement) -> Vec<(PathBuf, Whose)> {
+    let user = rustix::process::geteuid();
+    let own: Vec<PathBuf> = if user.is_root() {
+        vec!["/run/modelseal".into(), "/var/lib/modelseal/exec".into()]
+    } else {
+        let of_session = settings.environment.get("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let of_session = of_session.filter(|directory| directory.is_absolute()).map(|d| d.join("modelseal"));
+        let shared = PathBuf::from(format!("/tmp/modelseal-{}", user.as_raw()));
+        of_session.into_iter().chain([shared]).collect()
+    };
+    let system = ["/mnt", "/media"].map(|path| (PathBuf::from(path), Whose::System));
+    own.into_iter().map(|path| (path, Whose::Own)).chain(system).collect()
+}
+
+/// Makes a directory, or sees that it can be used.
+fn usable(at: &Path, whose: Whose) -> io::Result<()> {
+    if whose == Whose::Own {
+        match fs::DirBuilder::new().mode(0o755).create(at) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+            _ => {}
+        }
     }
     let found = fs::symlink_metadata(at)?;
-    let ours = [0, rustix::process::geteuid().as_raw(), OVERFLOW].contains(&found.uid());
-    if !found.is_dir() || !ours || fs::read_dir(at)?.next().is_some() {
-        let why = "there is something else of that name, or it is not empty";
+    let owned = match whose {
+        Whose::Own => found.uid() == rustix::process::geteuid().as_raw(),
+        // Root's are somebody's whom a user namespace does not know.
+        Whose::System => [0, OVERFLOW].contains(&found.uid()) && found.mode() & 0o022 == 0,
+    };
+    if !found.is_dir() || !owned || fs::read_dir(at)?.next().is_some() {
+        let why = "there is something else of that name, it is somebody else's, or it is not empty";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
     }
     Ok(())

@@ -13,21 +13,19 @@ pub struct ExecReport {
     pub started: bool,
     /// The exit status of modelseal, which is what the command's would be taken for. Absent when the command was started.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub exit: Option<u8>,
+    pub exit: Option<i32>,
     /// The stable code of why it was not started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// Why it was not started, in one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// The models that were verified.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// The models that were verified; none when it was not started.
     pub models: Vec<ExecModel>,
     /// What the command is held to. Absent when it was not started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protections: Option<Protections>,
     /// What else should be known.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
@@ -78,7 +76,7 @@ impl ExecReport {
 
     /// A command that was not started.
     #[must_use]
-    pub fn refused(exit: u8, code: &str, message: impl Into<String>) -> Self {
+    pub fn refused(exit: i32, code: &str, message: impl Into<String>) -> Self {
         Self {
             schema: Self::SCHEMA.into(),
             started: false,
