@@ -96,8 +96,8 @@ fn admit(
     at: usize,
     output: &Output,
 ) -> Result<(), Refused> {
-    let decided =
-        requested(args, room.decide(at)?)?.under(policies).run(&Bar::start()).map_err(Failure::from)?;
+    let request = requested(args, room.decide(at)?)?.under(policies);
+    let decided = room.judge(at, &request, &Bar::start())?;
     let warned = decided.report().with(CheckStatus::Warn).count();
     let allowed = decided.into_allowed(args.accept_unverified).map_err(|denial| {
         let exit = denial.kind().into();

@@ -38,8 +38,9 @@ use linux::Enclosure;
 use crate::contents::LoadError;
 use crate::{
     codes,
-    decide::{AllowedModel, DecideRequest, decide},
+    decide::{AllowedModel, DecideRequest, Decided, decide},
     error::{Error, Kind},
+    policies::Policies,
     report::{ExecModel, ExecReport},
 };
 use command::Program;
@@ -62,7 +63,7 @@ use std::{
 /// let words = ["vllm", "serve", "{model}"].map(std::ffi::OsString::from);
 /// let mut room = modelseal::exec(words, std::env::vars_os()).model("hf://huggingface.co/acme/ranker", "ranker").enter()?;
 /// for at in 0..room.len() {
-///     let decided = room.decide(at)?.under(&policies).run(&())?;
+///     let decided = room.judge(at, &room.decide(at)?.under(&policies), &())?;
 ///     let allowed = decided.into_allowed(false)?;
 ///     room.admit(at, &allowed, &())?;
 /// }
@@ -282,6 +283,25 @@ impl Room {
         Ok(request.named(name)?)
     }
 
+    /// Takes that decision: before the bytes are read where they are compared while they are copied, else over what lies here.
+    ///
+    /// # Errors
+    /// As [`DecideRequest::run`].
+    pub fn judge(
+        &self,
+        at: usize,
+        request: &DecideRequest<&Policies>,
+        progress: &dyn Progress,
+    ) -> Result<Decided, ExecError> {
+        #[cfg(target_os = "linux")]
+        if self.models.get(at).is_some_and(|held| held.how == How::Copy) {
+            return Ok(request.open(progress)?);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = at;
+        Ok(request.run(progress)?)
+    }
+
     /// Lets a model in that was allowed, and holds its bytes.
     ///
     /// # Errors
@@ -444,7 +464,7 @@ impl ExecError {
     }
 
     #[cfg(target_os = "linux")]
-    fn loading(error: LoadError) -> Self {
+    fn loading(error: &LoadError) -> Self {
         Self { kind: error.kind(), code: error.code(), message: error.to_string(), status: None }
     }
 

@@ -143,12 +143,12 @@ impl Enclosure {
         if held.how != How::Copy {
             return Ok(());
         }
-        let contents = contents(held, allowed, progress)?;
-        has_room(held, &contents)?;
+        let contents = allowed.contents().map_err(|e| ExecError::loading(&e))?;
+        has_room(held, contents)?;
         let room = super::super::disk::parent(&held.at);
         let is_file = held.original.is_file();
         let to = if is_file { room.join("file") } else { held.at.clone() };
-        contents.copy_to(&to, progress).map_err(ExecError::loading)?;
+        contents.copy_to(&to, progress).map_err(|e| ExecError::loading(&e))?;
         let failed =
             |e: io::Error| ExecError::io(format_args!("seal the copy of '{}'", held.given.display()), e);
         if is_file {
@@ -365,22 +365,6 @@ fn give(directory: &Path, identity: Option<&Identity>) -> io::Result<()> {
         Some(identity) => chown(directory, Some(identity.uid), Some(identity.gid)),
         None => Ok(()),
     }
-}
-
-/// What was verified, to be compared once more while it is copied.
-fn contents(held: &Held, allowed: &AllowedModel, progress: &dyn Progress) -> Result<Contents, ExecError> {
-    let Some(manifest) = allowed.decided().manifest() else {
-        return Err(ExecError::unprotected(format_args!(
-            "'{}' was allowed without anything that its bytes could be compared with, so it cannot be copied",
-            held.given.display()
-        )));
-    };
-    let manifest = std::sync::Arc::new(manifest.get().clone());
-    let source = modelseal_model::Source::open(&held.original).map_err(ExecError::measuring)?;
-    let options =
-        modelseal_model::Options { serialization: manifest.serialization().clone(), ..Default::default() };
-    let files = modelseal_model::Files::of(source, &options, progress).map_err(ExecError::measuring)?;
-    Ok(Contents::new(files, manifest, crate::digest::Effort::default()))
 }
 
 /// Refuses a copy that would leave no memory.
