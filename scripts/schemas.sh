@@ -12,7 +12,7 @@ if [ "${1:-}" = --check ]; then
 fi
 mkdir -p "$into"
 for name in result signature digest part key bundle trust error statement lint explain policy-test policy-diff \
-    policy-signature policy-verification import affected store attestation run-record provenance lineage inspection rule; do
+    policy-signature policy-verification import affected store attestation run-record provenance lineage inspection rule exec; do
     "$modelseal" schema "$name" >"$into/modelseal.$name.v1.schema.json"
 done
 if [ "${1:-}" = --check ]; then

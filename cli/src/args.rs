@@ -1,6 +1,7 @@
 //! The flags. Those of the reference tool `model_signing` keep their names, with hyphens or underscores.
 
 mod attest;
+mod exec;
 mod inspect;
 mod lineage;
 mod policy;
@@ -12,6 +13,7 @@ mod store;
 mod verify;
 
 pub use attest::*;
+pub use exec::*;
 pub use inspect::*;
 pub use lineage::*;
 pub use policy::*;
@@ -112,6 +114,9 @@ pub enum Command {
         #[command(subcommand)]
         method: VerifyMethod,
     },
+    /// Run a command that can read only models that policies allow, exactly as they were verified
+    #[command(arg_required_else_help = true)]
+    Exec(Box<ExecArgs>),
     /// Attest how a model was made, or anything else about it, in a signed statement
     #[command(arg_required_else_help = true)]
     Attest {
@@ -221,6 +226,8 @@ pub enum SchemaName {
     Provenance,
     /// modelseal.inspection/v1, printed by `inspect`
     Inspection,
+    /// modelseal.exec/v1, written down `exec --status-fd`
+    Exec,
     /// modelseal.rule/v1, printed by `inspect --explain`
     Rule,
 }

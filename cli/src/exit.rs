@@ -14,6 +14,8 @@ pub enum Exit {
     Usage,
     /// 3: nothing could be decided.
     Undecided,
+    /// 126 or 127: `exec` could not run the command, as env(1) has it.
+    NotRun(u8),
     /// 130: interrupted from the keyboard or told to stop.
     Interrupted,
 }
@@ -62,14 +64,22 @@ impl From<Kind> for Exit {
     }
 }
 
+impl Exit {
+    /// The number that the shell sees.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Denied => 1,
+            Self::Usage => 2,
+            Self::Undecided => 3,
+            Self::NotRun(status) => status,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Denied => 1,
-            Exit::Usage => 2,
-            Exit::Undecided => 3,
-            Exit::Interrupted => 130,
-        })
+        Self::from(exit.number())
     }
 }

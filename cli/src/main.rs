@@ -24,7 +24,10 @@ fn main() -> ExitCode {
         Err(exit) => return exit.into(),
     };
     let output = output::Output::new(cli.format, cli.log_level);
-    interrupt::listen(output);
+    // Waiting for signals takes a thread, and changes what a command would inherit.
+    if !matches!(cli.command, Command::Exec(_)) {
+        interrupt::listen(output);
+    }
     let exit = output.check(&cli.command).and_then(|()| run(&cli.command, &output));
     exit.unwrap_or_else(|failure| output.failure(&failure)).into()
 }
@@ -34,6 +37,7 @@ fn run(command: &Command, output: &output::Output) -> Result<exit::Exit, exit::F
         Command::Digest(args) => commands::digest::run(args, output),
         Command::Sign { method } => commands::sign::run(method, output),
         Command::Verify { method } => commands::verify::run(method, output),
+        Command::Exec(args) => commands::exec::run(args, output),
         Command::Attest { command } => commands::attest::run(command, output),
         Command::Inspect(args) => commands::inspect::run(args, output),
         Command::Show(args) => commands::show::run(args, output),

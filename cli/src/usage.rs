@@ -26,18 +26,28 @@ fn report(error: &clap::Error, given: &[OsString]) -> Exit {
         error.kind(),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
     );
+    // What a command that is run may exit with, too, is told apart by a line of its own.
+    let runs = given.iter().skip(1).find(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    let runs = runs.is_some_and(|word| word == "exec");
     if !json {
         let _ = error.print();
+        if runs {
+            output.diagnostic(format_args!("modelseal: exec: usage: {CODE}: {}", first_paragraph(error)));
+        }
         Exit::Usage
     } else if no_command {
         output.failure(&Failure::usage(CODE, "a command is missing; `modelseal --help` lists them"))
     } else {
-        // The first paragraph; the rest is for people.
-        let text = error.render().to_string();
-        let said = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
-        let lines: Vec<&str> = said.lines().map(str::trim).collect();
-        output.failure(&Failure::usage(CODE, lines.join(" ")))
+        output.failure(&Failure::usage(CODE, first_paragraph(error)))
     }
+}
+
+/// What is wrong, in one line; the rest is for people.
+fn first_paragraph(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let said = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+    let lines: Vec<&str> = said.lines().map(str::trim).collect();
+    lines.join(" ")
 }
 
 const CODE: &str = "usage.flags";

@@ -45,7 +45,7 @@ pub fn run(args: &VerifyPolicyArgs, output: &Output) -> Result<Exit, Failure> {
         request = request.bundle_dir(directory);
     }
     for base in &args.base {
-        let (reference, path) = named_path(base)?;
+        let (reference, path) = named_path("--base", base)?;
         request = request.base_model(reference, path)?;
     }
     if let Some(store) = &args.store {
@@ -90,14 +90,14 @@ pub fn run(args: &VerifyPolicyArgs, output: &Output) -> Result<Exit, Failure> {
 }
 
 /// `REFERENCE=PATH`. Either part may have more of the character: the first that ends a reference counts.
-fn named_path(given: &str) -> Result<(&str, &str), Failure> {
+pub fn named_path<'a>(flag: &str, given: &'a str) -> Result<(&'a str, &'a str), Failure> {
     let mut splits = given.match_indices('=').filter_map(|(at, _)| {
         let (name, path) = (given.get(..at)?, given.get(at + 1..)?);
         (!path.is_empty()).then_some((name, path))
     });
     splits.find(|(name, _)| Reference::parse(name).is_ok()).ok_or_else(|| {
         let example = "hf://huggingface.co/acme/base=./base";
-        let message = format!("--base '{}' is no REFERENCE=PATH, such as {example}", Printable(given));
+        let message = format!("{flag} '{}' is no REFERENCE=PATH, such as {example}", Printable(given));
         Failure::usage("usage.flags", message)
     })
 }
@@ -248,7 +248,7 @@ fn print_bases(out: &mut dyn Write, label: &str, bases: &[BaseModelReport]) -> i
 }
 
 /// Says which checks did not pass, what there was instead, and what would have to be true.
-fn print_checks(out: &mut dyn Write, report: &VerifyReport, exit: Exit) -> io::Result<()> {
+pub fn print_checks(out: &mut dyn Write, report: &VerifyReport, exit: Exit) -> io::Result<()> {
     if exit != Exit::Done {
         writeln!(out, "Verification failed with error: {}", Printable(&report.message))?;
     }

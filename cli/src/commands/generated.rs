@@ -9,7 +9,7 @@ use crate::{
 use clap::CommandFactory;
 use modelseal::report::{
     AffectedReport, AttestReport, BundleReport, CasesReport, DiffReport, DigestReport, ErrorReport,
-    ExplainReport, ImportReport, InspectionReport, LineageReport, LintReport, PartReport,
+    ExecReport, ExplainReport, ImportReport, InspectionReport, LineageReport, LintReport, PartReport,
     PolicySignatureReport, PolicyVerificationReport, ProvenanceReport, RuleReport, RunRecord, SignReport,
     StatementCheckReport, StoreReport, TrustReport, VerifyReport,
 };
@@ -59,6 +59,7 @@ pub fn schema(document: SchemaName, output: &Output) -> Result<Exit, Failure> {
         SchemaName::Store => schema_for!(StoreReport),
         SchemaName::Provenance => schema_for!(ProvenanceReport),
         SchemaName::Inspection => schema_for!(InspectionReport),
+        SchemaName::Exec => schema_for!(ExecReport),
         SchemaName::Rule => schema_for!(RuleReport),
     };
     let mut text = serde_json::to_vec_pretty(&schema).map_err(Failure::io)?;

@@ -4,6 +4,7 @@ pub mod ancestry;
 pub mod attest;
 pub mod decide;
 pub mod digest;
+pub mod exec;
 pub mod generated;
 pub mod inspect;
 pub mod key;

@@ -202,7 +202,13 @@ impl From<Output> for Ran {
         let ran = Self {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap().replace("modelseal.exe", "modelseal"),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        };
+        // The program's own name, where programs have endings; `modelseal.exec` is none.
+        let ran = if cfg!(windows) {
+            Self { stderr: ran.stderr.replace("modelseal.exe", "modelseal"), ..ran }
+        } else {
+            ran
         };
         assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
         ran

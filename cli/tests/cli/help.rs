@@ -4,7 +4,7 @@ use crate::common::World;
 use snapbox::{Data, assert_data_eq};
 use std::{fs, path::Path};
 
-const COMMANDS: [&[&str]; 48] = [
+const COMMANDS: [&[&str]; 49] = [
     &[],
     &["digest"],
     &["inspect"],
@@ -19,6 +19,7 @@ const COMMANDS: [&[&str]; 48] = [
     &["verify", "sigstore"],
     &["verify", "key"],
     &["verify", "certificate"],
+    &["exec"],
     &["attest"],
     &["attest", "provenance"],
     &["attest", "inspection"],

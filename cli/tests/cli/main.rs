@@ -36,6 +36,8 @@ mod bad_models;
 mod bad_statements;
 #[cfg(target_os = "linux")]
 mod certificates;
+#[cfg(target_os = "linux")]
+mod exec;
 mod inspecting;
 #[cfg(target_os = "linux")]
 mod keys;

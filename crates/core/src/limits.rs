@@ -131,3 +131,11 @@ pub const MAX_INDEX_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// Artifacts that one search for descendants reports. A person reads some dozens, a program has no use for more.
 pub const MAX_AFFECTED: usize = 100_000;
+
+/// Files of one model that `exec` mounts one by one. The kernel allows a namespace 100,000 mounts unless told otherwise, and
+/// each takes some ten microseconds; the largest public models have a few thousand files.
+pub const MAX_MOUNTED_FILES: usize = 10_000;
+
+/// Directories within directories that `exec` lays out for a command. Real models nest a handful, and a path that is longer
+/// than the kernel takes could not be opened anyway.
+pub const MAX_MOUNTED_DEPTH: usize = 64;

@@ -49,6 +49,7 @@ pub fn decide(path: impl Into<PathBuf>) -> DecideRequest<()> {
         policies: (),
         settings: Settings {
             model: path.into(),
+            given: None,
             requested: None,
             places: Places::default(),
             now: None,
@@ -76,6 +77,8 @@ pub struct DecideRequest<P> {
 #[derive(Debug, Clone)]
 struct Settings {
     model: PathBuf,
+    /// The path that reports say, where the model was given by another one.
+    given: Option<PathBuf>,
     requested: Option<Requested>,
     places: Places,
     /// Copies of base models, under their names.
@@ -198,6 +201,18 @@ impl<P> DecideRequest<P> {
         self
     }
 
+    /// Looks for evidence beside this path, and not beside where the model lies now.
+    pub(crate) fn beside(mut self, path: &Path) -> Self {
+        self.settings.places.beside = Some(path.to_owned());
+        self
+    }
+
+    /// Says this path in reports, and not where the model lies now.
+    pub(crate) fn said_to_be(mut self, path: &Path) -> Self {
+        self.settings.given = Some(path.to_owned());
+        self
+    }
+
     /// Hashes with at most so many threads; one for each core unless set. The result does not depend on it.
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.settings.effort.threads = Some(threads);
@@ -282,7 +297,8 @@ impl DecideRequest<&Policies> {
                 (facts, decision) = (about, alone);
             }
         }
-        let mut report = VerifyReport::of_decision(&model.display().to_string(), decision.report());
+        let given = self.settings.given.as_ref().unwrap_or(model);
+        let mut report = VerifyReport::of_decision(&given.display().to_string(), decision.report());
         let (bases, about_bases) = bases.into_known();
         let Work { measured, report: model_report, notes, .. } = work;
         report.measured = model_report;

@@ -30,6 +30,8 @@ pub(crate) struct Places {
     pub(crate) folders: Vec<PathBuf>,
     /// Not in the working directory.
     pub(crate) not_here: bool,
+    /// Beside this path, where the model was given by another one.
+    pub(crate) beside: Option<PathBuf>,
 }
 
 /// Evidence, and what of it lies inside the model.
@@ -58,7 +60,11 @@ pub(crate) fn collect(model: &Path, places: &Places, policies: &Policies) -> Res
     for folder in each_once(&places.folders) {
         reader.folder(folder, may_be_evidence, true);
     }
-    let beside = if model.is_dir() { model.to_path_buf() } else { disk::parent(model) };
+    let beside = match &places.beside {
+        Some(given) if !model.is_dir() => disk::parent(given),
+        None if !model.is_dir() => disk::parent(model),
+        _ => model.to_path_buf(),
+    };
     reader.folder(&beside, is_evidence, false);
     // Where `sign` puts a signature unless told otherwise.
     let default = Path::new("model.sig");

@@ -2,6 +2,7 @@
 
 mod attest;
 mod bundle;
+mod exec;
 mod inspection;
 mod lineage;
 mod policy;
@@ -14,6 +15,7 @@ mod tools;
 
 pub use attest::*;
 pub use bundle::*;
+pub use exec::*;
 pub use inspection::*;
 pub use lineage::*;
 pub use policy::*;

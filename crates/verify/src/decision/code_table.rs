@@ -186,6 +186,7 @@ codes! {
     UsageRules "usage.rules" "the rule set of an inspection is wrong" "correct what the message names" "rules.toml:5:12: FMT002 is lowered from malformed to note without a reason: add `reason = \"..\"`";
     UsageDigests "usage.digests" "the document given with --digests is no document of digests, contradicts itself, or lists the signature" "give the output of digest" "not a document of digests";
     UsageReuse "usage.reuse" "the signature given with --reuse is not one that this key made, or was made with other parameters" "leave --reuse out" "the earlier signature is by another key";
+    UsageCommand "usage.command" "the command that exec shall run is not there, or cannot be run" "check the command and PATH; a script needs its interpreter" "there is no command 'vllm' in PATH";
     UsageRun "usage.run" "the description of a run, or a parameter of it, cannot be recorded" "correct what the message names" "'run.toml', line 3: unknown key 'learning_rate'";
     UsageInput "usage.input" "an input of a run cannot be recorded" "correct what the message names" "the input 'hf://acme/base' cannot be recorded: it is given twice";
     UsageUnresolved "usage.unresolved" "inputs of a run are named that nothing pins" "give each as URI=PATH or URI=DIGEST, or give --allow-unresolved" "UNRESOLVED 'hf://acme/base'";
@@ -202,6 +203,7 @@ codes! {
     ErrorLimitExceeded "error.limit-exceeded" "a bound that protects against hostile input was reached" "use less evidence, or a smaller model" "33 signatures, the limit is 32";
     ErrorUnsupported "error.unsupported" "the policy asks for something that this version cannot check, which denies" "leave the field out of the policy, or use a version that can check it" "aibom cannot be checked by this version";
     ErrorMemory "error.memory" "a file does not fit into the memory that is available" "load it where there is more memory, or have it signed by shards" "'model.bin' needs 214748364800 bytes of memory to be loaded at once, and 24461316096 are available";
+    ErrorUnprotected "error.unprotected" "exec could not hold what was verified, or hold the command to it, as it was asked to" "see the message: what is missing, and what does without" "--strict needs Landlock of Linux 6.2 or later";
     ErrorCancelled "error.cancelled" "interrupted before it was done" "run it again" "interrupted";
     ErrorInternal "error.internal" "modelseal contradicted itself" "please report it" "unexpected state";
 }
