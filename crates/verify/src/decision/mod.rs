@@ -41,6 +41,7 @@ mod refusal;
 pub mod report;
 mod request;
 mod signature;
+mod signers_alone;
 mod slsa;
 mod statement;
 mod vsa;
@@ -51,6 +52,7 @@ pub use code::{Code, CodeEntry, CodeKind, UnknownCode};
 pub use report::{
     Allowed, BaseModelVerdict, Decision, DecisionReport, PolicyVerdict, RejectedEvidence, Replayed, Verdict,
 };
+pub use signers_alone::rests_on_signers_alone;
 pub use request::{BaseModel, BaseModels, EmptySet, NoBaseModels, PolicySet, Request};
 
 use crate::{
