@@ -34,6 +34,7 @@ fn run(command: &Command, output: &output::Output) -> Result<exit::Exit, exit::F
         Command::Digest(args) => commands::digest::run(args, output),
         Command::Sign { method } => commands::sign::run(method, output),
         Command::Verify { method } => commands::verify::run(method, output),
+        Command::Freeze { method } => commands::verify::freeze(method, output),
         Command::Attest { command } => commands::attest::run(command, output),
         Command::Inspect(args) => commands::inspect::run(args, output),
         Command::Show(args) => commands::show::run(args, output),

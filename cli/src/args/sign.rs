@@ -290,6 +290,11 @@ pub struct SignArgs {
     #[arg(long, alias = "trust_unchanged", requires = "reuse")]
     pub trust_unchanged: bool,
 
+    /// Sign the fs-verity digest of each file, too: where Linux enforces the files (`modelseal freeze`), verifying them takes no
+    /// read. Computed in the same read; with --method shards the model is read twice
+    #[arg(long, alias = "fs_verity", conflicts_with_all = ["digests", "remember", "reuse"])]
+    pub fs_verity: bool,
+
     /// Inspect the files in the same read, and sign only if nothing is found (`clean`), or if no pickle can do more than a
     /// tier allows (`tier=P0` to `tier=P4`); repeatable
     #[arg(long, value_name = "WHAT", value_parser = requirement, conflicts_with_all = ["digests", "remember", "reuse"])]

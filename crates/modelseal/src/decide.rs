@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use modelseal_core::{artifact::ArtifactId, manifest::Manifest, observed::Observed, text::Printable};
 use modelseal_model::{MeasureError, Progress, Source};
 use modelseal_verify::{
-    decision::{Allowed, Decision, Request, Status, Verdict},
+    decision::{Allowed, Decision, Request, Status, Verdict, rests_on_signers_alone},
     facts::{self, Evidence, FACTS_SCHEMA, Facts, KeylessVerifier, RecordedFacts},
     policy::reference::{Reference, Requested},
 };
@@ -52,6 +52,7 @@ pub fn decide(path: impl Into<PathBuf>) -> DecideRequest<()> {
             store: None,
             high_water: false,
             complete: false,
+            freeze: false,
             effort: Effort::default(),
         },
     }
@@ -81,6 +82,7 @@ struct Settings {
     now: Option<Timestamp>,
     high_water: bool,
     complete: bool,
+    freeze: bool,
     effort: Effort,
 }
 
@@ -177,6 +179,13 @@ impl<P> DecideRequest<P> {
         self
     }
 
+    /// Freezes each file before it is measured: Linux enforces its bytes from then on (fs-verity), for ever. A model that is
+    /// denied whatever its bytes are is left as it is; one that is denied for its bytes stays frozen.
+    pub fn freezing(mut self, freeze: bool) -> Self {
+        self.settings.freeze = freeze;
+        self
+    }
+
     /// Does not look for evidence in the working directory, which has nothing to do with the model.
     pub(crate) fn only_named(mut self) -> Self {
         self.settings.places.not_here = true;
@@ -215,6 +224,8 @@ impl DecideRequest<&Policies> {
         let keyless = keyless_verifier(self.policies, now);
         let inside = std::mem::take(&mut collected.inside);
         let mut work = Work::new(&self.settings.effort, &inside, self.policies);
+        work.asks_kernel = rests_on_signers_alone(self.policies.set(), &request);
+        work.freezes = self.settings.freeze;
         let store = self.settings.store.as_ref().map(Store::open).transpose()?;
         let mut facts = self.collect(&mut collected.evidence, store.as_ref(), &[], &*keyless, now)?;
         let places = BaseModelPlaces { copies: &self.settings.copies, store: store.as_ref() };
@@ -244,8 +255,9 @@ impl DecideRequest<&Policies> {
         let decision = bases.decide(&request, &collected.evidence, &facts)?;
         let mut report = VerifyReport::of_decision(&model.display().to_string(), decision.report());
         let (bases, about_bases) = bases.into_known();
-        let Work { measured, report: model_report, notes, .. } = work;
+        let Work { measured, report: model_report, kernel, notes, .. } = work;
         report.measured = model_report;
+        report.kernel = kernel;
         report.notes.splice(0..0, self.policies.notes().iter().cloned());
         report.notes.extend(notes);
         report.notes.extend(about_bases);

@@ -1,6 +1,14 @@
 //! Measuring a model as its signers did, for a decision: under their parameters, and with what deny lists ask for besides.
 
-use crate::{codes, digest::Effort, inspect::measure_inspecting, policies::Policies, report::ModelReport};
+use crate::{
+    codes,
+    digest::Effort,
+    freeze::{self, FreezeError},
+    inspect::measure_inspecting,
+    kernel::{self, WithKernel},
+    policies::Policies,
+    report::{KernelReport, ModelReport},
+};
 use modelseal_core::{
     digest::{Algorithm, Digest},
     manifest::{Manifest, Method, Serialization},
@@ -11,6 +19,7 @@ use modelseal_inspect::RuleSet;
 use modelseal_model::{FileHash, MeasureError, Options, Progress, Source, measure, measure_also};
 use modelseal_verify::{
     decision::Code,
+    enforced::SignedFsVerity,
     facts::{Facts, Measurement},
 };
 
@@ -24,6 +33,12 @@ pub(crate) struct Work<'a> {
     pub(crate) file_digests: bool,
     /// Whether policies ask what is in the files.
     pub(crate) inspects: bool,
+    /// Whether the kernel may answer for files (fs-verity): nobody but the signers judges their digests.
+    pub(crate) asks_kernel: bool,
+    /// Whether the kernel has to enforce every file first.
+    pub(crate) freezes: bool,
+    /// What the kernel did.
+    pub(crate) kernel: Option<KernelReport>,
     /// What was measured.
     pub(crate) measured: Vec<Observed<Manifest>>,
     /// The model, once it was measured.
@@ -40,7 +55,8 @@ impl<'a> Work<'a> {
         });
         let inspects = policies.set().policies().any(|policy| policy.document().needs_inspection());
         let (measured, report, notes) = (Vec::new(), None, Vec::new());
-        Self { effort, inside, file_digests, inspects, measured, report, notes }
+        let (asks_kernel, freezes, kernel) = (false, false, None);
+        Self { effort, inside, file_digests, inspects, asks_kernel, freezes, kernel, measured, report, notes }
     }
 
     /// Forgets what was measured, because under other parameters it has to be measured anew.
@@ -62,6 +78,12 @@ impl<'a> Work<'a> {
             let code = codes::measure(error).parse().unwrap_or(Code::ErrorInternal);
             facts.not_measured(serialization.clone(), code, error.to_string())
         };
+        let not_frozen = |facts: Facts, error: &FreezeError| {
+            let code = error.code().parse().unwrap_or(Code::ErrorInternal);
+            let remedy = error.remedy();
+            let to_do = if remedy.is_empty() { String::new() } else { format!("; what to do: {remedy}") };
+            facts.not_measured(serialization.clone(), code, format!("{error}{to_do}"))
+        };
         let source = match source {
             Ok(source) => source,
             Err(error) => return not_measured(facts, error),
@@ -71,16 +93,43 @@ impl<'a> Work<'a> {
             exclude: self.inside.to_vec(),
             ..self.effort.options()
         };
-        match self.read(source, &options, progress) {
-            Ok(measurement) => facts.measured(measurement),
-            Err(error) => not_measured(facts, &error),
+        // What was opened before is not what is there once it is frozen, by its times.
+        let frozen = if self.freezes { Some(self.freeze(source, &options, progress)) } else { None };
+        let source = match &frozen {
+            Some(Err(error)) => return not_frozen(facts, error),
+            Some(Ok(source)) => source,
+            None => source,
+        };
+        let signed = if self.asks_kernel { facts.fs_verity(&serialization) } else { SignedFsVerity::default() };
+        let measurement = match self.read(source, &options, &signed, progress) {
+            Ok(measurement) => measurement,
+            Err(error) => return not_measured(facts, &error),
+        };
+        match if self.freezes { freeze::check(source, &options, progress) } else { Ok(()) } {
+            Ok(()) => facts.measured(measurement),
+            Err(error) => not_frozen(facts, &error),
         }
+    }
+
+    fn freeze(
+        &mut self,
+        source: &Source,
+        options: &Options,
+        progress: &dyn Progress,
+    ) -> Result<Source, FreezeError> {
+        let mut report = freeze::freeze(source, options, progress)?;
+        // Under other parameters other files belong to the model.
+        let before = self.kernel.take().and_then(|kernel| kernel.frozen);
+        report.frozen = report.frozen.map(|now| now + before.unwrap_or(0));
+        self.kernel = Some(report);
+        Ok(Source::open(source.path())?)
     }
 
     fn read(
         &mut self,
         source: &Source,
         options: &Options,
+        signed: &SignedFsVerity,
         progress: &dyn Progress,
     ) -> Result<Measurement, MeasureError> {
         const SHA256: FileHash = FileHash::Oms(Algorithm::Sha256);
@@ -91,6 +140,14 @@ impl<'a> Work<'a> {
         let (measured, also, inspection) = if self.inspects {
             let read = measure_inspecting(source, options, wanted, RuleSet::built_in(), progress)?;
             (read.measured, read.also, Some(read.inspection))
+        } else if !self.file_digests && !signed.is_empty() {
+            let WithKernel { measured, report, note } = kernel::measure(source, options, signed, progress)?;
+            if report.enforced > 0 {
+                let frozen = self.kernel.take().and_then(|kernel| kernel.frozen);
+                self.kernel = Some(KernelReport { frozen, ..report });
+            }
+            self.notes.extend(note);
+            (measured, Vec::new(), None)
         } else {
             let (measured, also) = measure_also(source, options, wanted, progress)?;
             (measured, also, None)

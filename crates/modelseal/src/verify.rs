@@ -5,8 +5,10 @@ use crate::{
     digest::Effort,
     error::Kind,
     explained,
+    freeze::{self, FreezeError},
+    kernel::{self, WithKernel},
     report::{
-        Check, Differences, Digests, EvidenceReport, ModelReport, SignedReport, Status, TrustedRootReport,
+        Check, Differences, Digests, EvidenceReport, KernelReport, ModelReport, SignedReport, Status, TrustedRootReport,
         Verdict, VerifyReport,
     },
     scope,
@@ -22,7 +24,7 @@ use modelseal_core::{
     path::ModelPath,
     predicate::{Reading, SignedModel},
 };
-use modelseal_model::{MeasureError, Note, Options, Progress, Source, measure};
+use modelseal_model::{MeasureError, Measured, Note, Options, Progress, Source, measure};
 use modelseal_verify::{
     public_key::PublicKey,
     signer::{CertificateIdentity, Signer},
@@ -62,6 +64,7 @@ pub fn verify(path: impl Into<PathBuf>) -> VerifyRequest<()> {
             trusted_root: None,
             notes: Vec::new(),
             effort: Effort::default(),
+            freeze: false,
         },
     }
 }
@@ -90,6 +93,7 @@ struct Settings {
     trusted_root: Option<TrustedRootReport>,
     notes: Vec<String>,
     effort: Effort,
+    freeze: bool,
 }
 
 /// A model that is exactly what a trusted signer signed, at the moment it was measured. Only [`VerifyRequest::run`]
@@ -155,6 +159,14 @@ impl<T> VerifyRequest<T> {
     /// with its smallest buffers there is always.
     pub fn memory(mut self, bytes: NonZeroU64) -> Self {
         self.settings.effort.memory = bytes.get();
+        self
+    }
+
+    /// Freezes each file before it is measured: Linux enforces its bytes from then on (fs-verity), for ever. That happens once
+    /// the signature is verified; whether the model is what was signed is found afterwards, and a model that is not stays
+    /// frozen. Where a file cannot be frozen, nothing is decided; doing it again goes on from there.
+    pub fn freezing(mut self, freeze: bool) -> Self {
+        self.settings.freeze = freeze;
         self
     }
 
@@ -273,7 +285,7 @@ impl VerifyRequest<Verifier> {
             only,
             ..settings.effort.options()
         };
-        let measured = measure(&source, &options, progress)?;
+        let (source, measured) = measure_signed(source, &options, signed, settings.freeze, trail, progress)?;
         trail.report.measured =
             Some(ModelReport::new(&source.model_name()?, measured.manifest.get(), measured.bytes));
         trail.report.notes.extend(ignored.notes);
@@ -406,6 +418,50 @@ impl From<MeasureError> for Failure {
     }
 }
 
+impl From<FreezeError> for Failure {
+    fn from(error: FreezeError) -> Self {
+        match error {
+            FreezeError::Measure(error) => error.into(),
+            error => {
+                let (code, message) = (error.code(), error.to_string());
+                Self { kind: Kind::Undecided, code, message, fix: None }.fix(error.remedy())
+            }
+        }
+    }
+}
+
+/// Measures, with the kernel's help where the signer allows it; when asked to, has the kernel enforce every file first.
+fn measure_signed(
+    source: Source,
+    options: &Options,
+    signed: &Verified<SignedModel>,
+    freeze: bool,
+    trail: &mut Trail,
+    progress: &dyn Progress,
+) -> Result<(Source, Measured), Failure> {
+    let annotated = signed.fs_verity();
+    if !freeze && annotated.is_empty() {
+        let measured = measure(&source, options, progress)?;
+        return Ok((source, measured));
+    }
+    let mut source = source;
+    if freeze {
+        trail.report.kernel = Some(freeze::freeze(&source, options, progress)?);
+        // What was opened before is not what is there now, by its times.
+        source = Source::open(source.path())?;
+    }
+    let frozen = trail.report.kernel.as_ref().and_then(|kernel| kernel.frozen);
+    let WithKernel { measured, report, note } = kernel::measure(&source, options, &annotated, progress)?;
+    if report.enforced > 0 {
+        trail.report.kernel = Some(KernelReport { frozen, ..report });
+    }
+    trail.report.notes.extend(note);
+    if freeze {
+        freeze::check(&source, options, progress)?;
+    }
+    Ok((source, measured))
+}
+
 /// The report as it grows, check by check.
 struct Trail {
     report: VerifyReport,
@@ -426,6 +482,7 @@ impl Trail {
             trusted_root: settings.trusted_root.clone(),
             signed: None,
             measured: None,
+            kernel: None,
             differences: None,
             overlooked: Vec::new(),
             checks: Vec::new(),

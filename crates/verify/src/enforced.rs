@@ -41,6 +41,12 @@ impl SignedFsVerity {
         signed.map_or(&[], |annotated| &annotated.resources)
     }
 
+    /// Whether a file is annotated.
+    #[must_use]
+    pub fn has(&self, path: &ModelPath) -> bool {
+        self.files.contains_key(path)
+    }
+
     /// Whether no file is annotated.
     #[must_use]
     pub fn is_empty(&self) -> bool {

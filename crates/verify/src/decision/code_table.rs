@@ -200,5 +200,7 @@ codes! {
     ErrorLimitExceeded "error.limit-exceeded" "a bound that protects against hostile input was reached" "use less evidence, or a smaller model" "33 signatures, the limit is 32";
     ErrorUnsupported "error.unsupported" "the policy asks for something that this version cannot check, which denies" "leave the field out of the policy, or use a version that can check it" "aibom cannot be checked by this version";
     ErrorCancelled "error.cancelled" "interrupted before it was done" "run it again" "interrupted";
+    ErrorFileInUse "error.file-in-use" "a file could not be frozen, because somebody has it open for writing" "end the process that has it open (fuser -v FILE names it), and freeze again" "'model/weights.bin' cannot be frozen: it is open for writing";
+    ErrorNotFrozen "error.not-frozen" "a file could not be frozen: its file system, the kernel or its permissions do not allow fs-verity" "the message says what to do; verify without freezing, or load from a private copy" "'model/weights.bin' cannot be frozen: there is no fs-verity on this file system (tmpfs)";
     ErrorInternal "error.internal" "modelseal contradicted itself" "please report it" "unexpected state";
 }
