@@ -71,13 +71,14 @@ pub(crate) fn answer(file: &File) -> Answer {
 
 fn note(differing: &[ModelPath]) -> Option<String> {
     let first = Printable(differing.first()?.as_str());
-    let which = match differing.len() {
-        1 => format!("the kernel's fs-verity digest of '{first}' is not the signed one"),
-        count => {
-            format!("the kernel's fs-verity digests of {count} files, the first '{first}', are not the signed ones")
-        }
-    };
-    Some(format!("{which} (other bytes, or enabled with a salt or another block size); what it is of was read"))
+    const WHY: &str = "other bytes, or enabled with a salt or another block size";
+    Some(match differing.len() {
+        1 => format!("the kernel's fs-verity digest of '{first}' is not the signed one ({WHY}): it was read"),
+        count => format!(
+            "the kernel's fs-verity digests of {count} files, the first '{first}', are not the signed ones ({WHY}): they were \
+             read"
+        ),
+    })
 }
 
 /// Stands for the kernel in tests of this crate, on machines whose kernel has no fs-verity.
