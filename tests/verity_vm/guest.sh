@@ -65,6 +65,13 @@ status "a stranger's model is denied" 1
 has "and nothing is frozen" "nothing was frozen"
 same "as the kernel says, too" no "$(is_frozen model/config.json)"
 
+# A whole model at once.
+fresh first
+run modelseal freeze key first $by
+status "a model is frozen at once" 0
+has "all of it" "frozen:    4 files, 4 of them now"
+has "and verified by the kernel" "kernel:    verified by the kernel: 4 of 4 files"
+
 # Somebody has a file open for writing.
 exec 7>>model/tokenizer/vocab.txt
 run modelseal freeze key model $by

@@ -285,8 +285,8 @@ pub struct SignArgs {
 
     /// With --reuse: a file of the same device, inode, size, mtime and ctime is trusted to be unchanged. A disk that
     /// loses bits, a program that writes through a memory map, and whoever can set the clock can prove that wrong; a
-    /// signer may take that risk, who will hear of it from verifiers. A verifier may not: `verify` always reads every
-    /// byte, and has no such flag
+    /// signer may take that risk, who will hear of it from verifiers. A verifier may not: `verify` reads every byte, but
+    /// of files that the kernel enforces, and has no such flag
     #[arg(long, alias = "trust_unchanged", requires = "reuse")]
     pub trust_unchanged: bool,
 

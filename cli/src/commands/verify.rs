@@ -222,9 +222,10 @@ pub fn print_kernel(out: &mut dyn Write, report: &VerifyReport) -> io::Result<()
 pub fn frozen_note(report: &VerifyReport, allowed: bool) -> Option<String> {
     match &report.kernel {
         _ if allowed => None,
-        Some(kernel) if kernel.frozen.is_some() => {
-            Some(format!("{} are frozen and stay so; only copies of them can be written to", files_text(kernel.enforced)))
-        }
+        Some(kernel) if kernel.frozen.is_some() => Some(format!(
+            "{} are frozen and stay so; only copies of them can be written to",
+            files_text(kernel.enforced)
+        )),
         // Where freezing itself failed, its message says how far it came.
         _ if report.code.as_deref().is_some_and(|code| code.starts_with("error.")) => None,
         _ => Some("nothing was frozen".to_owned()),

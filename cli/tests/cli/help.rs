@@ -4,7 +4,7 @@ use crate::common::World;
 use snapbox::{Data, assert_data_eq};
 use std::{fs, path::Path};
 
-const COMMANDS: [&[&str]; 48] = [
+const COMMANDS: [&[&str]; 50] = [
     &[],
     &["digest"],
     &["inspect"],
@@ -19,6 +19,8 @@ const COMMANDS: [&[&str]; 48] = [
     &["verify", "sigstore"],
     &["verify", "key"],
     &["verify", "certificate"],
+    &["freeze"],
+    &["freeze", "policy"],
     &["attest"],
     &["attest", "provenance"],
     &["attest", "inspection"],

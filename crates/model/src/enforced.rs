@@ -144,7 +144,13 @@ mod tests {
             let resources = plain.manifest.get().resources().iter().filter(|resource| resource.path == *path);
             let last = |range: modelseal_core::manifest::ByteRange| range.end % 1000 != 0;
             let other = resources.map(|resource| {
-                let range = resource.range.map(|range| if last(range) { modelseal_core::manifest::ByteRange { end: range.end - 1, ..range } } else { range });
+                let range = resource.range.map(|range| {
+                    if last(range) {
+                        modelseal_core::manifest::ByteRange { end: range.end - 1, ..range }
+                    } else {
+                        range
+                    }
+                });
                 (range, digest(9))
             });
             Some(other.collect())

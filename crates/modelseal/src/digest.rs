@@ -21,7 +21,9 @@ use modelseal_core::{
     verity::FsVerityDigest,
 };
 use modelseal_inspect::RuleSet;
-use modelseal_model::{Also, DEFAULT_MEMORY, FileHash, Note, Options, Part, Progress, Source, measure_also, measure_annotating};
+use modelseal_model::{
+    Also, DEFAULT_MEMORY, FileHash, Note, Options, Part, Progress, Source, measure_also, measure_annotating,
+};
 use std::{
     collections::BTreeMap,
     num::{NonZeroU64, NonZeroUsize},

@@ -63,7 +63,8 @@ pub(crate) fn freeze(
     for (done, (at, path, size)) in left.into_iter().enumerate() {
         stop(progress)?;
         let file = opening.open(at)?;
-        let enabled = modelseal_fsverity::enable(&file).map_err(|error| failed(path, error, before + done))?;
+        let enabled =
+            modelseal_fsverity::enable(&file).map_err(|error| failed(path, error, before + done))?;
         now += usize::from(enabled == Enabled::Now);
         progress.advance(size);
     }
@@ -118,7 +119,9 @@ impl FreezeError {
                 format!("{}; {OTHERWISE}", error.remedy())
             }
             Self::File { error, .. } => error.remedy().to_owned(),
-            Self::Linked(_) => "copy the model with its links resolved (cp -RL), and freeze the copy".to_owned(),
+            Self::Linked(_) => {
+                "copy the model with its links resolved (cp -RL), and freeze the copy".to_owned()
+            }
             Self::Replaced { .. } => {
                 "end whatever replaces files of the model, and freeze it again".to_owned()
             }
@@ -138,7 +141,11 @@ impl fmt::Display for FreezeError {
                 }
             }
             Self::Linked(path) => {
-                write!(f, "'{}' is reached through a symbolic link, and freezing follows none; no file was changed", path.display())
+                write!(
+                    f,
+                    "'{}' is reached through a symbolic link, and freezing follows none; no file was changed",
+                    path.display()
+                )
             }
             Self::Replaced { enforced, files } => write!(
                 f,

@@ -111,3 +111,6 @@ pub(crate) mod double {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,7 +100,8 @@ impl<'a> Work<'a> {
             Some(Ok(source)) => source,
             None => source,
         };
-        let signed = if self.asks_kernel { facts.fs_verity(&serialization) } else { SignedFsVerity::default() };
+        let signed =
+            if self.asks_kernel { facts.fs_verity(&serialization) } else { SignedFsVerity::default() };
         let measurement = match self.read(source, &options, &signed, progress) {
             Ok(measurement) => measurement,
             Err(error) => return not_measured(facts, &error),

@@ -308,8 +308,8 @@ impl Sayable for Prepared {
 
     fn check_said(&self, payload_type: &str, payload: &[u8]) -> Result<(), String> {
         let said = read_signed_model(payload_type, payload, Reading::Field).map_err(|e| e.to_string())?;
-        let same = said.manifest.compare(self.model.manifest()).is_match()
-            && said.fs_verity == self.model.fs_verity;
+        let same =
+            said.manifest.compare(self.model.manifest()).is_match() && said.fs_verity == self.model.fs_verity;
         if same { Ok(()) } else { Err("it says something else".into()) }
     }
 

@@ -8,8 +8,8 @@ use crate::{
     freeze::{self, FreezeError},
     kernel::{self, WithKernel},
     report::{
-        Check, Differences, Digests, EvidenceReport, KernelReport, ModelReport, SignedReport, Status, TrustedRootReport,
-        Verdict, VerifyReport,
+        Check, Differences, Digests, EvidenceReport, KernelReport, ModelReport, SignedReport, Status,
+        TrustedRootReport, Verdict, VerifyReport,
     },
     scope,
     trust::Trust,

@@ -115,7 +115,8 @@ mod tests {
     }
 
     fn manifest(files: &[(&str, u8)]) -> Manifest {
-        let resource = |(name, byte): &(&str, u8)| Resource { path: path(name), range: None, digest: digest(*byte) };
+        let resource =
+            |(name, byte): &(&str, u8)| Resource { path: path(name), range: None, digest: digest(*byte) };
         Manifest::sorted(Serialization::default(), files.iter().map(resource).collect()).unwrap()
     }
 

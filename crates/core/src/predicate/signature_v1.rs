@@ -226,7 +226,8 @@ impl<'a> WireResource<'a> {
 
     /// The fs-verity digest of the file that the resource is, or begins.
     fn fs_verity(&self, resource: &Resource) -> Result<Option<FsVerityDigest>, StatementError> {
-        let Some(hex) = self.annotations.as_ref().and_then(|annotations| annotations.fs_verity.as_ref()) else {
+        let Some(hex) = self.annotations.as_ref().and_then(|annotations| annotations.fs_verity.as_ref())
+        else {
             return Ok(None);
         };
         let refuse = |why: String| StatementError::FsVerity { name: self.name.to_string(), why };
@@ -334,7 +335,10 @@ mod tests {
             "ab".repeat(32)
         );
         let serialization = format!(r#"{method},"hash_type":"sha256","allow_symlinks":false"#);
-        read_text(&statement(&resource, &serialization).replace(r#""sha256":"00""#, &format!(r#""sha256":"{root}""#)))
+        read_text(
+            &statement(&resource, &serialization)
+                .replace(r#""sha256":"00""#, &format!(r#""sha256":"{root}""#)),
+        )
     }
 
     #[test]
@@ -351,7 +355,13 @@ mod tests {
         for none in ["{}", "null", r#"{"fsverity-sha512":"zz","FSVERITY-SHA256":7}"#] {
             assert_eq!(annotated(FILES, "a", none).unwrap().fs_verity, BTreeMap::new(), "{none}");
         }
-        for bad in [hex.to_uppercase(), hex[1..].to_owned(), format!("{hex}0"), String::new(), format!("sha256:{hex}")] {
+        for bad in [
+            hex.to_uppercase(),
+            hex[1..].to_owned(),
+            format!("{hex}0"),
+            String::new(),
+            format!("sha256:{hex}"),
+        ] {
             let error = annotated(FILES, "a", &format!(r#"{{"fsverity-sha256":"{bad}"}}"#)).unwrap_err();
             assert!(matches!(&error, StatementError::FsVerity { name, .. } if name == "a"), "{error}");
         }

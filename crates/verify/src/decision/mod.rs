@@ -52,8 +52,8 @@ pub use code::{Code, CodeEntry, CodeKind, UnknownCode};
 pub use report::{
     Allowed, BaseModelVerdict, Decision, DecisionReport, PolicyVerdict, RejectedEvidence, Replayed, Verdict,
 };
-pub use signers_alone::rests_on_signers_alone;
 pub use request::{BaseModel, BaseModels, EmptySet, NoBaseModels, PolicySet, Request};
+pub use signers_alone::rests_on_signers_alone;
 
 use crate::{
     facts::{FactData, Facts},
