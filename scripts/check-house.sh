@@ -13,12 +13,12 @@ breach() {
 # Which of our crates a crate may import, in any way.
 may_import() {
     case $1 in
-    modelseal-core | modelseal-sha256 | modelseal-testkit) echo "" ;;
+    modelseal-core | modelseal-sha256 | modelseal-fsverity | modelseal-testkit) echo "" ;;
     modelseal-model) echo "modelseal-core modelseal-sha256" ;;
     modelseal-inspect) echo "modelseal-core" ;;
     # The testkit is for tests; the compiler of a release does not see it.
     modelseal-attest | modelseal-verify) echo "modelseal-core modelseal-testkit" ;;
-    modelseal) echo "modelseal-attest modelseal-core modelseal-inspect modelseal-model modelseal-testkit modelseal-verify" ;;
+    modelseal) echo "modelseal-attest modelseal-core modelseal-fsverity modelseal-inspect modelseal-model modelseal-testkit modelseal-verify" ;;
     modelseal-cli) echo "modelseal modelseal-testkit" ;;
     modelseal-oms-conformance | modelseal-conformance) echo "modelseal" ;;
     *) echo "none: add it to scripts/check-house.sh" ;;
@@ -36,12 +36,15 @@ while read -r crate manifest found; do
     for import in $found; do
         [[ " $allowed " == *" $import "* ]] || breach "$crate imports $import"
     done
-    if [ "$crate" != modelseal-sha256 ]; then
+    if [ "$crate" != modelseal-sha256 ] && [ "$crate" != modelseal-fsverity ]; then
         grep -A1 -x '\[lints\]' "$manifest" | grep -qx 'workspace = true' ||
             breach "$crate does not take the workspace's lints, which forbid unsafe code"
     fi
 done <<<"$imports"
 grep -qx 'unsafe_code = "forbid"' Cargo.toml || breach "the workspace does not forbid unsafe code"
+grep -qx 'unsafe_code = "deny"' crates/fsverity/Cargo.toml || breach "crates/fsverity does not deny unsafe code"
+[ "$(grep -rlE '\bunsafe (\{|fn|impl)|allow\(unsafe_code' crates/fsverity)" = crates/fsverity/src/ioctl.rs ] ||
+    breach "crates/fsverity has unsafe code outside of src/ioctl.rs"
 
 for crate in attest cli modelseal verify; do
     [ "$crate" = cli ] && package=modelseal-cli || package=modelseal${crate/#/-}

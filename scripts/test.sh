@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need (Python packages into .venv) and runs every test. MODELSEAL_VECTORS, when set, is a
 # directory with further vectors: `oms/`, `run_oms_vectors.py` and `sigstore/bundle-verify/`. Parts whose tools are missing
-# say why and are skipped: the real Sigstore servers, which tests/sigstore/build-tools.sh builds with Go, and SoftHSM.
+# say why and are skipped: the real Sigstore servers, which tests/sigstore/build-tools.sh builds with Go, SoftHSM, and QEMU.
 # Exit status 0 only when every part that ran passed.
 set -euo pipefail
 
@@ -44,6 +44,7 @@ part "build types: the statements in docs/buildtypes" python3 tests/buildtype_pa
 part "a real model" tests/real_model.sh
 part "a real model, inspected" .venv/bin/python -B tests/real_inspection.py "$MODELSEAL"
 part "a pipeline that records how its models were made" tests/pipeline.sh
+part "fs-verity on a real kernel (QEMU)" tests/verity_vm.sh
 part "the demonstration" env MODELSEAL="$MODELSEAL" scripts/demo.sh
 if [ -n "${MODELSEAL_VECTORS:-}" ]; then
     part "outside vectors" scripts/outside_vectors.py "$MODELSEAL_VECTORS" "$adapter" "$sigstore_adapter"

@@ -265,8 +265,10 @@ def shapes(scratch, ours, peer):
         )
         return sign, verify
 
-    def row(name, make, extra=(), cannot=None):
+    def row(name, make, extra=(), cannot=None, ours_signs=()):
         (ps, pv), (os_, ov) = cli(PEER, True, *extra), cli(MODELSEAL, False, *extra)
+        if ours_signs:
+            os_, _ = cli(MODELSEAL, False, *extra, *ours_signs)
         rows.append((name, exchange(make(), ps, ov, pv), exchange(make(), os_, pv, ov, cannot)))
 
     def single():
@@ -289,6 +291,7 @@ def shapes(scratch, ours, peer):
     row("empty file", lambda: Work(scratch, {**MODEL, "pkg/__init__.py": b""}))
     row("names with colon and quote", lambda: Work(scratch, {**MODEL, "a:b.bin": b"x", 'it\'s "odd".txt': b"y"}))
     row("signature inside the model", inside)
+    row("fs-verity annotations", lambda: Work(scratch, {**MODEL, "empty": b""}), ours_signs=["--fs-verity"])
     row("signed symlink", linked, ["--allow_symlinks"])
     row("one file", single, cannot=("Missing files", "it lists a single file as a dot and takes no other name"))
     return rows

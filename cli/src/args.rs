@@ -117,6 +117,13 @@ pub enum Command {
     /// Run a command that can read only models that policies allow, exactly as they were verified
     #[command(arg_required_else_help = true)]
     Exec(Box<ExecArgs>),
+    /// Freeze a model and verify it: Linux lets nobody change the files from then on (fs-verity), for ever, and verifying them
+    /// again takes no read where `sign --fs-verity` has signed them. With Sigstore unless another method is named
+    #[command(arg_required_else_help = true)]
+    Freeze {
+        #[command(subcommand)]
+        method: FreezeMethod,
+    },
     /// Attest how a model was made, or anything else about it, in a signed statement
     #[command(arg_required_else_help = true)]
     Attest {

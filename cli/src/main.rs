@@ -38,6 +38,7 @@ fn run(command: &Command, output: &output::Output) -> Result<exit::Exit, exit::F
         Command::Sign { method } => commands::sign::run(method, output),
         Command::Verify { method } => commands::verify::run(method, output),
         Command::Exec(args) => commands::exec::run(args, output),
+        Command::Freeze { method } => commands::verify::freeze(method, output),
         Command::Attest { command } => commands::attest::run(command, output),
         Command::Inspect(args) => commands::inspect::run(args, output),
         Command::Show(args) => commands::show::run(args, output),

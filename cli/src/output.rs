@@ -5,7 +5,7 @@ pub mod inspection;
 pub mod tree;
 
 use crate::{
-    args::{Command, Format, LogLevel, PolicyCommand, VerifyMethod},
+    args::{Command, Format, FreezeMethod, LogLevel, PolicyCommand, VerifyMethod},
     exit::{Exit, Failure},
 };
 use findings::Findings;
@@ -34,6 +34,7 @@ impl Output {
         let finds = matches!(
             command,
             Command::Verify { method: VerifyMethod::Policy(_) }
+                | Command::Freeze { method: FreezeMethod::Policy(_) }
                 | Command::Policy { command: PolicyCommand::Lint(_) }
         );
         let inspects = matches!(command, Command::Inspect(_));

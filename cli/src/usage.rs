@@ -52,14 +52,14 @@ fn first_paragraph(error: &clap::Error) -> String {
 
 const CODE: &str = "usage.flags";
 
-/// `modelseal sign MODEL` is `modelseal sign sigstore MODEL`, as in the reference tool: what follows `sign` or `verify`
+/// `modelseal sign MODEL` is `modelseal sign sigstore MODEL`, as in the reference tool: what follows `sign`, `verify` or `freeze`
 /// and is neither a method nor a wish for help belongs to the default method.
 fn with_default_method(given: &[OsString]) -> Vec<OsString> {
     let mut words = given.to_vec();
     let mut root = Cli::command();
     root.build();
     let Some(at) =
-        next_word(&root, given, 1).filter(|at| ["sign", "verify"].iter().any(|c| given[*at] == *c))
+        next_word(&root, given, 1).filter(|at| ["sign", "verify", "freeze"].iter().any(|c| given[*at] == *c))
     else {
         return words;
     };
@@ -76,14 +76,14 @@ fn with_default_method(given: &[OsString]) -> Vec<OsString> {
     let of_policy = |word: &OsString| {
         word == "--policy" || word.to_str().is_some_and(|word| word.starts_with("--policy="))
     };
-    let by_policy = given[at] == *"verify" && given[at + 1..].iter().any(of_policy);
+    let by_policy = given[at] != *"sign" && given[at + 1..].iter().any(of_policy);
     words.insert(at + 1, if by_policy { POLICY_METHOD } else { DEFAULT_METHOD }.into());
     words
 }
 
 const DEFAULT_METHOD: &str = "sigstore";
 
-/// What `verify` means where a policy is named.
+/// What `verify` and `freeze` mean where a policy is named.
 const POLICY_METHOD: &str = "policy";
 
 /// Where the first word is from `start` on that is no global flag and not the value of one.
@@ -140,6 +140,8 @@ mod tests {
             ),
             ("m verify model --policy p", "m verify policy model --policy p"),
             ("m verify --policy=p --format json model", "m verify policy --policy=p --format json model"),
+            ("m freeze model --policy p", "m freeze policy model --policy p"),
+            ("m freeze model --identity a", "m freeze sigstore model --identity a"),
             ("m sign model --policy p", "m sign sigstore model --policy p"),
         ] {
             assert_eq!(defaulted(given), meant);

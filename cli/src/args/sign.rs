@@ -285,10 +285,15 @@ pub struct SignArgs {
 
     /// With --reuse: a file of the same device, inode, size, mtime and ctime is trusted to be unchanged. A disk that
     /// loses bits, a program that writes through a memory map, and whoever can set the clock can prove that wrong; a
-    /// signer may take that risk, who will hear of it from verifiers. A verifier may not: `verify` always reads every
-    /// byte, and has no such flag
+    /// signer may take that risk, who will hear of it from verifiers. A verifier may not: `verify` reads every byte, but
+    /// of files that the kernel enforces, and has no such flag
     #[arg(long, alias = "trust_unchanged", requires = "reuse")]
     pub trust_unchanged: bool,
+
+    /// Sign the fs-verity digest of each file, too: where Linux enforces the files (`modelseal freeze`), verifying them takes no
+    /// read. Computed in the same read; with --method shards the model is read twice
+    #[arg(long, alias = "fs_verity", conflicts_with_all = ["digests", "remember", "reuse"])]
+    pub fs_verity: bool,
 
     /// Inspect the files in the same read, and sign only if nothing is found (`clean`), or if no pickle can do more than a
     /// tier allows (`tier=P0` to `tier=P4`); repeatable

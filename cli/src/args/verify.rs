@@ -21,6 +21,19 @@ pub enum VerifyMethod {
     Provenance(Box<VerifyProvenanceArgs>),
 }
 
+/// The same trust as for [`VerifyMethod`].
+#[derive(Debug, Subcommand)]
+pub enum FreezeMethod {
+    /// Signed by an identity (the default)
+    Sigstore(VerifySigstoreArgs),
+    /// Signed by a public key
+    Key(VerifyKeyArgs),
+    /// Signed by a certificate under a root that you trust
+    Certificate(VerifyCertificateArgs),
+    /// Allowed by trust policies: the same as `freeze --policy ..`
+    Policy(Box<VerifyPolicyArgs>),
+}
+
 #[derive(Debug, Args)]
 pub struct VerifySigstoreArgs {
     #[command(flatten)]

@@ -2,7 +2,11 @@
 
 use crate::{
     args::{PolicyArgs, ResultArgs, TrustArgs, VerifyPolicyArgs},
-    commands::{policy::signing_key, sign::files_text},
+    commands::{
+        policy::signing_key,
+        sign::files_text,
+        verify::{frozen_note, print_kernel},
+    },
     exit::{Exit, Failure},
     files,
     output::{
@@ -23,7 +27,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub fn run(args: &VerifyPolicyArgs, output: &Output) -> Result<Exit, Failure> {
+/// `freeze` asks to freeze the model before it is measured.
+pub fn run(args: &VerifyPolicyArgs, freeze: bool, output: &Output) -> Result<Exit, Failure> {
     let model = &args.model.path;
     let signer = prepare(&args.results, model)?;
     let policies = load(&args.policies)?;
@@ -31,6 +36,7 @@ pub fn run(args: &VerifyPolicyArgs, output: &Output) -> Result<Exit, Failure> {
         .under(&policies)
         .memory(args.effort.memory)
         .high_water(args.remember_version)
+        .freezing(freeze)
         .complete(args.results.vsa_on_deny);
     if let Some(threads) = args.effort.threads {
         request = request.threads(threads);
@@ -72,6 +78,9 @@ pub fn run(args: &VerifyPolicyArgs, output: &Output) -> Result<Exit, Failure> {
         exit
     };
     report.notes.extend(notes);
+    if freeze {
+        report.notes.extend(frozen_note(&report, exit == Exit::Done));
+    }
     if output.wants_findings() {
         output.findings(&findings(&report))?;
         return Ok(exit);
@@ -200,6 +209,7 @@ fn print_success(out: &mut dyn Write, report: &VerifyReport) -> io::Result<()> {
         let (name, files, bytes) = (Printable(&measured.name), measured.files, measured.bytes);
         writeln!(out, "model:     {name}, {}, {bytes} bytes", files_text(files))?;
     }
+    print_kernel(out, report)?;
     let Some(decided) = &report.decided else { return Ok(()) };
     writeln!(out, "reference: {}", Printable(&decided.reference))?;
     if let Some(manifest) = &decided.manifest {

@@ -59,6 +59,7 @@ fn request(args: &SignArgs) -> Result<SignRequest, Failure> {
         .hash(args.measure.hash)
         .ignore_git_paths(!args.scope.no_ignore_git_paths)
         .allow_symlinks(args.scope.allow_symlinks)
+        .fs_verity(args.fs_verity)
         .memory(args.effort.memory);
     if let Some(digests) = &args.digests {
         request = request.digests(digests);
@@ -96,6 +97,9 @@ fn print(out: &mut dyn io::Write, report: &SignReport) -> io::Result<()> {
         files_text(report.model.files),
         report.model.bytes
     )?;
+    if let Some(count) = report.fs_verity {
+        writeln!(out, "fs-verity: the kernel's digests of {} are signed, too", files_text(count))?;
+    }
     print_signer(out, &report.signer)?;
     if let Some(evidence) = &report.evidence {
         print_evidence(out, evidence)?;

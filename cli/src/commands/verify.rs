@@ -1,7 +1,10 @@
 //! `modelseal verify`.
 
 use crate::{
-    args::{KeylessArgs, VerifyArgs, VerifyCertificateArgs, VerifyEvidenceArgs, VerifyMethod},
+    args::{
+        FreezeMethod, KeylessArgs, VerifyArgs, VerifyCertificateArgs, VerifyEvidenceArgs, VerifyKeyArgs,
+        VerifyMethod, VerifySigstoreArgs,
+    },
     commands::sign::{files_text, print_evidence, print_signer},
     exit::{Exit, Failure},
     files,
@@ -23,22 +26,50 @@ use std::{
 const MAX_LINES: usize = 20;
 
 pub fn run(method: &VerifyMethod, output: &Output) -> Result<Exit, Failure> {
-    let request = match method {
-        VerifyMethod::Sigstore(args) => {
+    let by = match method {
+        VerifyMethod::Sigstore(args) => By::Identity(args),
+        VerifyMethod::Key(args) => By::Key(args),
+        VerifyMethod::Certificate(args) => By::Certificate(args),
+        VerifyMethod::Policy(args) => return super::decide::run(args, false, output),
+        VerifyMethod::Provenance(args) => return super::provenance::run(args, output),
+    };
+    verify(by, false, output)
+}
+
+/// `modelseal freeze`: the same, and nobody can write to the files any more.
+pub fn freeze(method: &FreezeMethod, output: &Output) -> Result<Exit, Failure> {
+    let by = match method {
+        FreezeMethod::Sigstore(args) => By::Identity(args),
+        FreezeMethod::Key(args) => By::Key(args),
+        FreezeMethod::Certificate(args) => By::Certificate(args),
+        FreezeMethod::Policy(args) => return super::decide::run(args, true, output),
+    };
+    verify(by, true, output)
+}
+
+/// Who must have signed.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    Identity(&'a VerifySigstoreArgs),
+    Key(&'a VerifyKeyArgs),
+    Certificate(&'a VerifyCertificateArgs),
+}
+
+fn verify(by: By<'_>, freeze: bool, output: &Output) -> Result<Exit, Failure> {
+    let request = match by {
+        By::Identity(args) => {
             request(&args.common).with_sigstore(services::trust(&args.instance)?, keyless(&args.signer)?)
         }
-        VerifyMethod::Key(args) => {
+        By::Key(args) => {
             let request = request(&args.common).with_key(files::public_key(&args.public_key)?);
             with_evidence(request, &args.evidence)?
         }
-        VerifyMethod::Certificate(args) => with_evidence(with_certificates(args)?, &args.evidence)?,
-        VerifyMethod::Policy(args) => return super::decide::run(args, output),
-        VerifyMethod::Provenance(args) => return super::provenance::run(args, output),
+        By::Certificate(args) => with_evidence(with_certificates(args)?, &args.evidence)?,
     };
-    match request.run(&Bar::start()) {
+    match request.freezing(freeze).run(&Bar::start()) {
         Ok(model) => {
             let mut report = model.report().clone();
-            if let VerifyMethod::Certificate(args) = method {
+            if let By::Certificate(args) = by {
                 report.notes.extend(unpinned(args, &report));
                 if args.log_fingerprints {
                     print_fingerprints(&model, output);
@@ -49,7 +80,11 @@ pub fn run(method: &VerifyMethod, output: &Output) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         Err(refusal) => {
-            let report = refusal.report();
+            let mut report = refusal.report().clone();
+            if freeze {
+                report.notes.extend(frozen_note(&report, false));
+            }
+            let report = &report;
             output.refusal(report, &report.notes, |out| print_refusal(out, report))?;
             let interrupted = report.code.as_deref() == Some("error.cancelled");
             Ok(if interrupted { Exit::Interrupted } else { refusal.kind().into() })
@@ -143,6 +178,7 @@ fn print_success(out: &mut dyn Write, report: &VerifyReport) -> io::Result<()> {
         let (name, files, bytes) = (Printable(&measured.name), measured.files, measured.bytes);
         writeln!(out, "model:     {name}, {}, {bytes} bytes", files_text(files))?;
     }
+    print_kernel(out, report)?;
     if let Some(signer) = &report.signer {
         print_signer(out, signer)?;
     }
@@ -168,6 +204,32 @@ fn print_success(out: &mut dyn Write, report: &VerifyReport) -> io::Result<()> {
     }
     print_more(out, "not looked at", report.overlooked.len())?;
     Ok(())
+}
+
+/// What the kernel did, the same for every method.
+pub fn print_kernel(out: &mut dyn Write, report: &VerifyReport) -> io::Result<()> {
+    let Some(kernel) = &report.kernel else { return Ok(()) };
+    if let Some(now) = kernel.frozen {
+        writeln!(out, "frozen:    {}, {now} of them now", files_text(kernel.enforced))?;
+    }
+    if kernel.verified > 0 {
+        writeln!(out, "kernel:    verified by the kernel: {} of {} files", kernel.verified, kernel.files)?;
+    }
+    Ok(())
+}
+
+/// What is true of the files of a model that was to be frozen and is not allowed, whatever else is wrong with it.
+pub fn frozen_note(report: &VerifyReport, allowed: bool) -> Option<String> {
+    match &report.kernel {
+        _ if allowed => None,
+        Some(kernel) if kernel.frozen.is_some() => Some(format!(
+            "{} are frozen and stay so; only copies of them can be written to",
+            files_text(kernel.enforced)
+        )),
+        // Where freezing itself failed, its message says how far it came.
+        _ if report.code.as_deref().is_some_and(|code| code.starts_with("error.")) => None,
+        _ => Some("nothing was frozen".to_owned()),
+    }
 }
 
 fn print_refusal(out: &mut dyn Write, report: &VerifyReport) -> io::Result<()> {

@@ -4,7 +4,7 @@ use crate::common::World;
 use snapbox::{Data, assert_data_eq};
 use std::{fs, path::Path};
 
-const COMMANDS: [&[&str]; 49] = [
+const COMMANDS: [&[&str]; 51] = [
     &[],
     &["digest"],
     &["inspect"],
@@ -20,6 +20,8 @@ const COMMANDS: [&[&str]; 49] = [
     &["verify", "key"],
     &["verify", "certificate"],
     &["exec"],
+    &["freeze"],
+    &["freeze", "policy"],
     &["attest"],
     &["attest", "provenance"],
     &["attest", "inspection"],

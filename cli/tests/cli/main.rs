@@ -15,6 +15,7 @@ mod common;
 mod contract;
 mod differences;
 mod effort;
+mod freezing;
 mod help;
 mod ignoring;
 mod inspect;

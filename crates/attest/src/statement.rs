@@ -8,9 +8,12 @@ use modelseal_core::{
     json::value::Value,
     manifest::{Manifest, Method, Resource},
     observed::Observed,
+    path::ModelPath,
     predicate::signature_v1,
     statement::STATEMENT_TYPE,
+    verity::FsVerityDigest,
 };
+use std::collections::BTreeMap;
 
 /// Most files that a statement other than a model's signature lists one by one. Larger models are named as a whole only;
 /// 1,024 subjects are what the largest registry of attestations takes.
@@ -27,6 +30,19 @@ impl Statement {
     /// Only what `serde_json` cannot write, which a manifest cannot hold.
     pub fn of_model(manifest: &Observed<Manifest>, name: &str) -> Result<Self, serde_json::Error> {
         signature_v1::write(manifest.get(), name).map(Self)
+    }
+
+    /// The same, with the fs-verity digests of files, by which a verifier's kernel may answer for them. Whoever signs them
+    /// says that they were computed of the bytes that the manifest names.
+    ///
+    /// # Errors
+    /// As [`of_model`](Self::of_model).
+    pub fn of_annotated_model(
+        manifest: &Observed<Manifest>,
+        name: &str,
+        fs_verity: &BTreeMap<ModelPath, FsVerityDigest>,
+    ) -> Result<Self, serde_json::Error> {
+        signature_v1::write_annotated(manifest.get(), name, fs_verity).map(Self)
     }
 
     /// A statement of another type about a measured model: its subjects are the model as a whole, by its root digest and by

@@ -24,6 +24,7 @@
 //! | [`json`] | the one strict JSON reader |
 //! | [`inspection`] | [`Inspection`](inspection::Inspection): what is in a model's files, and whether they can run code |
 //! | [`observed`] | [`Observed<T>`](observed::Observed): this process measured it |
+//! | [`verity`] | [`FsVerityDigest`](verity::FsVerityDigest): by which Linux knows a file whose bytes it enforces |
 //! | [`text`] | foreign text made safe to print |
 //! | [`limits`] | every bound on hostile input, with its reason |
 
@@ -49,3 +50,4 @@ pub mod purl;
 pub mod rollback;
 pub mod statement;
 pub mod text;
+pub mod verity;

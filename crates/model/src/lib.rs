@@ -24,12 +24,16 @@
 //! | `prints` | what ties the two together |
 //! | `part` | [`measure_part`]: a share of the resources, for several machines |
 //! | `reuse` | [`measure_except`]: only the files that somebody does not know already |
+//! | `enforced` | [`measure_enforced`]: without the files that the kernel answers for |
+//! | `annotate` | [`measure_annotating`]: with the fs-verity digest of each file |
 //! | `explain` | what a file that should not be there probably is: [`explain`] |
 //!
 //! Names become [`ModelPath`](modelseal_core::path::ModelPath) here and nowhere else. What is not understood is an
 //! error; nothing is skipped in silence.
 
 mod also;
+mod annotate;
+mod enforced;
 mod engine;
 mod error;
 mod explain;
@@ -58,6 +62,8 @@ mod verity;
 mod walk;
 
 pub use also::{Also, FileHash, UnknownFileHash, measure_also};
+pub use annotate::{Annotated, fs_verity_among, fs_verity_of, measure_annotating};
+pub use enforced::{Enforced, measure_enforced};
 pub use error::{Change, ErrorKind, MeasureError, SpecialFile};
 pub use explain::{
     Explanation, LFS_POINTER_BYTES, LfsPointer, explain, is_huggingface_leftover, is_lfs_pointer,

@@ -48,6 +48,13 @@ impl<'s> Listing<'s> {
         self.order.iter().map(|at| &self.walked.files[*at]).map(|file| (&file.path, file.size))
     }
 
+    /// The first file, by name, that a link leads to: one in the model, or one of a Hugging Face cache snapshot.
+    #[must_use]
+    pub fn first_linked(&self) -> Option<&ModelPath> {
+        let linked = |at: &&usize| self.walked.is_linked(&self.walked.files[**at]);
+        self.order.iter().find(linked).map(|at| &self.walked.files[*at].path)
+    }
+
     /// Links that were not followed, with their text, sorted by name.
     pub fn links(&self) -> impl ExactSizeIterator<Item = (&ModelPath, &Path)> {
         self.walked.links.iter().map(|(path, target)| (path, target.as_path()))

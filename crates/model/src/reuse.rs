@@ -7,7 +7,7 @@ use crate::{
     plan::Plan,
     progress::Progress,
     source::Source,
-    walk::{FoundFile, walk},
+    walk::{FoundFile, Walked, walk},
 };
 use modelseal_core::{
     digest::Digest,
@@ -63,10 +63,33 @@ pub fn measure_except(
     progress: &dyn Progress,
 ) -> Result<Partly, MeasureError> {
     let walked = walk(source, options.rules(), progress)?;
-    let mut plan = Plan::new(&walked.files, options.serialization.method)?;
-    let bytes = plan.bytes;
     let of_file = |file: &FoundFile| file.identity.map(|id| known(&file.path, id)).unwrap_or_default();
     let digests: Vec<_> = walked.files.iter().map(of_file).collect();
+    let Known { manifest, bytes, known } = measure_but(source, &walked, options, &digests, progress)?;
+    let identity = |file: FoundFile| file.identity.map(|identity| (file.path, identity));
+    let identities = walked.files.into_iter().filter_map(identity).collect();
+    Ok(Partly { manifest, bytes, known, identities, notes: walked.notes })
+}
+
+/// A manifest of digests that were computed, and of others.
+pub(crate) struct Known {
+    pub(crate) manifest: Manifest,
+    /// Bytes of all files.
+    pub(crate) bytes: u64,
+    /// Files that were not read.
+    pub(crate) known: usize,
+}
+
+/// Reads the files of a walk that `digests`, in its order, has not all of.
+pub(crate) fn measure_but(
+    source: &Source,
+    walked: &Walked,
+    options: &Options,
+    digests: &[KnownDigests],
+    progress: &dyn Progress,
+) -> Result<Known, MeasureError> {
+    let mut plan = Plan::new(&walked.files, options.serialization.method)?;
+    let bytes = plan.bytes;
     // A file is known whole or not at all.
     let mut is_known: Vec<bool> = digests.iter().map(|digests| !digests.is_empty()).collect();
     for job in &plan.jobs {
@@ -81,18 +104,15 @@ pub fn measure_except(
             resources.push(Resource { path: walked.files[at].path.clone(), range, digest: *digest });
         }
     }
-    drop(digests);
     let kept: Vec<bool> = plan.jobs.iter().map(|job| !is_known[job.file as usize]).collect();
     plan.keep(&kept, &walked.files);
     let known = is_known.iter().filter(|known| **known).count();
     progress.plan(walked.files.len() - known, plan.bytes);
-    resources.extend(hash(source, &walked, &plan, options, progress, |_: &FoundFile, file| file)?);
+    resources.extend(hash(source, walked, &plan, options, progress, |_: &FoundFile, file| file)?);
     let mut manifest =
         Manifest::sorted(options.serialization.clone(), resources).map_err(MeasureError::Manifest)?;
     if source.is_file() {
         manifest = manifest.of_single_file();
     }
-    let identity = |file: FoundFile| file.identity.map(|identity| (file.path, identity));
-    let identities = walked.files.into_iter().filter_map(identity).collect();
-    Ok(Partly { manifest, bytes, known, identities, notes: walked.notes })
+    Ok(Known { manifest, bytes, known })
 }

@@ -31,6 +31,24 @@ pub(crate) struct Walked {
     pub(crate) links: Vec<(ModelPath, PathBuf)>,
 }
 
+impl Walked {
+    /// Whether a link is on the way to a file.
+    pub(crate) fn is_linked(&self, file: &FoundFile) -> bool {
+        if matches!(file.via, Via::Link | Via::Blob(_)) {
+            return true;
+        }
+        let mut at = file.directory;
+        while at != 0 {
+            let directory = &self.directories[at as usize];
+            if directory.link {
+                return true;
+            }
+            at = directory.parent;
+        }
+        false
+    }
+}
+
 /// A regular file and how to open it again.
 #[derive(Debug)]
 pub(crate) struct FoundFile {

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use modelseal_core::{artifact::ArtifactId, manifest::Manifest, observed::Observed, text::Printable};
 use modelseal_model::{MeasureError, Progress, Source};
 use modelseal_verify::{
-    decision::{Allowed, Decision, DecisionReport, Request, Status, Verdict},
+    decision::{Allowed, Decision, DecisionReport, Request, Status, Verdict, rests_on_signers_alone},
     facts::{self, Evidence, FACTS_SCHEMA, Facts, KeylessVerifier, RecordedFacts},
     policy::reference::{Reference, Requested},
 };
@@ -57,6 +57,7 @@ pub fn decide(path: impl Into<PathBuf>) -> DecideRequest<()> {
             store: None,
             high_water: false,
             complete: false,
+            freeze: false,
             effort: Effort::default(),
         },
     }
@@ -88,6 +89,7 @@ struct Settings {
     now: Option<Timestamp>,
     high_water: bool,
     complete: bool,
+    freeze: bool,
     effort: Effort,
 }
 
@@ -195,6 +197,13 @@ impl<P> DecideRequest<P> {
         self
     }
 
+    /// Freezes each file before it is measured: Linux enforces its bytes from then on (fs-verity), for ever. A model that is
+    /// denied whatever its bytes are is left as it is; one that is denied for its bytes stays frozen.
+    pub fn freezing(mut self, freeze: bool) -> Self {
+        self.settings.freeze = freeze;
+        self
+    }
+
     /// Does not look for evidence in the working directory, which has nothing to do with the model.
     pub(crate) fn only_named(mut self) -> Self {
         self.settings.places.not_here = true;
@@ -249,6 +258,8 @@ impl DecideRequest<&Policies> {
         let keyless = keyless_verifier(self.policies, now);
         let inside = std::mem::take(&mut collected.inside);
         let mut work = Work::new(&self.settings.effort, &inside, self.policies);
+        work.asks_kernel = rests_on_signers_alone(self.policies.set(), &request);
+        work.freezes = self.settings.freeze;
         let store = self.settings.store.as_ref().map(Store::open).transpose()?;
         let mut facts = self.collect(&mut collected.evidence, store.as_ref(), &[], &*keyless, now)?;
         let places = BaseModelPlaces { copies: &self.settings.copies, store: store.as_ref() };
@@ -260,7 +271,7 @@ impl DecideRequest<&Policies> {
         let open = early.verdict() != Verdict::Deny || self.settings.complete || unknown;
         let as_read = how == How::AsRead && !self.settings.complete;
         let mut settled = None;
-        if as_read && open && !unknown {
+        if as_read && open && !unknown && !self.settings.freeze {
             let lists = Lists::of(&self.settings, &facts, &inside, progress);
             settled = self.before_reading(&facts, &lists, &mut bases, &request, &collected.evidence)?;
         }
@@ -300,8 +311,9 @@ impl DecideRequest<&Policies> {
         let given = self.settings.given.as_ref().unwrap_or(model);
         let mut report = VerifyReport::of_decision(&given.display().to_string(), decision.report());
         let (bases, about_bases) = bases.into_known();
-        let Work { measured, report: model_report, notes, .. } = work;
+        let Work { measured, report: model_report, kernel, notes, .. } = work;
         report.measured = model_report;
+        report.kernel = kernel;
         report.notes.splice(0..0, self.policies.notes().iter().cloned());
         report.notes.extend(notes);
         report.notes.extend(about_bases);

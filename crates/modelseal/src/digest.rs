@@ -1,8 +1,14 @@
 //! `digest`: what a model is, without signing it.
 
 use crate::{
-    disk, error::Error, evidence_files, inspect::measure_inspecting, output::Document, parts::PartRequest,
-    report::DigestReport, scope,
+    disk,
+    error::Error,
+    evidence_files,
+    inspect::{measure_inspecting, measure_inspecting_annotating},
+    output::Document,
+    parts::PartRequest,
+    report::DigestReport,
+    scope,
 };
 use modelseal_core::{
     bundle::looks_like_bundle,
@@ -12,9 +18,12 @@ use modelseal_core::{
     manifest::{Manifest, Method, Resource, Serialization},
     observed::Observed,
     path::ModelPath,
+    verity::FsVerityDigest,
 };
 use modelseal_inspect::RuleSet;
-use modelseal_model::{Also, DEFAULT_MEMORY, FileHash, Note, Options, Part, Progress, Source, measure_also};
+use modelseal_model::{
+    Also, DEFAULT_MEMORY, FileHash, Note, Options, Part, Progress, Source, measure_also, measure_annotating,
+};
 use std::{
     collections::BTreeMap,
     num::{NonZeroU64, NonZeroUsize},
@@ -52,6 +61,8 @@ pub struct DigestRequest {
     output: Option<PathBuf>,
     /// The rules by which the files are inspected besides.
     pub(crate) rules: Option<Arc<RuleSet>>,
+    /// Whether each file's fs-verity digest is computed besides, to be signed.
+    pub(crate) annotate: bool,
 }
 
 /// A model that is open, and how it is to be measured.
@@ -91,6 +102,8 @@ pub struct MeasuredModel {
     pub(crate) bytes: u64,
     pub(crate) also: Vec<Also>,
     pub(crate) inspection: Option<Observed<Inspection>>,
+    /// The files' fs-verity digests, when they are to be signed.
+    pub(crate) fs_verity: BTreeMap<ModelPath, FsVerityDigest>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -161,6 +174,7 @@ impl Default for DigestRequest {
             also: Vec::new(),
             output: None,
             rules: None,
+            annotate: false,
         }
     }
 }
@@ -273,14 +287,25 @@ impl DigestRequest {
         let output = self.document(DigestReport::SCHEMA)?;
         let subject = self.subject()?;
         let Subject { source, options, .. } = &subject;
-        let (measured, also, inspection) = match &self.rules {
-            None => {
+        let mut fs_verity = BTreeMap::new();
+        let (measured, also, inspection) = match (&self.rules, self.annotate) {
+            (None, false) => {
                 let (measured, also) = measure_also(source, options, &self.also, progress)?;
                 (measured, also, None)
             }
-            Some(rules) => {
+            (None, true) => {
+                let annotated = measure_annotating(source, options, progress)?;
+                fs_verity = annotated.fs_verity;
+                (annotated.measured, Vec::new(), None)
+            }
+            (Some(rules), false) => {
                 let read = measure_inspecting(source, options, &self.also, rules, progress)?;
                 (read.measured, read.also, Some(read.inspection))
+            }
+            (Some(rules), true) => {
+                let (read, digests) = measure_inspecting_annotating(source, options, rules, progress)?;
+                fs_verity = digests;
+                (read.measured, Vec::new(), Some(read.inspection))
             }
         };
         let mut notes = subject.notes(&measured.notes);
@@ -291,6 +316,7 @@ impl DigestRequest {
             bytes: measured.bytes,
             also,
             inspection,
+            fs_verity,
             notes,
         };
         if let Some(output) = output {

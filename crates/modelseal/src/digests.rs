@@ -16,7 +16,7 @@ use modelseal_core::{
 };
 use modelseal_model::Source;
 use serde::Deserialize;
-use std::{borrow::Cow, fmt, io::Read, num::NonZeroU64, path::Path};
+use std::{borrow::Cow, collections::BTreeMap, fmt, io::Read, num::NonZeroU64, path::Path};
 
 /// Largest document of digests that is read, in bytes: it lists what a bundle lists.
 pub(crate) const MAX_DOCUMENT_BYTES: u64 = MAX_BUNDLE_BYTES;
@@ -120,7 +120,15 @@ pub(crate) fn vouched_for(model: &Path, digests: &Path, signature: &Path) -> Res
     }
     notes.extend(written.notes);
     let observed = Observed::vouched_for_by_operator(written.manifest);
-    Ok(MeasuredModel { observed, name, bytes: written.bytes, also: Vec::new(), inspection: None, notes })
+    Ok(MeasuredModel {
+        observed,
+        name,
+        bytes: written.bytes,
+        also: Vec::new(),
+        inspection: None,
+        fs_verity: BTreeMap::new(),
+        notes,
+    })
 }
 
 /// Reads a file at most a byte past the bound, which then refuses it.

@@ -86,6 +86,8 @@ pub enum Error {
     },
     /// Something is required of the files, and not all of them would be read.
     Unread,
+    /// The files' fs-verity digests are to be signed, and not all of the files would be read.
+    Unannotated,
 }
 
 /// What stands between a new signature, or a document, and its file.
@@ -147,6 +149,7 @@ impl Error {
             | Self::Reuse { .. }
             | Self::Merge(_)
             | Self::Unread
+            | Self::Unannotated
             | Self::Report { .. }
             | Self::Token(_)
             | Self::Mismatch(_)
@@ -163,7 +166,7 @@ impl Error {
             Self::Store(e) => e.code(),
             Self::Attest(e) => e.code(),
             Self::Unmet(e) => e.code(),
-            Self::Unread => "usage.flags",
+            Self::Unread | Self::Unannotated => "usage.flags",
             Self::Report { .. } => "usage.file",
             Self::Output { reason: OutputError::Io(_), .. }
             | Self::Document { reason: OutputError::Io(_), .. } => "error.io",
@@ -195,6 +198,10 @@ impl fmt::Display for Error {
             }
             Self::Unread => f.write_str(
                 "what is required of a model is judged by reading all of it, so --require goes neither with --digests nor \
+                 with --remember or --reuse",
+            ),
+            Self::Unannotated => f.write_str(
+                "fs-verity digests are computed by reading all of a model, so --fs-verity goes neither with --digests nor \
                  with --remember or --reuse",
             ),
             Self::IgnorePath { given, reason } => write!(f, "cannot ignore '{}': {reason}", given.display()),

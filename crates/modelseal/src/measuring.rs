@@ -3,9 +3,11 @@
 use crate::{
     codes,
     digest::Effort,
+    freeze::{self, FreezeError},
     inspect::{Whole, measure_inspecting, measure_whole},
+    kernel::{self, WithKernel},
     policies::Policies,
-    report::ModelReport,
+    report::{KernelReport, ModelReport},
 };
 use modelseal_core::{
     digest::{Algorithm, Digest},
@@ -17,6 +19,7 @@ use modelseal_inspect::RuleSet;
 use modelseal_model::{Also, FileHash, MeasureError, Measured, Options, Progress, Source, measure_also};
 use modelseal_verify::{
     decision::Code,
+    enforced::SignedFsVerity,
     facts::{Facts, Measurement},
 };
 
@@ -30,6 +33,12 @@ pub(crate) struct Work<'a> {
     pub(crate) file_digests: bool,
     /// Whether policies ask what is in the files.
     pub(crate) inspects: bool,
+    /// Whether the kernel may answer for files (fs-verity): nobody but the signers judges their digests.
+    pub(crate) asks_kernel: bool,
+    /// Whether the kernel has to enforce every file first.
+    pub(crate) freezes: bool,
+    /// What the kernel did.
+    pub(crate) kernel: Option<KernelReport>,
     /// What was measured.
     pub(crate) measured: Vec<Observed<Manifest>>,
     /// The model, once it was measured.
@@ -46,7 +55,8 @@ impl<'a> Work<'a> {
         });
         let inspects = policies.set().policies().any(|policy| policy.document().needs_inspection());
         let (measured, report, notes) = (Vec::new(), None, Vec::new());
-        Self { effort, inside, file_digests, inspects, measured, report, notes }
+        let (asks_kernel, freezes, kernel) = (false, false, None);
+        Self { effort, inside, file_digests, inspects, asks_kernel, freezes, kernel, measured, report, notes }
     }
 
     /// Forgets what was measured, because under other parameters it has to be measured anew.
@@ -68,6 +78,12 @@ impl<'a> Work<'a> {
             let code = codes::measure(error).parse().unwrap_or(Code::ErrorInternal);
             facts.not_measured(serialization.clone(), code, error.to_string())
         };
+        let not_frozen = |facts: Facts, error: &FreezeError| {
+            let code = error.code().parse().unwrap_or(Code::ErrorInternal);
+            let remedy = error.remedy();
+            let to_do = if remedy.is_empty() { String::new() } else { format!("; what to do: {remedy}") };
+            facts.not_measured(serialization.clone(), code, format!("{error}{to_do}"))
+        };
         let source = match source {
             Ok(source) => source,
             Err(error) => return not_measured(facts, error),
@@ -77,16 +93,44 @@ impl<'a> Work<'a> {
             exclude: self.inside.to_vec(),
             ..self.effort.options()
         };
-        match self.read(source, &options, progress) {
-            Ok(measurement) => facts.measured(measurement),
-            Err(error) => not_measured(facts, &error),
+        // What was opened before is not what is there once it is frozen, by its times.
+        let frozen = if self.freezes { Some(self.freeze(source, &options, progress)) } else { None };
+        let source = match &frozen {
+            Some(Err(error)) => return not_frozen(facts, error),
+            Some(Ok(source)) => source,
+            None => source,
+        };
+        let signed =
+            if self.asks_kernel { facts.fs_verity(&serialization) } else { SignedFsVerity::default() };
+        let measurement = match self.read(source, &options, &signed, progress) {
+            Ok(measurement) => measurement,
+            Err(error) => return not_measured(facts, &error),
+        };
+        match if self.freezes { freeze::check(source, &options, progress) } else { Ok(()) } {
+            Ok(()) => facts.measured(measurement),
+            Err(error) => not_frozen(facts, &error),
         }
+    }
+
+    fn freeze(
+        &mut self,
+        source: &Source,
+        options: &Options,
+        progress: &dyn Progress,
+    ) -> Result<Source, FreezeError> {
+        let mut report = freeze::freeze(source, options, progress)?;
+        // Under other parameters other files belong to the model.
+        let before = self.kernel.take().and_then(|kernel| kernel.frozen);
+        report.frozen = report.frozen.map(|now| now + before.unwrap_or(0));
+        self.kernel = Some(report);
+        Ok(Source::open(source.path())?)
     }
 
     fn read(
         &mut self,
         source: &Source,
         options: &Options,
+        signed: &SignedFsVerity,
         progress: &dyn Progress,
     ) -> Result<Measurement, MeasureError> {
         const SHA256: FileHash = FileHash::Oms(Algorithm::Sha256);
@@ -108,6 +152,14 @@ impl<'a> Work<'a> {
             let read = measure_inspecting(source, options, wanted, RuleSet::built_in(), progress)?;
             let digests = of_sha256(&read.measured, read.also);
             (read.measured, digests, Some(read.inspection))
+        } else if !self.file_digests && !signed.is_empty() {
+            let WithKernel { measured, report, note } = kernel::measure(source, options, signed, progress)?;
+            if report.enforced > 0 {
+                let frozen = self.kernel.take().and_then(|kernel| kernel.frozen);
+                self.kernel = Some(KernelReport { frozen, ..report });
+            }
+            self.notes.extend(note);
+            (measured, None, None)
         } else {
             let (measured, also) = measure_also(source, options, wanted, progress)?;
             let digests = of_sha256(&measured, also);

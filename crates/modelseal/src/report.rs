@@ -72,6 +72,9 @@ pub struct VerifyReport {
     /// What was measured. Absent unless the model was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub measured: Option<ModelReport>,
+    /// What the kernel did for the measurement (fs-verity). Absent where it enforces no file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<KernelReport>,
     /// How the model differs from what was signed. Absent unless the model was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub differences: Option<Differences>,
@@ -84,6 +87,21 @@ pub struct VerifyReport {
     pub decided: Option<Box<DecidedReport>>,
     /// What the user should know besides.
     pub notes: Vec<String>,
+}
+
+/// Files whose bytes the kernel enforces at every read (fs-verity).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct KernelReport {
+    /// Files of the model.
+    pub files: usize,
+    /// How many of them the kernel enforces.
+    pub enforced: usize,
+    /// How many of these were verified by the digest that the kernel has of them, without being read: the signer signed it.
+    pub verified: usize,
+    /// How many this command froze; present when it was asked to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<usize>,
 }
 
 /// A verdict. `error` means that nothing was decided, and never that the model may be used.
@@ -304,6 +322,9 @@ pub struct SignReport {
     pub digests: Digests,
     /// How it was measured.
     pub serialization: SerializationReport,
+    /// Files whose fs-verity digest was signed, too. Absent when that was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fs_verity: Option<usize>,
     /// What the user should know besides.
     pub notes: Vec<String>,
 }

@@ -24,7 +24,7 @@ use modelseal_verify::public_key::PublicKey;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs, io,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
@@ -110,6 +110,7 @@ pub(crate) fn measure_changed(
         bytes: measured.bytes,
         also: Vec::new(),
         inspection: None,
+        fs_verity: BTreeMap::new(),
         notes,
     };
     Ok((model, Remembered { file, identities }))

@@ -164,6 +164,14 @@ impl SignRequest {
         self
     }
 
+    /// Signs each file's fs-verity digest, too, computed of the bytes that are hashed: a verifier's kernel that enforces such a
+    /// file can then answer for it in constant time. Goes neither with [`digests`](Self::digests) nor with
+    /// [`remember`](Self::remember) or [`reuse`](Self::reuse), which do not read all of it.
+    pub fn fs_verity(mut self, annotate: bool) -> Self {
+        self.measure.annotate = annotate;
+        self
+    }
+
     /// The rules by which what is required is judged; those that are shipped unless set.
     pub fn rules(mut self, rules: RuleSet) -> Self {
         self.rules = Some(rules);
@@ -216,6 +224,9 @@ impl SignRequest {
             self.output.check_before_publishing()?;
         }
         self.measure.signature = Some(self.output.path.clone());
+        if self.measure.annotate && (self.digests.is_some() || self.cache.is_some()) {
+            return Err(Error::Unannotated);
+        }
         let mut judged_by = RuleSet::built_in().clone();
         if !self.required.is_empty() {
             if self.digests.is_some() || self.cache.is_some() {
@@ -239,7 +250,7 @@ impl SignRequest {
             let check = |required: &Required| required.check(inspection, &judged_by);
             self.required.iter().try_for_each(check).map_err(Error::Unmet)?;
         }
-        let statement = Statement::of_model(&model.observed, model.name())
+        let statement = Statement::of_annotated_model(&model.observed, model.name(), &model.fs_verity)
             .map_err(|e| Error::SelfCheck(e.to_string()))?;
         let now = self.now.unwrap_or_else(clock::now);
         let unsigned = Unsigned { statement, now, evidence: self.evidence };
@@ -297,7 +308,8 @@ impl Sayable for Prepared {
 
     fn check_said(&self, payload_type: &str, payload: &[u8]) -> Result<(), String> {
         let said = read_signed_model(payload_type, payload, Reading::Field).map_err(|e| e.to_string())?;
-        let same = said.manifest.compare(self.model.manifest()).is_match();
+        let same =
+            said.manifest.compare(self.model.manifest()).is_match() && said.fs_verity == self.model.fs_verity;
         if same { Ok(()) } else { Err("it says something else".into()) }
     }
 
@@ -319,6 +331,7 @@ impl Sayable for Prepared {
             model: ModelReport::new(model.name(), manifest, model.bytes()),
             digests: Digests::of(manifest),
             serialization: manifest.serialization().into(),
+            fs_verity: Some(model.fs_verity.len()).filter(|count| *count > 0),
             notes,
         };
         Ok(SignedFile { path: output.path, report })

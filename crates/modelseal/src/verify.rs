@@ -5,10 +5,13 @@ use crate::{
     contents::{Contents, LoadError, VerifiedBytes, VerifiedFile},
     digest::Effort,
     error::Kind,
-    explained, listed,
+    explained,
+    freeze::{self, FreezeError},
+    kernel::{self, WithKernel},
+    listed,
     report::{
-        Check, Differences, Digests, EvidenceReport, ModelReport, SignedReport, Status, TrustedRootReport,
-        Verdict, VerifyReport,
+        Check, Differences, Digests, EvidenceReport, KernelReport, ModelReport, SignedReport, Status,
+        TrustedRootReport, Verdict, VerifyReport,
     },
     scope,
     trust::Trust,
@@ -23,7 +26,7 @@ use modelseal_core::{
     path::ModelPath,
     predicate::{Reading, SignedModel},
 };
-use modelseal_model::{Files, MeasureError, Note, Options, Progress, Source};
+use modelseal_model::{Files, MeasureError, Measured, Note, Options, Progress, Source};
 use modelseal_verify::{
     public_key::PublicKey,
     signer::{CertificateIdentity, Signer},
@@ -65,6 +68,7 @@ pub fn verify(path: impl Into<PathBuf>) -> VerifyRequest<()> {
             trusted_root: None,
             notes: Vec::new(),
             effort: Effort::default(),
+            freeze: false,
         },
     }
 }
@@ -93,6 +97,7 @@ struct Settings {
     trusted_root: Option<TrustedRootReport>,
     notes: Vec<String>,
     effort: Effort,
+    freeze: bool,
 }
 
 /// A model that a trusted signer signed. From [`VerifyRequest::run`] it was exactly that at the moment it was measured; from
@@ -163,6 +168,14 @@ impl<T> VerifyRequest<T> {
         self
     }
 
+    /// Freezes each file before it is measured: Linux enforces its bytes from then on (fs-verity), for ever. That happens once
+    /// the signature is verified; whether the model is what was signed is found afterwards, and a model that is not stays
+    /// frozen. Where a file cannot be frozen, nothing is decided; doing it again goes on from there.
+    pub fn freezing(mut self, freeze: bool) -> Self {
+        self.settings.freeze = freeze;
+        self
+    }
+
     /// Trusts one public key (method `key`).
     pub fn with_key(self, key: PublicKey) -> VerifyRequest<Verifier> {
         self.with(Verifier::with_key(key))
@@ -219,14 +232,17 @@ impl VerifyRequest<Verifier> {
 
     /// Does everything that [`run`](Self::run) does but measuring: the signature, what was signed, which files there are
     /// and, under `shards`, their sizes. Bytes are compared when [`VerifiedModel::contents`] reads them, so a model is ready
-    /// at once and only what is used of it is read.
+    /// at once and only what is used of it is read. One that is to be [frozen](Self::freezing) is measured, too.
     ///
     /// # Errors
     /// [`Refusal`], with a report of every check.
     pub fn open(&self, progress: &dyn Progress) -> Result<VerifiedModel, Refusal> {
+        if self.settings.freeze {
+            return self.run(progress);
+        }
         let (signed, mut trail) = self.judge()?;
         let listed = self.list(&signed, &mut trail, progress);
-        let files = trail.check("integrity", listed)?;
+        let (files, _) = trail.check("integrity", listed)?;
         let mut comparison = listed::compare(&signed.get().manifest, &files);
         self.forgive_empty_files(&signed, &files, &mut comparison, &mut trail);
         self.compare(&files, &comparison, &mut trail)?;
@@ -283,10 +299,9 @@ impl VerifyRequest<Verifier> {
         trail: &mut Trail,
         progress: &dyn Progress,
     ) -> Result<(Files, Observed<Manifest>), Failure> {
-        let files = self.list(signed, trail, progress)?;
-        let serialization = signed.get().manifest.serialization().clone();
-        let options = Options { serialization, ..self.settings.effort.options() };
-        let measured = files.measure(&options, progress)?;
+        let (files, options) = self.list(signed, trail, progress)?;
+        let (files, measured) =
+            measure_signed(files, &options, signed, self.settings.freeze, trail, progress)?;
         let name = files.source().model_name()?;
         trail.report.measured = Some(ModelReport::new(&name, measured.manifest.get(), measured.bytes));
         Ok((files, measured.manifest))
@@ -298,7 +313,7 @@ impl VerifyRequest<Verifier> {
         signed: &Verified<SignedModel>,
         trail: &mut Trail,
         progress: &dyn Progress,
-    ) -> Result<Files, Failure> {
+    ) -> Result<(Files, Options), Failure> {
         let settings = &self.settings;
         let manifest = &signed.get().manifest;
         let source = Source::open(&settings.model)?;
@@ -335,7 +350,7 @@ impl VerifyRequest<Verifier> {
         let unmatched = ignored.paths.iter().filter(absent).cloned().map(Note::UnmatchedIgnorePath);
         let said = files.notes().iter().filter(|note| !matches!(note, Note::UnmatchedIgnorePath(_))).cloned();
         trail.report.notes.extend(unmatched.chain(said).map(|note| note.to_string()));
-        Ok(files)
+        Ok((files, options))
     }
 
     /// What is there and was not looked at, though the signer did not say so.
@@ -483,6 +498,51 @@ impl From<MeasureError> for Failure {
     }
 }
 
+impl From<FreezeError> for Failure {
+    fn from(error: FreezeError) -> Self {
+        match error {
+            FreezeError::Measure(error) => error.into(),
+            error => {
+                let (code, message) = (error.code(), error.to_string());
+                Self { kind: Kind::Undecided, code, message, fix: None }.fix(error.remedy())
+            }
+        }
+    }
+}
+
+/// Measures, with the kernel's help where the signer allows it; when asked to, has the kernel enforce every file first.
+fn measure_signed(
+    files: Files,
+    options: &Options,
+    signed: &Verified<SignedModel>,
+    freeze: bool,
+    trail: &mut Trail,
+    progress: &dyn Progress,
+) -> Result<(Files, Measured), Failure> {
+    let annotated = signed.fs_verity();
+    if !freeze && annotated.is_empty() {
+        let measured = files.measure(options, progress)?;
+        return Ok((files, measured));
+    }
+    let mut files = files;
+    if freeze {
+        trail.report.kernel = Some(freeze::freeze(files.source(), options, progress)?);
+        // What was listed before is not what is there now, by its times.
+        files = Files::of(Source::open(files.source().path())?, options, progress)?;
+    }
+    let frozen = trail.report.kernel.as_ref().and_then(|kernel| kernel.frozen);
+    let found = kernel::measure(files.source(), options, &annotated, progress)?;
+    let WithKernel { measured, report, note } = found;
+    if report.enforced > 0 {
+        trail.report.kernel = Some(KernelReport { frozen, ..report });
+    }
+    trail.report.notes.extend(note);
+    if freeze {
+        freeze::check(files.source(), options, progress)?;
+    }
+    Ok((files, measured))
+}
+
 /// The report as it grows, check by check.
 struct Trail {
     report: VerifyReport,
@@ -503,6 +563,7 @@ impl Trail {
             trusted_root: settings.trusted_root.clone(),
             signed: None,
             measured: None,
+            kernel: None,
             differences: None,
             overlooked: Vec::new(),
             checks: Vec::new(),

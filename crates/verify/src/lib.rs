@@ -22,6 +22,7 @@
 
 pub mod attestation;
 pub mod decision;
+pub mod enforced;
 pub mod facts;
 pub mod legacy;
 pub mod policy;

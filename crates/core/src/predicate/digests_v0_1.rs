@@ -38,5 +38,10 @@ pub(super) fn read(statement: &Statement<'_>) -> Result<SignedModel, StatementEr
         })
         .collect::<Result<Vec<_>, _>>()?;
     let manifest = Manifest::new(Serialization::default(), resources)?;
-    Ok(SignedModel { name: String::new(), manifest, predicate_type: PREDICATE_TYPE })
+    Ok(SignedModel {
+        name: String::new(),
+        manifest,
+        fs_verity: std::collections::BTreeMap::new(),
+        predicate_type: PREDICATE_TYPE,
+    })
 }

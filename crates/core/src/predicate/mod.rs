@@ -21,11 +21,12 @@ use crate::{
     json::{self, JsonError, value::Value},
     limits,
     manifest::{Manifest, ManifestError},
-    path::PathError,
+    path::{ModelPath, PathError},
     statement::{STATEMENT_TYPE, Statement},
     text::Printable,
+    verity::FsVerityDigest,
 };
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 /// Which differences between the letter of OMS v1.0 and what its producers do are read, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,6 +48,9 @@ pub struct SignedModel {
     pub name: String,
     /// What was signed.
     pub manifest: Manifest,
+    /// The fs-verity digests of its files, as far as they were signed. To believe one is to believe the signer that the file
+    /// that the kernel gives it for has the digests of the manifest.
+    pub fs_verity: BTreeMap<ModelPath, FsVerityDigest>,
     /// The predicate type it was read from.
     pub predicate_type: &'static str,
 }
@@ -180,6 +184,13 @@ pub enum StatementError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A resource's annotation `fsverity-sha256` is not one.
+    FsVerity {
+        /// The resource.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The resources together cannot be a model.
     Manifest(ManifestError),
 }
@@ -253,6 +264,9 @@ impl fmt::Display for StatementError {
             Self::ShardSize(why) => write!(f, "serialization.shard_size {}", P(why)),
             Self::IgnorePath { entry, reason } => {
                 write!(f, "serialization.ignore_paths entry '{}': {reason}", P(entry))
+            }
+            Self::FsVerity { name, why } => {
+                write!(f, "bad annotation fsverity-sha256 of '{}': {}", P(name), P(why))
             }
             Self::Manifest(e) => write!(f, "the signed manifest is invalid: {e}"),
         }

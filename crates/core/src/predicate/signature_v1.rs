@@ -8,6 +8,7 @@ use crate::{
     manifest::{ByteRange, Manifest, Method, Resource, Serialization},
     path::ModelPath,
     statement::{STATEMENT_TYPE, Statement, Subject},
+    verity::FsVerityDigest,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{borrow::Cow, collections::BTreeMap, num::NonZeroU64};
@@ -20,6 +21,18 @@ pub const PREDICATE_TYPE: &str = "https://model_signing/signature/v1.0";
 /// # Errors
 /// Only what `serde_json` cannot write, which these types cannot hold.
 pub fn write(manifest: &Manifest, model_name: &str) -> Result<Vec<u8>, serde_json::Error> {
+    write_annotated(manifest, model_name, &BTreeMap::new())
+}
+
+/// The same; the files of `fs_verity` have their digest as an annotation of their resource, under `shards` of the first.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_annotated(
+    manifest: &Manifest,
+    model_name: &str,
+    fs_verity: &BTreeMap<ModelPath, FsVerityDigest>,
+) -> Result<Vec<u8>, serde_json::Error> {
     let serialization = manifest.serialization();
     let algorithm = serialization.algorithm.name();
     let root = manifest.root_digest().to_hex();
@@ -46,7 +59,7 @@ pub fn write(manifest: &Manifest, model_name: &str) -> Result<Vec<u8>, serde_jso
         subject: AtMost(vec![Object(subject)]),
         predicate_type: PREDICATE_TYPE.into(),
         predicate: WirePredicate {
-            resources: manifest.resources().iter().map(|r| Object(WireResource::of(r))).collect(),
+            resources: manifest.resources().iter().map(|r| Object(WireResource::of(r, fs_verity))).collect(),
             serialization: Object(wire),
         },
     })
@@ -66,6 +79,12 @@ pub(super) fn read(statement: &Statement<'_>, reading: Reading) -> Result<Signed
         .iter()
         .map(|resource| resource.read(&serialization, reading))
         .collect::<Result<Vec<_>, _>>()?;
+    let mut fs_verity = BTreeMap::new();
+    for (wire, resource) in wire.resources.iter().zip(&resources) {
+        if let Some(digest) = wire.fs_verity(resource)? {
+            fs_verity.insert(resource.path.clone(), digest);
+        }
+    }
     let manifest = Manifest::new(serialization, resources)?;
     let Some(signed) = subject.digest.get("sha256") else {
         return Err(StatementError::MissingDigest { subject: subject.name.to_string(), algorithm: "sha256" });
@@ -74,7 +93,7 @@ pub(super) fn read(statement: &Statement<'_>, reading: Reading) -> Result<Signed
     if **signed != *computed {
         return Err(StatementError::RootDigest { signed: signed.to_string(), computed });
     }
-    Ok(SignedModel { name: subject.name.to_string(), manifest, predicate_type: PREDICATE_TYPE })
+    Ok(SignedModel { name: subject.name.to_string(), manifest, fs_verity, predicate_type: PREDICATE_TYPE })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -95,6 +114,21 @@ struct WireResource<'a> {
     digest: Cow<'a, str>,
     #[serde(borrow)]
     algorithm: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none", borrow)]
+    annotations: Option<Object<WireAnnotations<'a>>>,
+}
+
+/// What a producer says besides about a resource. Unknown annotations are ignored.
+#[derive(Serialize, Deserialize)]
+struct WireAnnotations<'a> {
+    #[serde(
+        rename = "fsverity-sha256",
+        default,
+        skip_serializing_if = "Option::is_none",
+        borrow,
+        deserialize_with = "present"
+    )]
+    fs_verity: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -177,12 +211,30 @@ pub fn parse_ignore_path(entry: &str) -> Result<ModelPath, StatementError> {
 }
 
 impl<'a> WireResource<'a> {
-    fn of(resource: &'a Resource) -> Self {
+    fn of(resource: &'a Resource, fs_verity: &BTreeMap<ModelPath, FsVerityDigest>) -> Self {
+        let first = resource.range.is_none_or(|range| range.start == 0);
+        let digest = fs_verity.get(&resource.path).filter(|_| first);
+        let annotations =
+            digest.map(|digest| Object(WireAnnotations { fs_verity: Some(digest.to_hex().into()) }));
         Self {
             name: resource.name(),
             digest: resource.digest.to_hex().into(),
             algorithm: resource.digest.algorithm().name().into(),
+            annotations,
         }
+    }
+
+    /// The fs-verity digest of the file that the resource is, or begins.
+    fn fs_verity(&self, resource: &Resource) -> Result<Option<FsVerityDigest>, StatementError> {
+        let Some(hex) = self.annotations.as_ref().and_then(|annotations| annotations.fs_verity.as_ref())
+        else {
+            return Ok(None);
+        };
+        let refuse = |why: String| StatementError::FsVerity { name: self.name.to_string(), why };
+        if resource.range.is_some_and(|range| range.start != 0) {
+            return Err(refuse("it stands on a shard that does not begin its file".to_owned()));
+        }
+        FsVerityDigest::from_hex(hex).map(Some).map_err(|error| refuse(error.to_string()))
     }
 
     fn read(&self, serialization: &Serialization, reading: Reading) -> Result<Resource, StatementError> {
@@ -235,6 +287,7 @@ mod tests {
     use super::*;
     use crate::{digest::Algorithm, dsse::IN_TOTO_PAYLOAD_TYPE, predicate::read_signed_model};
     use proptest::prelude::*;
+    use sha2::Digest as _;
 
     fn read_text(payload: &str) -> Result<SignedModel, StatementError> {
         read_signed_model(IN_TOTO_PAYLOAD_TYPE, payload.as_bytes(), Reading::Field)
@@ -275,6 +328,51 @@ mod tests {
         assert!(matches!(read_text(&statement(&resource, files)), Err(StatementError::RootDigest { .. })));
     }
 
+    fn annotated(method: &str, name: &str, annotations: &str) -> Result<SignedModel, StatementError> {
+        let root = Digest::sha256(sha2::Sha256::digest([0xab; 32]).into()).to_hex();
+        let resource = format!(
+            r#"{{"name":"{name}","digest":"{}","algorithm":"sha256","annotations":{annotations}}}"#,
+            "ab".repeat(32)
+        );
+        let serialization = format!(r#"{method},"hash_type":"sha256","allow_symlinks":false"#);
+        read_text(
+            &statement(&resource, &serialization)
+                .replace(r#""sha256":"00""#, &format!(r#""sha256":"{root}""#)),
+        )
+    }
+
+    #[test]
+    fn an_fs_verity_annotation_is_read_strictly_and_others_are_not_read() {
+        const FILES: &str = r#""method":"files""#;
+        const SHARDS: &str = r#""method":"shards","shard_size":10"#;
+        let hex = "0f".repeat(32);
+        let digest = FsVerityDigest::new([0x0f; 32]);
+        let good = format!(r#"{{"other":[1,{{"x":null}}],"fsverity-sha256":"{hex}"}}"#);
+        let path = ModelPath::parse("a").unwrap();
+        let expected = BTreeMap::from([(path, digest)]);
+        assert_eq!(annotated(FILES, "a", &good).unwrap().fs_verity, expected);
+        assert_eq!(annotated(SHARDS, "a:0:10", &good).unwrap().fs_verity, expected);
+        for none in ["{}", "null", r#"{"fsverity-sha512":"zz","FSVERITY-SHA256":7}"#] {
+            assert_eq!(annotated(FILES, "a", none).unwrap().fs_verity, BTreeMap::new(), "{none}");
+        }
+        for bad in [
+            hex.to_uppercase(),
+            hex[1..].to_owned(),
+            format!("{hex}0"),
+            String::new(),
+            format!("sha256:{hex}"),
+        ] {
+            let error = annotated(FILES, "a", &format!(r#"{{"fsverity-sha256":"{bad}"}}"#)).unwrap_err();
+            assert!(matches!(&error, StatementError::FsVerity { name, .. } if name == "a"), "{error}");
+        }
+        let twice = format!(r#"{{"fsverity-sha256":"{hex}","fsverity-sha256":"{hex}"}}"#);
+        for bad in ["[]", "7", r#""x""#, r#"{"fsverity-sha256":null}"#, r#"{"fsverity-sha256":7}"#, &twice] {
+            assert!(matches!(annotated(FILES, "a", bad), Err(StatementError::Json(_))), "{bad}");
+        }
+        let error = annotated(SHARDS, "a:10:20", &good).unwrap_err();
+        assert!(matches!(error, StatementError::FsVerity { .. }), "{error}");
+    }
+
     #[test]
     fn a_null_is_not_an_absent_member() {
         let files = r#""method":"files","hash_type":"sha256","allow_symlinks":false,"ignore_paths":null"#;
@@ -312,12 +410,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_reads_back_the_same(manifest in arbitrary_manifest(), name in "[^\0]{1,20}") {
-            let payload = write(&manifest, &name).unwrap();
+        fn what_is_written_reads_back_the_same(
+            manifest in arbitrary_manifest(), name in "[^\0]{1,20}", annotated in any::<u64>(),
+        ) {
+            let mut fs_verity = BTreeMap::new();
+            for (at, resource) in manifest.resources().iter().enumerate() {
+                if annotated >> (at % 64) & 1 == 1 {
+                    let digest = FsVerityDigest::new([u8::try_from(at % 256).unwrap(); 32]);
+                    fs_verity.insert(resource.path.clone(), digest);
+                }
+            }
+            let payload = write_annotated(&manifest, &name, &fs_verity).unwrap();
             let read = read_signed_model(IN_TOTO_PAYLOAD_TYPE, &payload, Reading::Letter).unwrap();
             prop_assert_eq!(&read.manifest, &manifest);
             prop_assert_eq!(&read.name, &name);
-            prop_assert_eq!(write(&read.manifest, &read.name).unwrap(), payload);
+            prop_assert_eq!(&read.fs_verity, &fs_verity);
+            prop_assert_eq!(write_annotated(&read.manifest, &read.name, &read.fs_verity).unwrap(), payload);
         }
     }
 }

@@ -4,15 +4,18 @@ use super::files::{Gate, SHARE};
 use modelseal_core::{
     digest::Digest,
     inspection::{FileInspection, Inspection},
+    manifest::Method,
     observed::Observed,
     path::ModelPath,
+    verity::FsVerityDigest,
 };
 use modelseal_inspect::{Bytes, RuleSet, inspect, join};
 use modelseal_model::{
-    Also, FileHash, FileView, Looked, MeasureError, Measured, Options, Progress, Source, measure_looking,
+    Also, FileHash, FileView, Looked, MeasureError, Measured, Options, Progress, Source, fs_verity_among,
+    fs_verity_of, measure_looking,
 };
 use sha2::{Digest as _, Sha256};
-use std::{io, num::NonZeroUsize, thread};
+use std::{collections::BTreeMap, io, num::NonZeroUsize, thread};
 
 /// A model that was measured and inspected. The inspection speaks of the files of the manifest, each once, and of the bytes
 /// that their digests are of.
@@ -30,9 +33,7 @@ pub(crate) fn measure_inspecting(
     rules: &RuleSet,
     progress: &dyn Progress,
 ) -> Result<Inspected, MeasureError> {
-    let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let threads = options.threads.map_or_else(cores, NonZeroUsize::get);
-    let memory = Gate::new(SHARE.saturating_mul(threads as u64));
+    let memory = gate(options);
     let look = |path: &ModelPath, view: &FileView<'_>| {
         let _memory = memory.enter_for(view.len());
         inspect(path, &View(view), rules.globals())
@@ -42,6 +43,35 @@ pub(crate) fn measure_inspecting(
     // Links are refused, or followed and measured as the files that they lead to.
     let inspection = join(files, Vec::new(), !source.is_file(), rules);
     Ok(Inspected { measured, also, inspection })
+}
+
+/// The same, with each file's fs-verity digest: of the bytes that are hashed, and from the same read where files are hashed
+/// whole.
+pub(crate) fn measure_inspecting_annotating(
+    source: &Source,
+    options: &Options,
+    rules: &RuleSet,
+    progress: &dyn Progress,
+) -> Result<(Inspected, BTreeMap<ModelPath, FsVerityDigest>), MeasureError> {
+    if options.serialization.method == Method::Files {
+        let inspected = measure_inspecting(source, options, &[FileHash::FsVerity], rules, progress)?;
+        let fs_verity = fs_verity_among(&inspected.measured, &inspected.also);
+        return Ok((inspected, fs_verity));
+    }
+    let memory = gate(options);
+    let look = |path: &ModelPath, view: &FileView<'_>| {
+        let fs_verity = fs_verity_of(view)?;
+        let _memory = memory.enter_for(view.len());
+        inspect(path, &View(view), rules.globals()).map(|file| (file, fs_verity))
+    };
+    let Looked { measured, also, looks } = measure_looking(source, options, &[], look, progress)?;
+    let (mut files, mut fs_verity) = (Vec::new(), BTreeMap::new());
+    for (path, (file, digest)) in looks {
+        files.push(file);
+        fs_verity.insert(path, digest);
+    }
+    let inspection = join(files, Vec::new(), !source.is_file(), rules);
+    Ok((Inspected { measured, also, inspection }, fs_verity))
 }
 
 /// A model that was measured by shards, with the SHA-256 of its whole files: of the very bytes that the shards' digests are of.
@@ -58,9 +88,7 @@ pub(crate) fn measure_whole(
     rules: Option<&RuleSet>,
     progress: &dyn Progress,
 ) -> Result<Whole, MeasureError> {
-    let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let threads = options.threads.map_or_else(cores, NonZeroUsize::get);
-    let memory = Gate::new(SHARE.saturating_mul(threads as u64));
+    let memory = gate(options);
     let look = |path: &ModelPath, view: &FileView<'_>| {
         let digest = hash(view)?;
         let Some(rules) = rules else { return Ok((digest, None)) };
@@ -75,6 +103,13 @@ pub(crate) fn measure_whole(
     }
     let inspection = rules.map(|rules| join(files, Vec::new(), !source.is_file(), rules));
     Ok(Whole { measured, sha256, inspection })
+}
+
+/// What looks may hold together.
+fn gate(options: &Options) -> Gate {
+    let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = options.threads.map_or_else(cores, NonZeroUsize::get);
+    Gate::new(SHARE.saturating_mul(threads as u64))
 }
 
 fn hash(view: &FileView<'_>) -> io::Result<Digest> {

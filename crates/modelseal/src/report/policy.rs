@@ -163,6 +163,7 @@ impl VerifyReport {
             trusted_root: None,
             signed: None,
             measured: None,
+            kernel: None,
             differences: None,
             overlooked: Vec::new(),
             checks: report.checks.iter().map(Check::from).collect(),

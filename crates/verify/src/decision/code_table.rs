@@ -205,5 +205,7 @@ codes! {
     ErrorMemory "error.memory" "a file does not fit into the memory that is available" "load it where there is more memory, or have it signed by shards" "'model.bin' needs 214748364800 bytes of memory to be loaded at once, and 24461316096 are available";
     ErrorUnprotected "error.unprotected" "exec could not hold what was verified, or hold the command to it, as it was asked to" "see the message: what is missing, and what does without" "--strict needs Landlock of Linux 6.2 or later";
     ErrorCancelled "error.cancelled" "interrupted before it was done" "run it again" "interrupted";
+    ErrorFileInUse "error.file-in-use" "a file could not be frozen, because somebody has it open for writing" "end the process that has it open (fuser -v FILE names it), and freeze again" "'model/weights.bin' cannot be frozen: it is open for writing";
+    ErrorNotFrozen "error.not-frozen" "a file could not be frozen: its file system, the kernel or its permissions do not allow fs-verity" "the message says what to do; verify without freezing, or load from a private copy" "'model/weights.bin' cannot be frozen: there is no fs-verity on this file system (tmpfs)";
     ErrorInternal "error.internal" "modelseal contradicted itself" "please report it" "unexpected state";
 }

@@ -41,6 +41,7 @@ mod refusal;
 pub mod report;
 mod request;
 mod signature;
+mod signers_alone;
 mod slsa;
 mod statement;
 mod vsa;
@@ -53,6 +54,7 @@ pub use report::{
     Replayed, Verdict,
 };
 pub use request::{BaseModel, BaseModels, EmptySet, NoBaseModels, PolicySet, Request};
+pub use signers_alone::rests_on_signers_alone;
 
 use crate::{
     facts::{FactData, Facts},

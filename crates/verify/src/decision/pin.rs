@@ -128,7 +128,12 @@ pub(super) fn lists_in_statements(data: &FactData) -> impl Iterator<Item = Manif
 pub(super) fn list_of_files(manifest: Manifest) -> ManifestFact {
     ManifestFact {
         digest: manifest_name(&manifest.manifest_digest()),
-        model: Arc::new(SignedModel { name: String::new(), manifest, predicate_type: "" }),
+        model: Arc::new(SignedModel {
+            name: String::new(),
+            manifest,
+            fs_verity: std::collections::BTreeMap::new(),
+            predicate_type: "",
+        }),
         compared: None,
     }
 }

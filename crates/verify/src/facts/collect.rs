@@ -168,10 +168,17 @@ impl Table {
         let digest = manifest_name(&model.manifest.manifest_digest());
         let parameters = format!("{:?}", model.manifest.serialization());
         let next = self.data.manifests.len();
-        *self.models.entry((digest.clone(), parameters)).or_insert_with(|| {
-            self.data.manifests.push(ManifestFact { digest, model: Arc::new(model), compared: None });
-            next
-        })
+        let at = *self.models.entry((digest.clone(), parameters)).or_insert(next);
+        match self.data.manifests.get_mut(at) {
+            // One manifest by several: of the files that the kernel may answer for, only those that all of them say alike.
+            Some(known) => Arc::make_mut(&mut known.model)
+                .fs_verity
+                .retain(|path, digest| model.fs_verity.get(path) == Some(digest)),
+            None => {
+                self.data.manifests.push(ManifestFact { digest, model: Arc::new(model), compared: None });
+            }
+        }
+        at
     }
 
     fn attestation(&mut self, attestation: Attestation) -> usize {

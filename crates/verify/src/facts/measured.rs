@@ -1,7 +1,7 @@
 //! Measurements: under which parameters the model has to be measured, and what came of it.
 
 use super::{FactData, Facts, FileList, Promise, Refused, manifest_name};
-use crate::decision::Code;
+use crate::{decision::Code, enforced::SignedFsVerity};
 use modelseal_core::{
     artifact::ArtifactId,
     cover::{Cover, Target},
@@ -143,6 +143,16 @@ impl Facts {
         }
         wanted.sort_by_key(sort_key);
         wanted
+    }
+
+    /// The files that the kernel may answer for when the model is measured under these parameters: what all signed manifests of
+    /// theirs say alike, so that each is compared with what its own signers said. That nothing else judges the files' digests
+    /// is for [`rests_on_signers_alone`](crate::decision::rests_on_signers_alone) to say.
+    #[must_use]
+    pub fn fs_verity(&self, serialization: &Serialization) -> SignedFsVerity {
+        let models = self.data.manifests.iter().map(|fact| &*fact.model);
+        let of_these = models.filter(|model| same_parameters(model.manifest.serialization(), serialization));
+        SignedFsVerity::common(of_these.map(|model| (&model.manifest, &model.fs_verity)))
     }
 
     /// Takes a measurement and compares it with every signed manifest of its parameters.
