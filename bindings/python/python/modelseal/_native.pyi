@@ -1,0 +1,26 @@
+# The native part. Private: use what `modelseal` exports.
+
+from collections.abc import Callable
+from typing import Protocol
+
+__version__: str
+
+class _Measure(Protocol):
+    @property
+    def method(self) -> str: ...
+    @property
+    def shard_size(self) -> int | None: ...
+    @property
+    def hash(self) -> str: ...
+    @property
+    def ignore(self) -> list[str]: ...
+    @property
+    def ignore_git_paths(self) -> bool: ...
+    @property
+    def allow_symlinks(self) -> bool: ...
+    @property
+    def threads(self) -> int | None: ...
+
+_Progress = Callable[[int, int], object]
+
+def digest(path: str, measure: _Measure, progress: _Progress | None) -> str: ...
