@@ -18,6 +18,11 @@ impl Raised {
         Self { kind: Kind::Usage, code: code.to_owned(), message: message.to_string(), report: None }
     }
 
+    /// Something could not be done.
+    pub(crate) fn undecided(code: &str, message: impl ToString) -> Self {
+        Self { kind: Kind::Undecided, code: code.to_owned(), message: message.to_string(), report: None }
+    }
+
     /// A model that must not be used.
     pub(crate) fn refused(kind: Kind, report: &VerifyReport) -> Self {
         let code = report.code.clone().unwrap_or_else(|| "error.internal".to_owned());
@@ -58,12 +63,5 @@ fn exception(py: Python<'_>, raised: &Raised) -> PyResult<PyErr> {
 
 /// A document as doors print it.
 pub(crate) fn json(document: &impl serde::Serialize) -> PyResult<String> {
-    serde_json::to_string(document).map_err(|e| Raised::internal(&e).into())
-}
-
-impl Raised {
-    fn internal(error: &dyn std::error::Error) -> Self {
-        let (kind, code) = (Kind::Undecided, "error.internal".to_owned());
-        Self { kind, code, message: error.to_string(), report: None }
-    }
+    serde_json::to_string(document).map_err(|e| Raised::undecided("error.internal", e).into())
 }

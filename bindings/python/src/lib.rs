@@ -4,9 +4,13 @@
 //! Work runs in a thread of its own without Python's lock, while the thread that asked looks for Ctrl-C and reports progress
 //! (`work`). No thread outlives a call, so that a process may fork between two.
 
+mod command_line;
+mod document;
 mod errors;
 mod measure;
 mod options;
+mod sign;
+mod trust;
 mod work;
 
 use pyo3::prelude::*;
@@ -15,7 +19,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use crate::measure::digest;
+    use crate::{command_line::main, measure::digest, sign::sign, trust::verify};
 
     /// The version of the package.
     #[pymodule_export]

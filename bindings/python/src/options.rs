@@ -32,7 +32,9 @@ impl Measure {
         });
         match (&*self.method, size.transpose()?) {
             ("files", None) => Ok(None),
-            ("files", Some(_)) => Err(Raised::usage("usage.flags", "shard_size goes with method='shards' only")),
+            ("files", Some(_)) => {
+                Err(Raised::usage("usage.flags", "shard_size goes with method='shards' only"))
+            }
             ("shards", size) => Ok(Some(size.unwrap_or(modelseal::DEFAULT_SHARD_SIZE))),
             (other, _) => Err(Raised::usage(
                 "usage.flags",
@@ -44,6 +46,7 @@ impl Measure {
 
 /// A number of threads; one for each core where none is given.
 pub(crate) fn threads(count: Option<usize>) -> Result<Option<NonZeroUsize>, Raised> {
-    let not_none = |n| NonZeroUsize::new(n).ok_or_else(|| Raised::usage("usage.flags", "threads must be at least 1"));
+    let not_none =
+        |n| NonZeroUsize::new(n).ok_or_else(|| Raised::usage("usage.flags", "threads must be at least 1"));
     count.map(not_none).transpose()
 }

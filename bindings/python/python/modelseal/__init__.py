@@ -13,22 +13,32 @@ from ._native import __version__ as __version__
 
 if _TYPE_CHECKING:
     from ._api import digest as digest
+    from ._api import sign as sign
+    from ._api import verify as verify
     from ._errors import ModelDenied as ModelDenied
     from ._errors import ModelsealError as ModelsealError
     from ._errors import UndecidedError as UndecidedError
     from ._errors import UsageError as UsageError
     from ._results import Digest as Digest
     from ._results import Resource as Resource
+    from ._results import Signed as Signed
+    from ._results import Signer as Signer
+    from ._results import Verified as Verified
 
 # Imported when they are first asked for: the command line needs none of them.
 _WHERE = {
     "digest": "_api",
+    "sign": "_api",
+    "verify": "_api",
     "ModelDenied": "_errors",
     "ModelsealError": "_errors",
     "UndecidedError": "_errors",
     "UsageError": "_errors",
     "Digest": "_results",
     "Resource": "_results",
+    "Signed": "_results",
+    "Signer": "_results",
+    "Verified": "_results",
 }
 
 __all__ = ["__version__", *_WHERE]

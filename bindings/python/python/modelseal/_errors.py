@@ -14,18 +14,18 @@ class ModelsealError(Exception):
     """
 
     code: str
-    checks: "list[dict[str, Any]]"
-    fix: "str | None"
-    report: "dict[str, Any] | None"
+    checks: list[dict[str, Any]]
+    fix: str | None
+    report: dict[str, Any] | None
 
     def __init__(
         self,
         message: str,
         *,
         code: str,
-        checks: "list[dict[str, Any]] | None" = None,
-        fix: "str | None" = None,
-        report: "dict[str, Any] | None" = None,
+        checks: list[dict[str, Any]] | None = None,
+        fix: str | None = None,
+        report: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -42,7 +42,7 @@ class ModelsealError(Exception):
         fix = f"; {self.fix}" if self.fix else ""
         return f"{self.message}{fix} [{self.code}]"
 
-    def __reduce__(self) -> "tuple[Any, ...]":
+    def __reduce__(self) -> tuple[Any, ...]:
         # Worker processes hand exceptions over pickled, and `code` is no positional argument.
         state = {"code": self.code, "checks": self.checks, "fix": self.fix, "report": self.report}
         return (_again, (type(self), self.args[0], state))
@@ -60,15 +60,19 @@ class UndecidedError(ModelsealError):
     """Nothing could be decided or done: a file cannot be read, a service does not answer."""
 
 
+# Known by the names that are for use.
+for _class in (ModelsealError, ModelDenied, UsageError, UndecidedError):
+    _class.__module__ = "modelseal"
+
 _KINDS = {"denied": ModelDenied, "usage": UsageError, "undecided": UndecidedError}
 
 
-def _again(kind: "type[ModelsealError]", message: str, state: "dict[str, Any]") -> ModelsealError:
+def _again(kind: type[ModelsealError], message: str, state: dict[str, Any]) -> ModelsealError:
     return kind(message, **state)
 
 
 def _from_native(
-    kind: str, code: str, message: str, *, fix: "str | None" = None, report: "str | None" = None
+    kind: str, code: str, message: str, *, fix: str | None = None, report: str | None = None
 ) -> ModelsealError:
     document = None if report is None else json.loads(report)
     checks = [] if document is None else document["checks"]
