@@ -101,6 +101,10 @@ pub const MAX_TIMESTAMP_BYTES: usize = 64 * 1024;
 /// Resources in one manifest. About 150 bytes each in memory, so 300 MB at most.
 pub const MAX_RESOURCES: usize = 2_000_000;
 
+/// Verified shards that one open file keeps in memory, in bytes: two of the default size, so that reading here and there does
+/// not verify the same one again each time. One shard is always kept.
+pub const MAX_CACHED_SHARD_BYTES: u64 = 2_000_000_000;
+
 /// Length of one resource path in bytes: far above `PATH_MAX` of every system, far below what would hurt.
 pub const MAX_PATH_BYTES: usize = 32 * 1024;
 

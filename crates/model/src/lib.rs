@@ -16,6 +16,8 @@
 //! | `verity` | the digest by which Linux enforces a file's contents |
 //! | `fs` | the few calls into the operating system, relative to descriptors |
 //! | `listing` | [`Listing`]: the files themselves, for whoever reads them for another purpose than hashing |
+//! | `files` | [`Files`]: the same, owned, for loading them |
+//! | `load` | [`load()`]: resources into memory or elsewhere, hashed on their way and compared |
 //! | `measure` | [`measure`] and [`survey`], which join these |
 //! | `also` | [`measure_also`]: further digests of each file from the same read |
 //! | `look` | [`measure_looking`]: looking into the files first, such that what was seen is what was hashed |
@@ -33,11 +35,13 @@ mod error;
 mod explain;
 #[cfg(test)]
 mod faults;
+mod files;
 #[cfg_attr(unix, path = "fs_unix.rs")]
 #[cfg_attr(not(unix), path = "fs_portable.rs")]
 mod fs;
 mod kernel;
 mod listing;
+mod load;
 mod look;
 mod measure;
 mod multi;
@@ -58,7 +62,11 @@ pub use error::{Change, ErrorKind, MeasureError, SpecialFile};
 pub use explain::{
     Explanation, LFS_POINTER_BYTES, LfsPointer, explain, is_huggingface_leftover, is_lfs_pointer,
 };
+pub use files::Files;
 pub use listing::{Listing, Opening};
+#[cfg(target_os = "linux")]
+pub use load::seal;
+pub use load::{Destination, LoadError, Memory, Wanted, load};
 pub use look::{FileView, Looked, measure_looking};
 pub use measure::{DEFAULT_MEMORY, Measured, Options, Survey, measure, survey};
 pub use note::Note;

@@ -22,9 +22,10 @@ pub struct Listing<'s> {
     order: Vec<usize>,
 }
 
-/// One thread's way to the files of a [`Listing`].
+/// One thread's way to the files of a [`Listing`] or of [`Files`](crate::Files).
 pub struct Opening<'l> {
-    listing: &'l Listing<'l>,
+    walked: &'l Walked,
+    order: &'l [usize],
     opener: Opener<'l>,
 }
 
@@ -37,8 +38,7 @@ impl<'s> Listing<'s> {
     pub fn of(source: &'s Source, options: &Options, progress: &dyn Progress) -> Result<Self, MeasureError> {
         let rules = Rules { list_symlinks: true, ..options.rules() };
         let mut walked = walk(source, rules, progress)?;
-        let mut order: Vec<usize> = (0..walked.files.len()).collect();
-        order.sort_unstable_by(|a, b| walked.files[*a].path.cmp(&walked.files[*b].path));
+        let order = by_name(&walked);
         walked.links.sort_unstable();
         Ok(Self { source, walked, order })
     }
@@ -62,18 +62,29 @@ impl<'s> Listing<'s> {
     /// Begins to open files.
     #[must_use]
     pub fn opening(&self) -> Opening<'_> {
-        Opening { listing: self, opener: Opener::new(self.source, &self.walked) }
+        Opening::new(self.source, &self.walked, &self.order)
     }
 }
 
-impl Opening<'_> {
+/// The positions of the files of a walk, by name.
+pub(crate) fn by_name(walked: &Walked) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..walked.files.len()).collect();
+    order.sort_unstable_by(|a, b| walked.files[*a].path.cmp(&walked.files[*b].path));
+    order
+}
+
+impl<'l> Opening<'l> {
+    pub(crate) fn new(source: &'l Source, walked: &'l Walked, order: &'l [usize]) -> Self {
+        Self { walked, order, opener: Opener::new(source, walked) }
+    }
+
     /// Opens the file at this place of [`Listing::files`]; it is the file that was listed, or an error.
     ///
     /// # Errors
     /// [`MeasureError::Changed`], [`MeasureError::Io`].
     pub fn open(&mut self, file: usize) -> Result<File, MeasureError> {
-        let at = self.listing.order[file];
-        let found = &self.listing.walked.files[at];
+        let at = self.order[file];
+        let found = &self.walked.files[at];
         let open = self.opener.open(found);
         let open = open.map_err(|error| self.opener.failed("open", at, error))?;
         self.opener.examine(at, &open).map_err(|(_, error)| error)?;
@@ -85,7 +96,7 @@ impl Opening<'_> {
     /// # Errors
     /// As [`Opening::open`].
     pub fn check(&self, file: usize, open: &File) -> Result<(), MeasureError> {
-        self.opener.examine(self.listing.order[file], open).map_err(|(_, error)| error)
+        self.opener.examine(self.order[file], open).map_err(|(_, error)| error)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     walk::{FoundFile, Rules, Walked, walk},
 };
 use modelseal_core::{
-    digest::Algorithm,
+    digest::{Algorithm, Digest},
     manifest::{Manifest, Resource, Serialization},
     observed::Observed,
     path::ModelPath,
@@ -104,7 +104,7 @@ pub fn measure(
 /// As [`measure`], but for those of reading.
 pub fn survey(source: &Source, options: &Options) -> Result<Survey, MeasureError> {
     let walked = walk(source, options.rules(), &())?;
-    let bytes = walked.files.iter().map(|file| file.size).fold(0, u64::saturating_add);
+    let bytes = walked.bytes();
     let mut files: Vec<_> = walked.files.into_iter().map(|file| (file.path, file.size)).collect();
     files.sort_unstable();
     Ok(Survey { files, bytes, notes: walked.notes })
@@ -140,19 +140,50 @@ pub(crate) fn measure_walked<R: ReadAt>(
     progress: &dyn Progress,
     wrap: impl Fn(&FoundFile, File) -> R + Sync,
 ) -> Result<Measured, MeasureError> {
-    let plan = Plan::new(&walked.files, options.serialization.method)?;
-    let (files, bytes) = (walked.files.len(), plan.bytes);
-    progress.plan(files, bytes);
-    let resources = hash(source, &walked, &plan, options, progress, wrap)?;
-    drop(plan);
+    let resources = resources(source, &walked, options, progress, wrap)?;
+    let (files, bytes) = (walked.files.len(), walked.bytes());
     let notes = walked.notes;
     drop(walked.files);
+    manifest(source, options, resources).map(|manifest| Measured { manifest, bytes, files, notes })
+}
+
+/// The same of what is walked and will be read again.
+pub(crate) fn measure_listed(
+    source: &Source,
+    walked: &Walked,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Measured, MeasureError> {
+    let resources = resources(source, walked, options, progress, |_, file| file)?;
+    let (files, bytes) = (walked.files.len(), walked.bytes());
+    let notes = walked.notes.clone();
+    manifest(source, options, resources).map(|manifest| Measured { manifest, bytes, files, notes })
+}
+
+/// Every resource of what was walked, in no order.
+fn resources<R: ReadAt>(
+    source: &Source,
+    walked: &Walked,
+    options: &Options,
+    progress: &dyn Progress,
+    wrap: impl Fn(&FoundFile, File) -> R + Sync,
+) -> Result<Vec<Resource>, MeasureError> {
+    let plan = Plan::new(&walked.files, options.serialization.method)?;
+    progress.plan(walked.files.len(), plan.bytes);
+    hash(source, walked, &plan, options, progress, wrap)
+}
+
+fn manifest(
+    source: &Source,
+    options: &Options,
+    resources: Vec<Resource>,
+) -> Result<Observed<Manifest>, MeasureError> {
     let mut manifest =
         Manifest::sorted(options.serialization.clone(), resources).map_err(MeasureError::Manifest)?;
     if source.is_file() {
         manifest = manifest.of_single_file();
     }
-    Ok(Measured { manifest: Observed::measured_by_this_process(manifest), bytes, files, notes })
+    Ok(Observed::measured_by_this_process(manifest))
 }
 
 /// Hashes what is planned. The resources are in no order.
@@ -164,17 +195,29 @@ pub(crate) fn hash<R: ReadAt>(
     progress: &dyn Progress,
     wrap: impl Fn(&FoundFile, File) -> R + Sync,
 ) -> Result<Vec<Resource>, MeasureError> {
-    let Options { threads, memory, .. } = *options;
-    let engine = Engine { source, walked, plan, threads, memory, progress };
-    let digests = match options.serialization.algorithm {
-        Algorithm::Sha256 => engine.run(&Sha256Kernel, wrap),
-        Algorithm::Blake2b => engine.run(&Blake2bKernel, wrap),
-        Algorithm::Blake3 => engine.run(&Blake3Kernel, wrap),
-    }?;
+    let digests = digests(source, walked, plan, options, progress, wrap)?;
     let resource = |(job, digest): (usize, _)| {
         let job = plan.jobs[job];
         let file = &walked.files[job.file as usize];
         Resource { path: file.path.clone(), range: plan.named_range(job, file), digest }
     };
     Ok(digests.into_iter().map(resource).collect())
+}
+
+/// The digest of each job of the plan, by its index, in no order.
+pub(crate) fn digests<R: ReadAt>(
+    source: &Source,
+    walked: &Walked,
+    plan: &Plan,
+    options: &Options,
+    progress: &dyn Progress,
+    wrap: impl Fn(&FoundFile, File) -> R + Sync,
+) -> Result<Vec<(usize, Digest)>, MeasureError> {
+    let Options { threads, memory, .. } = *options;
+    let engine = Engine { source, walked, plan, threads, memory, progress };
+    match options.serialization.algorithm {
+        Algorithm::Sha256 => engine.run(&Sha256Kernel, wrap),
+        Algorithm::Blake2b => engine.run(&Blake2bKernel, wrap),
+        Algorithm::Blake3 => engine.run(&Blake3Kernel, wrap),
+    }
 }

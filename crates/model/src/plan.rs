@@ -27,6 +27,13 @@ pub(crate) struct Job {
     shard: u32,
 }
 
+impl Job {
+    /// Its file's place in the walk, and the number of its shard.
+    pub(crate) fn key(self) -> (u32, u32) {
+        (self.file, self.shard)
+    }
+}
+
 impl Plan {
     /// Counts before it allocates: a sparse file can have more shards than there is memory.
     pub(crate) fn new(files: &[FoundFile], method: Method) -> Result<Self, MeasureError> {
@@ -44,18 +51,34 @@ impl Plan {
         for (file, found) in (0..=u32::MAX).zip(files) {
             jobs.extend((0..=u32::MAX).zip(0..shards(found)).map(|(shard, _)| Job { file, shard }));
         }
-        let bytes = files.iter().map(|file| file.size).fold(0, u64::saturating_add);
-        let mut plan = Self { jobs, large: 0, bytes, method };
-        let mut jobs = std::mem::take(&mut plan.jobs);
+        let mut plan = Self::ordered(jobs, files, method);
+        plan.bytes = files.iter().map(|file| file.size).fold(0, u64::saturating_add);
+        Ok(plan)
+    }
+
+    /// A plan of nothing but these: files by their place in the walk, with the number of a shard, which is 0 under `files`.
+    pub(crate) fn only(
+        wanted: impl Iterator<Item = (u32, u32)>,
+        files: &[FoundFile],
+        method: Method,
+    ) -> Self {
+        let jobs = wanted.map(|(file, shard)| Job { file, shard }).collect();
+        let mut plan = Self::ordered(jobs, files, method);
+        plan.bytes = plan.sum(files);
+        plan
+    }
+
+    fn ordered(mut jobs: Vec<Job>, files: &[FoundFile], method: Method) -> Self {
+        let plan = Self { jobs: Vec::new(), large: 0, bytes: 0, method };
         let large = |job: &Job| {
             let ByteRange { start, end } = plan.range(*job, &files[job.file as usize]);
-            let len = end - start;
+            let len = end.saturating_sub(start);
             if len < LARGE { 0 } else { len }
         };
         // Stable: ranges of one size, and all small ones, keep the order of the walk.
         jobs.sort_by_key(|job| std::cmp::Reverse(large(job)));
         let count = jobs.partition_point(|job| large(job) > 0);
-        Ok(Self { jobs, large: count, ..plan })
+        Self { jobs, large: count, ..plan }
     }
 
     /// Leaves only the jobs that are marked in `kept`, in their order.
@@ -64,11 +87,16 @@ impl Plan {
         self.large = (0..self.large).filter(|at| is_kept(*at)).count();
         let mut at = 0..;
         self.jobs.retain(|_| at.next().is_some_and(is_kept));
+        self.bytes = self.sum(files);
+    }
+
+    /// The bytes of all jobs.
+    fn sum(&self, files: &[FoundFile]) -> u64 {
         let size = |job: &Job| {
             let range = self.range(*job, &files[job.file as usize]);
             range.end.saturating_sub(range.start)
         };
-        self.bytes = self.jobs.iter().map(size).fold(0, u64::saturating_add);
+        self.jobs.iter().map(size).fold(0, u64::saturating_add)
     }
 
     /// The bytes of its file that a job is about.

@@ -88,6 +88,12 @@ impl Source {
         Self::open_status(path, &target, &status)
     }
 
+    /// A file that is open already, with what to call it in messages.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of_file(path: &Path, file: File) -> Result<Self, MeasureError> {
+        Ok(Self { path: path.to_owned(), root: Root::of_file(path, file)?, snapshot: None })
+    }
+
     /// Whether the model is a single file.
     #[must_use]
     pub fn is_file(&self) -> bool {

@@ -79,6 +79,13 @@ pub(crate) struct Rules<'a> {
     pub(crate) list_symlinks: bool,
 }
 
+impl Walked {
+    /// The sizes of all files together.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size).fold(0, u64::saturating_add)
+    }
+}
+
 /// Lists the files of `source`. Nothing that is ignored is opened, entered or looked at.
 pub(crate) fn walk(
     source: &Source,

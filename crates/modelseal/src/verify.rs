@@ -2,9 +2,10 @@
 
 use crate::{
     clock, codes,
+    contents::{Contents, LoadError, VerifiedBytes, VerifiedFile},
     digest::Effort,
     error::Kind,
-    explained,
+    explained, listed,
     report::{
         Check, Differences, Digests, EvidenceReport, ModelReport, SignedReport, Status, TrustedRootReport,
         Verdict, VerifyReport,
@@ -22,7 +23,7 @@ use modelseal_core::{
     path::ModelPath,
     predicate::{Reading, SignedModel},
 };
-use modelseal_model::{MeasureError, Note, Options, Progress, Source, measure};
+use modelseal_model::{Files, MeasureError, Note, Options, Progress, Source};
 use modelseal_verify::{
     public_key::PublicKey,
     signer::{CertificateIdentity, Signer},
@@ -32,10 +33,12 @@ use modelseal_verify::{
     x509::Roots,
 };
 use std::{
+    collections::BTreeSet,
     fmt,
     io::Read,
     num::{NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// Verifies the model at `path`, a directory or a single file, against its signature.
@@ -92,12 +95,14 @@ struct Settings {
     effort: Effort,
 }
 
-/// A model that is exactly what a trusted signer signed, at the moment it was measured. Only [`VerifyRequest::run`]
-/// makes one.
+/// A model that a trusted signer signed. From [`VerifyRequest::run`] it was exactly that at the moment it was measured; from
+/// [`VerifyRequest::open`] its bytes are yet to be compared. What [`contents`](Self::contents) gives out was compared in
+/// either case. Nothing else makes one.
 #[derive(Debug)]
 #[must_use]
 pub struct VerifiedModel {
     signed: Verified<SignedModel>,
+    contents: Contents,
     report: VerifyReport,
 }
 
@@ -202,6 +207,40 @@ impl VerifyRequest<Verifier> {
     /// # Errors
     /// [`Refusal`], with a report of every check.
     pub fn run(&self, progress: &dyn Progress) -> Result<VerifiedModel, Refusal> {
+        let (signed, mut trail) = self.judge()?;
+        let measured = self.measure(&signed, &mut trail, progress);
+        let (files, observed) = trail.check("integrity", measured)?;
+        let mut comparison = signed.matches(&observed);
+        self.forgive_empty_files(&signed, &files, &mut comparison, &mut trail);
+        self.compare(&files, &comparison, &mut trail)?;
+        let report = trail.allow("the model is what was signed");
+        Ok(VerifiedModel::new(signed, files, self.settings.effort, report))
+    }
+
+    /// Does everything that [`run`](Self::run) does but measuring: the signature, what was signed, which files there are
+    /// and, under `shards`, their sizes. Bytes are compared when [`VerifiedModel::contents`] reads them, so a model is ready
+    /// at once and only what is used of it is read.
+    ///
+    /// # Errors
+    /// [`Refusal`], with a report of every check.
+    pub fn open(&self, progress: &dyn Progress) -> Result<VerifiedModel, Refusal> {
+        let (signed, mut trail) = self.judge()?;
+        let listed = self.list(&signed, &mut trail, progress);
+        let files = trail.check("integrity", listed)?;
+        let mut comparison = listed::compare(&signed.get().manifest, &files);
+        self.forgive_empty_files(&signed, &files, &mut comparison, &mut trail);
+        self.compare(&files, &comparison, &mut trail)?;
+        trail.say(
+            "integrity",
+            "the files are those that were signed; their bytes are compared as they are read",
+        );
+        let report =
+            trail.allow("the files are those that were signed; their bytes are compared as they are read");
+        Ok(VerifiedModel::new(signed, files, self.settings.effort, report))
+    }
+
+    /// Who signed, and what: the checks before the first look at the model.
+    fn judge(&self) -> Result<(Verified<SignedModel>, Trail), Refusal> {
         let settings = &self.settings;
         let now = settings.now.unwrap_or_else(clock::now);
         let mut trail = Trail::new(settings, now);
@@ -220,22 +259,21 @@ impl VerifyRequest<Verifier> {
         let signed = trail
             .check("statement", signed.map_err(|e| Failure::deny(codes::statement(&e), e.to_string())))?;
         trail.report.signed = Some(signed_report(signed.get()));
+        Ok((signed, trail))
+    }
 
-        let measured = self.measure(&signed, &mut trail, progress);
-        let (source, observed) = trail.check("integrity", measured)?;
-        let mut comparison = signed.matches(&observed);
-        self.forgive_empty_files(&signed, &observed, &mut comparison, &mut trail);
-        let mut differences = Differences::from(&comparison);
-        differences.explained = explained::differences(&settings.model, &source, &comparison);
+    /// Says how the model differs from what was signed; it must not.
+    fn compare(&self, files: &Files, comparison: &Comparison, trail: &mut Trail) -> Result<(), Refusal> {
+        let mut differences = Differences::from(comparison);
+        differences.explained = explained::differences(&self.settings.model, files.source(), comparison);
         trail.report.differences = Some(differences);
         let verdict = if comparison.is_match() {
             Ok(())
         } else {
-            Err(Failure::deny(codes::comparison(&comparison), summary(&comparison))
-                .fix(integrity_fix(&comparison)))
+            Err(Failure::deny(codes::comparison(comparison), summary(comparison))
+                .fix(integrity_fix(comparison)))
         };
-        trail.check("integrity", verdict)?;
-        Ok(VerifiedModel { signed, report: trail.allow() })
+        trail.check("integrity", verdict)
     }
 
     /// Measures the model under the parameters that were signed, whatever the flags say.
@@ -244,7 +282,23 @@ impl VerifyRequest<Verifier> {
         signed: &Verified<SignedModel>,
         trail: &mut Trail,
         progress: &dyn Progress,
-    ) -> Result<(Source, Observed<Manifest>), Failure> {
+    ) -> Result<(Files, Observed<Manifest>), Failure> {
+        let files = self.list(signed, trail, progress)?;
+        let serialization = signed.get().manifest.serialization().clone();
+        let options = Options { serialization, ..self.settings.effort.options() };
+        let measured = files.measure(&options, progress)?;
+        let name = files.source().model_name()?;
+        trail.report.measured = Some(ModelReport::new(&name, measured.manifest.get(), measured.bytes));
+        Ok((files, measured.manifest))
+    }
+
+    /// Lists the files of the model that count, as the signer did.
+    fn list(
+        &self,
+        signed: &Verified<SignedModel>,
+        trail: &mut Trail,
+        progress: &dyn Progress,
+    ) -> Result<Files, Failure> {
         let settings = &self.settings;
         let manifest = &signed.get().manifest;
         let source = Source::open(&settings.model)?;
@@ -273,17 +327,15 @@ impl VerifyRequest<Verifier> {
             only,
             ..settings.effort.options()
         };
-        let measured = measure(&source, &options, progress)?;
-        trail.report.measured =
-            Some(ModelReport::new(&source.model_name()?, measured.manifest.get(), measured.bytes));
+        let files = Files::of(source, &options, progress)?;
         trail.report.notes.extend(ignored.notes);
         trail.report.overlooked = self.overlooked(manifest, &ignored.paths);
         // What the signer ignored may well be absent here; what the user ignores should be there.
         let absent = |path: &&ModelPath| settings.model.join(path.as_str()).symlink_metadata().is_err();
         let unmatched = ignored.paths.iter().filter(absent).cloned().map(Note::UnmatchedIgnorePath);
-        let said = measured.notes.into_iter().filter(|note| !matches!(note, Note::UnmatchedIgnorePath(_)));
+        let said = files.notes().iter().filter(|note| !matches!(note, Note::UnmatchedIgnorePath(_))).cloned();
         trail.report.notes.extend(unmatched.chain(said).map(|note| note.to_string()));
-        Ok((source, measured.manifest))
+        Ok(files)
     }
 
     /// What is there and was not looked at, though the signer did not say so.
@@ -306,7 +358,7 @@ impl VerifyRequest<Verifier> {
     fn forgive_empty_files(
         &self,
         signed: &Verified<SignedModel>,
-        observed: &Observed<Manifest>,
+        files: &Files,
         comparison: &mut Comparison,
         trail: &mut Trail,
     ) {
@@ -314,13 +366,8 @@ impl VerifyRequest<Verifier> {
         if self.settings.reading != Reading::Letter || !by_shards {
             return;
         }
-        let empty: std::collections::BTreeSet<&ModelPath> = observed
-            .get()
-            .resources()
-            .iter()
-            .filter(|r| r.range.is_some_and(|range| range.end == 0))
-            .map(|r| &r.path)
-            .collect();
+        let empty: BTreeSet<&ModelPath> =
+            files.files().filter(|(_, size)| *size == 0).map(|(path, _)| path).collect();
         let before = comparison.unsigned.len();
         comparison.unsigned.retain(|path| !empty.contains(path));
         if comparison.unsigned.len() < before {
@@ -330,6 +377,36 @@ impl VerifyRequest<Verifier> {
 }
 
 impl VerifiedModel {
+    fn new(signed: Verified<SignedModel>, files: Files, effort: Effort, report: VerifyReport) -> Self {
+        let manifest = Arc::new(signed.get().manifest.clone());
+        Self { contents: Contents::new(files, manifest, effort), signed, report }
+    }
+
+    /// Its files. Opening them by their paths instead would undo the verification: they may have been written to since.
+    #[must_use]
+    pub fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    /// [`Contents::open`].
+    ///
+    /// # Errors
+    /// As [`Contents::open`].
+    pub fn open(&self, name: &str) -> Result<VerifiedFile, LoadError> {
+        self.contents.open(name)
+    }
+
+    /// [`Contents::open_all_fused`].
+    ///
+    /// # Errors
+    /// As [`Contents::open_all_fused`].
+    pub fn open_all_fused(
+        &self,
+        progress: &dyn Progress,
+    ) -> Result<Vec<(ModelPath, VerifiedBytes)>, LoadError> {
+        self.contents.open_all_fused(progress)
+    }
+
     /// Who signed it.
     #[must_use]
     pub fn signer(&self) -> &Signer {
@@ -493,9 +570,16 @@ impl Trail {
         }
     }
 
-    fn allow(mut self) -> VerifyReport {
+    /// What a check that passed found.
+    fn say(&mut self, id: &str, message: &str) {
+        for check in self.report.checks.iter_mut().filter(|check| check.id == id) {
+            check.message = Some(message.to_owned());
+        }
+    }
+
+    fn allow(mut self, message: &str) -> VerifyReport {
         self.report.verdict = Verdict::Allow;
-        self.report.message = "the model is what was signed".into();
+        self.report.message = message.to_owned();
         self.report
     }
 }

@@ -87,6 +87,7 @@ codes! {
     IntegrityFileUnexpected "integrity.file-unexpected" "a file is there that the statement does not cover" "remove it, or have it attested" "'extra.bin' is covered by no subject of the statement";
     IntegrityFileUnsigned "integrity.file-unsigned" "a file is there that nobody signed" "remove it, or have the publisher sign it" "'modeling_x.py' is not signed";
     IntegrityInputMismatch "integrity.input-mismatch" "an input of a run is not what its description says, or changed while the run lasted" "find out which is right before anything is attested" "'train.csv' has another SHA-256 than described";
+    IntegrityNotSigned "integrity.not-signed" "a file was asked for that the signature does not list" "ask for a file that was signed, by its name in the model" "there is no signed file 'adapter.bin' in the model";
     IntegrityIgnoredSignedFile "integrity.ignored-signed-file" "an ignore path covers a signed file" "leave that path out" "'config.json' was signed and cannot be ignored";
     IntegritySymlink "integrity.symlink" "a symbolic link where links are not allowed, or one that leads nowhere" "replace it by its target" "'weights.bin' is a symbolic link";
     IntegrityPathEscape "integrity.path-escape" "a name is not canonical or leads out of the model" "do not use the model; the signer is wrong or hostile" "bad resource name '../x'";
@@ -190,6 +191,7 @@ codes! {
     UsageUnresolved "usage.unresolved" "inputs of a run are named that nothing pins" "give each as URI=PATH or URI=DIGEST, or give --allow-unresolved" "UNRESOLVED 'hf://acme/base'";
     UsagePredicate "usage.predicate" "the predicate is not what its type says, or must not be signed by this command" "correct the field that the message names" "the predicate is no 'https://slsa.dev/provenance/v1': /runDetails/builder/id: required, but unset or empty";
     UsagePart "usage.part" "the documents given to digest --merge are not all the parts of one measurement, each once" "give every part once" "part 2 of 4 is missing";
+    UsageRange "usage.range" "bytes were asked for that the file does not have" "ask for bytes within the file" "'model.bin' has 100 bytes, so there are no 8 bytes to read from byte 96 on";
 
     ErrorIo "error.io" "the system could not read or write something; also a model that does not exist" "see the message" "cannot read 'model.bin': permission denied";
     ErrorService "error.service" "a service that signing needs did not do its part" "try again; the message names the service" "the certificate authority answered 503";
@@ -199,6 +201,7 @@ codes! {
     ErrorTrustRootStale "error.trust-root-stale" "a trust root is older than max-staleness" "run: modelseal trust update" "the trust root 'public' is 31 days old";
     ErrorLimitExceeded "error.limit-exceeded" "a bound that protects against hostile input was reached" "use less evidence, or a smaller model" "33 signatures, the limit is 32";
     ErrorUnsupported "error.unsupported" "the policy asks for something that this version cannot check, which denies" "leave the field out of the policy, or use a version that can check it" "aibom cannot be checked by this version";
+    ErrorMemory "error.memory" "a file does not fit into the memory that is available" "load it where there is more memory, or have it signed by shards" "'model.bin' needs 214748364800 bytes of memory to be loaded at once, and 24461316096 are available";
     ErrorCancelled "error.cancelled" "interrupted before it was done" "run it again" "interrupted";
     ErrorInternal "error.internal" "modelseal contradicted itself" "please report it" "unexpected state";
 }
