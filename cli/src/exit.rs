@@ -64,22 +64,21 @@ impl From<Kind> for Exit {
     }
 }
 
-impl Exit {
-    /// The number that the shell sees.
-    pub fn number(self) -> u8 {
-        match self {
-            Self::Done => 0,
-            Self::Denied => 1,
-            Self::Usage => 2,
-            Self::Undecided => 3,
-            Self::NotRun(status) => status,
-            Self::Interrupted => 130,
+impl From<Exit> for u8 {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => 0,
+            Exit::Denied => 1,
+            Exit::Usage => 2,
+            Exit::Undecided => 3,
+            Exit::NotRun(status) => status,
+            Exit::Interrupted => 130,
         }
     }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit.number())
+        Self::from(u8::from(exit))
     }
 }

@@ -1,12 +1,11 @@
 //! Reading keys and certificates that the user names.
 
-use crate::exit::Failure;
+use crate::{exit::Failure, places};
 use modelseal::{
     Certificate, PublicKey, Roots,
     limits::{MAX_ATTESTATION_BYTES, MAX_PEM_BYTES},
 };
 use std::{
-    env,
     io::Read,
     path::{Path, PathBuf},
 };
@@ -71,11 +70,9 @@ pub fn roots<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<Roots, Fai
     Roots::new(certificates(paths)?).map_err(|e| Failure::usage("usage.certificate", e))
 }
 
-/// Where this user's caches are (XDG Base Directory Specification).
+/// Where this user's caches are.
 pub fn cache() -> Result<PathBuf, Failure> {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
-    base.map(|base| base.join("modelseal")).ok_or_else(|| {
+    places::cache().ok_or_else(|| {
         Failure::usage("usage.file", "there is no cache directory: neither XDG_CACHE_HOME nor HOME is set")
     })
 }

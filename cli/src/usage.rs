@@ -6,11 +6,11 @@ use crate::{
     output::Output,
 };
 use clap::{Command, CommandFactory, Parser, error::ErrorKind};
-use std::{env, ffi::OsString};
+use std::ffi::OsString;
 
 /// Reads the command line. An error has been reported already, or was a wish for help that has been fulfilled.
-pub fn parse() -> Result<Cli, Exit> {
-    let given: Vec<OsString> = env::args_os().collect();
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit> {
+    let given: Vec<OsString> = words.into_iter().collect();
     Cli::try_parse_from(with_default_method(&given)).map_err(|error| report(&error, &given))
 }
 

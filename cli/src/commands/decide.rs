@@ -13,6 +13,7 @@ use crate::{
         Output,
         findings::{Finding, Findings, Outcome},
     },
+    places,
     progress::Bar,
 };
 use modelseal::{
@@ -22,7 +23,6 @@ use modelseal::{
 };
 use serde_json::Value;
 use std::{
-    env,
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -136,21 +136,10 @@ pub fn trusting(args: &TrustArgs) -> modelseal::PoliciesRequest {
     if let Some(trust) = &args.policy_trust {
         request = request.trust(trust);
     }
-    match args.state_dir.clone().or_else(state_dir) {
+    match args.state_dir.clone().or_else(places::state) {
         Some(state) => request.state(state),
         None => request,
     }
-}
-
-/// Where this user's programs remember things (XDG Base Directory Specification).
-fn state_dir() -> Option<PathBuf> {
-    #[cfg(unix)]
-    if rustix::process::geteuid().is_root() {
-        return Some(PathBuf::from("/var/lib/modelseal"));
-    }
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-    base.map(|base| base.join("modelseal"))
 }
 
 /// Finds what is certain to fail before the model is measured, and asks for the password then.

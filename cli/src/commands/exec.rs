@@ -178,7 +178,7 @@ impl Refused {
             Printable(&self.message)
         ));
         let exit = self.status.map_or(self.exit, Exit::NotRun);
-        status.write(&ExecReport::refused(exit.number().into(), &self.code, self.message));
+        status.write(&ExecReport::refused(u8::from(exit).into(), &self.code, self.message));
         exit
     }
 }
