@@ -185,7 +185,7 @@ impl Contents {
     pub fn sealed(&self, name: &str, progress: &dyn Progress) -> Result<std::fs::File, LoadError> {
         let place = self.find(name)?;
         let (path, size) = self.get(place);
-        memory::check(size, &format!("'{path}'"))?;
+        memory::check(size, &format!("'{path}'")).map_err(|error| error.about(path))?;
         let digests: Vec<Digest> = self.digests(place).collect();
         modelseal_model::seal(&self.0.files, &self.0.options, self.0.entries[place].file, &digests, progress)
             .map_err(|error| LoadError::of_load(&error, &self.0.files))

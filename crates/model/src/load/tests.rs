@@ -7,13 +7,19 @@ use modelseal_core::{
 use std::{
     num::{NonZeroU64, NonZeroUsize},
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 const SHARD: u64 = 1_500_000;
 
-fn bytes(len: u32) -> Vec<u8> {
-    (0..len).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect()
+static BYTES: LazyLock<Vec<u8>> =
+    LazyLock::new(|| (0..7_000_001_u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect());
+
+fn bytes(len: usize) -> &'static [u8] {
+    &BYTES[..len]
 }
 
 /// A large file, small ones, and an empty one.
@@ -72,6 +78,8 @@ enum Fault {
     Flipped(u64),
     /// The file ends here, whatever its size says.
     Ends(u64),
+    /// It has a byte more than its size says.
+    GoesOn(u64),
 }
 
 impl ReadAt for Faulty<'_> {
@@ -83,6 +91,12 @@ impl ReadAt for Faulty<'_> {
             Fault::Interrupted if count.is_multiple_of(2) => return Err(io::ErrorKind::Interrupted.into()),
             Fault::Ends(at) => room = room.min(usize::try_from(at.saturating_sub(offset)).unwrap()),
             _ => {}
+        }
+        if let (Fault::GoesOn(size), Some(byte)) = (self.fault, buffer.first_mut())
+            && offset == size
+        {
+            *byte = 7;
+            return Ok(1);
         }
         let read = self.file.read_at(&mut buffer[..room], offset)?;
         if let Fault::Flipped(at) = self.fault
@@ -170,13 +184,16 @@ fn a_shard_that_was_asked_for_is_good_whatever_the_others_are() {
 }
 
 #[test]
-fn a_file_that_ends_early_or_has_no_such_shard_is_refused() {
+fn a_file_that_ends_early_or_late_or_has_no_such_shard_is_refused() {
     let model = model();
     for options in all_options() {
         let (files, wanted) = listed(model.path(), &options);
         let (_, outcome) = load_with(&files, &options, &wanted, Fault::Ends(6_999_999));
         let Err(LoadError::Read(MeasureError::Changed { change, path })) = outcome else { panic!() };
         assert_eq!((change, path), (Change::Shrank { from: 7_000_001 }, model.path().join("big")));
+        let (_, outcome) = load_with(&files, &options, &wanted, Fault::GoesOn(7_000_001));
+        let Err(LoadError::Read(MeasureError::Changed { change, .. })) = outcome else { panic!() };
+        assert_eq!(change, Change::Grew { from: 7_000_001 });
         let beyond = Wanted { shard: 5, ..wanted[0] };
         let error = load(&files, &options, &[beyond], &Memory::new(), &()).unwrap_err();
         let LoadError::Mismatch(mismatch) = error else { panic!("{error}") };
@@ -267,7 +284,7 @@ mod sealed {
         let model = model();
         for options in all_options() {
             let (files, wanted) = listed(model.path(), &options);
-            for (name, bytes) in [("big", bytes(7_000_001)), ("small-00", Vec::new())] {
+            for (name, bytes) in [("big", bytes(7_000_001)), ("small-00", &[])] {
                 let (file, digests) = expected(&files, &wanted, name);
                 let mut sealed = seal(&files, &options, file, &digests, &()).unwrap();
                 let mut read = Vec::new();

@@ -132,7 +132,7 @@ impl LoadError {
 
     pub(super) fn of_load(error: &Loading, files: &Files) -> Self {
         match error {
-            Loading::Read(error) => Self::of_measure(error),
+            Loading::Read(error) => Self::of_measure(error, Some(files)),
             Loading::Mismatch(mismatch) => Self::of_mismatch(mismatch, files),
             Loading::Destination(error) => {
                 match error.get_ref().and_then(|cause| cause.downcast_ref::<Self>()) {
@@ -175,7 +175,8 @@ impl LoadError {
         }
     }
 
-    pub(crate) fn of_measure(error: &MeasureError) -> Self {
+    /// `files`: those that it is about, where they were listed.
+    pub(crate) fn of_measure(error: &MeasureError, files: Option<&Files>) -> Self {
         let (message, fix) = match error {
             MeasureError::Changed { path, change } => (
                 format!("'{}' {change} after it was verified, or while it was loaded", shown(path)),
@@ -183,7 +184,13 @@ impl LoadError {
             ),
             other => (other.to_string(), String::new()),
         };
-        Self { kind: codes::measure_kind(error), code: codes::measure(error), file: None, message, fix }
+        let file = match error {
+            MeasureError::Changed { path, .. } | MeasureError::Io { path, .. } => {
+                files.and_then(|files| name_of(path, files))
+            }
+            _ => None,
+        };
+        Self { kind: codes::measure_kind(error), code: codes::measure(error), file, message, fix }
     }
 
     /// The same, about this file.
@@ -213,6 +220,16 @@ impl From<LoadError> for io::Error {
         };
         Self::new(kind, error)
     }
+}
+
+/// What the file at `path` is called in the model.
+fn name_of(path: &Path, files: &Files) -> Option<String> {
+    let source = files.source();
+    if source.is_file() {
+        return files.files().next().map(|(path, _)| path.as_str().to_owned());
+    }
+    let relative = path.strip_prefix(source.path()).ok()?.to_str()?;
+    files.find(relative).map(|_| relative.to_owned())
 }
 
 fn shown(path: &Path) -> String {

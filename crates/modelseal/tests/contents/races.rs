@@ -38,7 +38,8 @@ fn denied(error: &LoadError) {
         ["integrity.digest-mismatch", "integrity.changed-during-verify"].contains(&error.code()),
         "{error}"
     );
-    assert!(error.to_string().contains("weights.bin"), "{error}");
+    assert_eq!(error.file(), Some("weights.bin"), "{error}");
+    assert!(error.to_string().contains("weights.bin'"), "{error}");
     assert!(!error.fix().is_empty());
 }
 
