@@ -314,6 +314,12 @@ fn deny_lists_see_the_promised_list_and_what_they_cannot_see_is_undecided() {
             .unmeasured();
         assert_eq!(open(&case, FILES), Opened::Measure);
     }
+    // Nor do shards tell whether they are a denied list of files under another name.
+    let case = Case::new(&by_model(&manifest_name(&model())))
+        .bundle(Key::new(1).sign_model(&model()))
+        .bundle(Key::new(2).sign_model(&shards(3, FILES)))
+        .unmeasured();
+    assert!(each(&case, FILES).iter().all(|(_, decision)| decision.allowed_as_read().is_none()));
     // An entry that names something else lets it pass.
     let case = Case::new(&by_file(&digest_of(b"x").to_string()))
         .bundle(Key::new(1).sign_model(&model()))
@@ -358,6 +364,7 @@ fn a_rule_in_audit_excuses_no_other_bytes_and_no_missing_signature_of_a_promise(
     assert_eq!(open(&case, &FILES[1..]), Opened::Denied);
     // Signed by somebody whom the rule does not name: it would be a bare measurement that is let pass.
     let case = Case::new(&two).bundle(Key::new(3).sign_model(&model())).unmeasured();
+    assert_eq!(the_only(&case, FILES).verdict(), Verdict::Error);
     assert_eq!(open(&case, FILES), Opened::Measure);
     case.model(model()).allowed();
 }
