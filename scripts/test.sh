@@ -43,6 +43,7 @@ part "trust policies: the commands of docs/policy.md" python3 tests/policy_tutor
 part "build types: the statements in docs/buildtypes" python3 tests/buildtype_pages.py "$MODELSEAL"
 part "a real model" tests/real_model.sh
 part "a real model, inspected" .venv/bin/python -B tests/real_inspection.py "$MODELSEAL"
+part "exec: real Python, numpy and safetensors" .venv/bin/python -B tests/exec_safetensors.py "$MODELSEAL"
 part "a pipeline that records how its models were made" tests/pipeline.sh
 part "fs-verity on a real kernel (QEMU)" tests/verity_vm.sh
 part "the Python package: a wheel in a clean environment" tests/python.sh

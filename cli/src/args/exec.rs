@@ -1,10 +1,10 @@
 //! The flags of `exec`.
 
-use super::{EffortArgs, PolicyArgs};
+use super::{EffortArgs, OUTPUT, PolicyArgs};
 use clap::Args;
 use std::{ffi::OsString, path::PathBuf};
 
-const MODELS: &str = "Models";
+const MODELS: &str = "The models and the command";
 const EVIDENCE: &str = "Evidence";
 const REACH: &str = "What the command can reach";
 
@@ -58,20 +58,20 @@ pub struct ExecArgs {
     pub store: Option<PathBuf>,
 
     /// Let a model through that a rule with insecure-allow-unverified is for
-    #[arg(long)]
+    #[arg(long, help_heading = EVIDENCE)]
     pub accept_unverified: bool,
 
     /// Deny a model whose checks gave warnings: failures that an audit rule does not mind yet
-    #[arg(long)]
+    #[arg(long, help_heading = EVIDENCE)]
     pub warnings_as_errors: bool,
 
     /// Refuse a lower version than the highest that was allowed here under the same name, and remember this one
-    #[arg(long)]
+    #[arg(long, help_heading = EVIDENCE)]
     pub remember_version: bool,
 
     /// Write to this open file descriptor, as one line of JSON, whether the command was started, with which models and under
     /// which protections, or why not; it is closed then
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = OUTPUT)]
     pub status_fd: Option<u32>,
 
     #[command(flatten)]
@@ -79,6 +79,6 @@ pub struct ExecArgs {
 
     /// The command and its arguments, after --. {model} in them becomes the place of the only model, {REF} that of the model
     /// of this reference
-    #[arg(value_name = "COMMAND", last = true, required = true)]
+    #[arg(value_name = "COMMAND", last = true, required = true, help_heading = MODELS)]
     pub command: Vec<OsString>,
 }

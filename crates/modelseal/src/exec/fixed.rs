@@ -19,15 +19,16 @@ const ON_BLOCK_DEVICES: [&str; 14] = [
 
 /// Whether the kernel refuses every write to every file of a tree (fs-verity), for ever.
 pub(super) fn is_sealed_by_verity(root: &Path) -> io::Result<bool> {
-    let mut all = true;
+    let (mut all, mut some) = (true, false);
     tree::each_file(root, &mut |path, metadata| {
         if all {
             let found = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::TYPE)?;
+            some = true;
             all = metadata.is_file() && found.stx_attributes.contains(StatxAttributes::VERITY);
         }
         Ok(())
     })?;
-    Ok(all)
+    Ok(all && some)
 }
 
 /// Whether a tree lies on file systems that nobody but root could write to.
@@ -43,6 +44,9 @@ pub(super) fn is_read_only(root: &Path) -> Result<(), String> {
     })
     .map_err(failed)?;
     let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(failed)?;
+    if devices.is_empty() {
+        return Err("there is no file in it".to_owned());
+    }
     for device in devices {
         let name = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
         let Some(mounted) = mounts.lines().find_map(|line| Mounted::of(line, &name)) else {
@@ -60,6 +64,19 @@ pub(super) fn is_read_only(root: &Path) -> Result<(), String> {
         device_is_out_of_reach(&name)?;
     }
     Ok(())
+}
+
+/// Whether nobody but root can give the name of a model to another one.
+///
+/// # Errors
+/// That somebody can, in words.
+pub(super) fn has_its_name(model: &Path) -> Result<(), String> {
+    match model.parent() {
+        Some(parent) if !only_root_writes(parent) => {
+            Err(format!("others than root could put something else at '{}'", model.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What the kernel says about a mounted file system (proc_pid_mountinfo(5)).

@@ -79,7 +79,8 @@ impl Enclosure {
         let (_, place) = match &self.private {
             Ok(private) => private,
             Err(why) => {
-                let fixed = fixed::is_read_only(&original);
+                // Nothing here keeps the path from leading elsewhere while it is read.
+                let fixed = fixed::is_read_only(&original).and_then(|()| fixed::has_its_name(&original));
                 return match fixed {
                     Ok(()) => Ok(held(&original, How::ReadOnly)),
                     Err(writable) if settings.strict => Err(ExecError::unprotected(format_args!(
@@ -183,7 +184,7 @@ impl Enclosure {
         home.iter().for_each(|home| rights.write(home));
         for held in models {
             rights.read(&held.at);
-            if matches!(self.private, Err(_)) {
+            if self.private.is_err() {
                 // Files that are links were verified through them.
                 let _ = tree::each_file(&held.at, &mut |path, metadata| {
                     if metadata.is_symlink() && path.is_file() {
