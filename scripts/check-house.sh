@@ -20,6 +20,7 @@ may_import() {
     modelseal-attest | modelseal-verify) echo "modelseal-core modelseal-testkit" ;;
     modelseal) echo "modelseal-attest modelseal-core modelseal-fsverity modelseal-inspect modelseal-model modelseal-testkit modelseal-verify" ;;
     modelseal-cli) echo "modelseal modelseal-testkit" ;;
+    modelseal-python) echo "modelseal modelseal-cli" ;;
     modelseal-oms-conformance | modelseal-conformance) echo "modelseal" ;;
     *) echo "none: add it to scripts/check-house.sh" ;;
     esac
@@ -36,7 +37,10 @@ while read -r crate manifest found; do
     for import in $found; do
         [[ " $allowed " == *" $import "* ]] || breach "$crate imports $import"
     done
-    if [ "$crate" != modelseal-sha256 ] && [ "$crate" != modelseal-fsverity ]; then
+    if [ "$crate" = modelseal-python ]; then
+        # Each place says that it is one, and why.
+        grep -qx 'unsafe_code = "deny"' "$manifest" || breach "$crate does not deny unsafe code"
+    elif [ "$crate" != modelseal-sha256 ] && [ "$crate" != modelseal-fsverity ]; then
         grep -A1 -x '\[lints\]' "$manifest" | grep -qx 'workspace = true' ||
             breach "$crate does not take the workspace's lints, which forbid unsafe code"
     fi
@@ -46,8 +50,8 @@ grep -qx 'unsafe_code = "deny"' crates/fsverity/Cargo.toml || breach "crates/fsv
 [ "$(grep -rlE '\bunsafe (\{|fn|impl)|allow\(unsafe_code' crates/fsverity)" = crates/fsverity/src/ioctl.rs ] ||
     breach "crates/fsverity has unsafe code outside of src/ioctl.rs"
 
-for crate in attest cli modelseal verify; do
-    [ "$crate" = cli ] && package=modelseal-cli || package=modelseal${crate/#/-}
+for crate in attest cli modelseal python verify; do
+    package=modelseal-$crate
     [ "$crate" = modelseal ] && package=modelseal
     cargo tree --locked -p "$package" -e normal --prefix none | grep -q '^modelseal-testkit ' &&
         breach "$package depends on the testkit, which is for tests"
