@@ -17,8 +17,8 @@ from typing import Any, Optional
 from .judge import Judge, Settings
 from .locate import Place, is_beside
 
-#: Asks for what is missing of a model, and raises when it cannot be had.
-Complete = Optional[Callable[[], object]]
+#: Is told the code that a model was refused with, and fetches what that says is missing: whether there is more now.
+Complete = Optional[Callable[[str], bool]]
 
 _CHUNK = 1 << 20
 #: Where a process finds its own descriptors by path.
@@ -204,13 +204,14 @@ def _verified(path: Any, by: str, *, discover: bool, outside_is_refused: bool) -
 def _admit(judge: Judge, place: Place, complete: Complete) -> Any:
     from modelseal import ModelDenied
 
-    try:
-        return judge.admit(place)
-    except ModelDenied as error:
-        if complete is None or error.code != "integrity.file-missing":
-            raise
-        complete()
-    return judge.admit(place)
+    asked: set[str] = set()
+    while True:
+        try:
+            return judge.admit(place)
+        except ModelDenied as error:
+            if complete is None or error.code in asked or not complete(error.code):
+                raise
+            asked.add(error.code)
 
 
 @contextmanager

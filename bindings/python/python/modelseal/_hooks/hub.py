@@ -20,7 +20,6 @@ _HOW = ("cache_dir", "local_dir", "token", "endpoint", "headers", "local_files_o
 #: Where the copies of models' code are imported from, by module.
 _CODE = ("transformers.dynamic_module_utils", "diffusers.utils.dynamic_modules_utils")
 
-_snapshot_download: Any = None
 _code_directory: str | None = None
 _code_before: dict[str, str] = {}
 
@@ -140,8 +139,6 @@ def _from_cache(original: Call, *args: Any, **kwargs: Any) -> Any:
 
 
 def _snapshot(original: Call, *args: Any, **kwargs: Any) -> Any:
-    global _snapshot_download
-    _snapshot_download = original
     path = original(*args, **kwargs)
     repository = args[0] if args else kwargs.get("repo_id")
     if isinstance(path, (str, os.PathLike)) and _is_of_model(kwargs):
@@ -156,17 +153,28 @@ def _admit(path: Any, repository: Any, by: str, arguments: dict[str, Any]) -> No
     gate.admit(path, by, functools.partial(_complete, path, repository, arguments))
 
 
-def _complete(path: Any, repository: Any, arguments: dict[str, Any]) -> None:
+def _complete(path: Any, repository: Any, arguments: dict[str, Any], code: str) -> bool:
+    """Fetches the signatures first, and the rest of the repository only when somebody who is believed has signed it."""
+    if code == "signature.missing":
+        patterns: list[str] | None = ["model.sig", "*.sigstore.json", "*.intoto.jsonl"]
+    elif code == "integrity.file-missing":
+        patterns = None
+    else:
+        return False
     how = {name: arguments[name] for name in _HOW if arguments.get(name) is not None}
     revision = arguments.get("revision")
     if arguments.get("local_dir") is None:
         head, _, tail = os.path.abspath(path).rpartition(f"{os.sep}snapshots{os.sep}")
         revision = tail.split(os.sep)[0] if head else revision
-    _whole_snapshot()(repository, revision=revision, **how)
+    try:
+        _whole_snapshot()(repository, revision=revision, allow_patterns=patterns, **how)
+    except Exception:
+        return False  # what was said about what is here stands
+    return True
 
 
 def _whole_snapshot() -> Any:
-    """The hub's own function, without our hook."""
+    """The client's own function, without our hook."""
     from huggingface_hub import snapshot_download
 
     return getattr(snapshot_download, "__modelseal_original__", snapshot_download)
