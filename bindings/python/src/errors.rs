@@ -1,6 +1,6 @@
 //! The exceptions of the package, which are classes of Python (`modelseal/_errors.py`).
 
-use modelseal::{Error, Kind, report::VerifyReport};
+use modelseal::{Error, Kind, LoadError, report::VerifyReport};
 use pyo3::{prelude::*, sync::PyOnceLock, types::PyDict};
 
 /// One exception: its class, code and message, and what is known besides.
@@ -8,31 +8,61 @@ pub(crate) struct Raised {
     pub(crate) kind: Kind,
     pub(crate) code: String,
     pub(crate) message: String,
+    /// What to do about it, where no check says it.
+    pub(crate) fix: Option<String>,
+    /// The file of the model that it is about.
+    pub(crate) file: Option<String>,
     /// Every check, where a model was judged.
     pub(crate) report: Option<Box<VerifyReport>>,
 }
 
 impl Raised {
+    fn new(kind: Kind, code: &str, message: impl ToString) -> Self {
+        let (code, message) = (code.to_owned(), message.to_string());
+        Self { kind, code, message, fix: None, file: None, report: None }
+    }
+
     /// Something given is wrong.
     pub(crate) fn usage(code: &str, message: impl ToString) -> Self {
-        Self { kind: Kind::Usage, code: code.to_owned(), message: message.to_string(), report: None }
+        Self::new(Kind::Usage, code, message)
     }
 
     /// Something could not be done.
     pub(crate) fn undecided(code: &str, message: impl ToString) -> Self {
-        Self { kind: Kind::Undecided, code: code.to_owned(), message: message.to_string(), report: None }
+        Self::new(Kind::Undecided, code, message)
     }
 
     /// A model that must not be used.
     pub(crate) fn refused(kind: Kind, report: &VerifyReport) -> Self {
-        let code = report.code.clone().unwrap_or_else(|| "error.internal".to_owned());
-        Self { kind, code, message: report.message.clone(), report: Some(Box::new(report.clone())) }
+        let raised = match &report.code {
+            Some(code) => Self::new(kind, code, &report.message),
+            // The one verdict that is no allow and no denial.
+            None => Self {
+                fix: Some("accept_unverified=True lets it through".to_owned()),
+                ..Self::new(kind, "signature.missing", "nothing about this model was verified")
+            },
+        };
+        Self { report: Some(Box::new(report.clone())), ..raised }
     }
 }
 
 impl From<Error> for Raised {
     fn from(e: Error) -> Self {
-        Self { kind: e.kind(), code: e.code().to_owned(), message: e.to_string(), report: None }
+        Self::new(e.kind(), e.code(), e)
+    }
+}
+
+impl From<LoadError> for Raised {
+    fn from(e: LoadError) -> Self {
+        Self::from(&e)
+    }
+}
+
+impl From<&LoadError> for Raised {
+    fn from(e: &LoadError) -> Self {
+        let fix = Some(e.fix().to_owned()).filter(|fix| !fix.is_empty());
+        let file = e.file().map(str::to_owned);
+        Self { fix, file, ..Self::new(e.kind(), e.code(), e.message()) }
     }
 }
 
@@ -53,6 +83,8 @@ fn exception(py: Python<'_>, raised: &Raised) -> PyResult<PyErr> {
         Kind::Undecided => "undecided",
     };
     let facts = PyDict::new(py);
+    facts.set_item("fix", &raised.fix)?;
+    facts.set_item("file", &raised.file)?;
     if let Some(report) = &raised.report {
         facts.set_item("report", json(report)?)?;
     }

@@ -5,8 +5,10 @@
 //! (`work`). No thread outlives a call, so that a process may fork between two.
 
 mod command_line;
+mod contents;
 mod document;
 mod errors;
+mod lent;
 mod measure;
 mod options;
 mod sign;
@@ -19,7 +21,13 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use crate::{command_line::main, measure::digest, sign::sign, trust::verify};
+    use crate::{
+        command_line::main,
+        contents::{PyContents, PyFile, open_model},
+        measure::digest,
+        sign::sign,
+        trust::verify,
+    };
 
     /// The version of the package.
     #[pymodule_export]

@@ -7,8 +7,8 @@ use crate::{
     work,
 };
 use modelseal::{
-    CertificateIdentity, DecideRequest, IdentityMatch, Instance, Keyless, Policies, Requirement, Trust,
-    Verifier, VerifyRequest,
+    CertificateIdentity, Contents, DecideRequest, IdentityMatch, Instance, Keyless, Policies, Progress,
+    Requirement, Trust, Verifier, VerifyRequest, report::VerifyReport,
 };
 use pyo3::prelude::*;
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ pub(crate) struct Trusting {
     base: Vec<(String, PathBuf)>,
     store: Option<PathBuf>,
     remember_version: bool,
-    pub(crate) accept_unverified: bool,
+    accept_unverified: bool,
     threads: Option<usize>,
 }
 
@@ -53,31 +53,37 @@ pub(crate) fn verify(
     trusting: Trusting,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<String> {
-    work::run(py, progress, |watch| {
-        if trusting.policy.is_empty() {
-            let verified = trusting.verifying(path)?.run(watch);
-            let verified = verified.map_err(|refusal| Raised::refused(refusal.kind(), refusal.report()))?;
-            return Ok(verified.report().clone());
-        }
-        let policies = trusting.policies()?;
-        let decided = trusting.deciding(path, &policies)?.run(watch)?;
-        match decided.into_allowed(trusting.accept_unverified) {
-            Ok(allowed) => Ok(allowed.report().clone()),
-            Err(denial) => Err(Raised::refused(denial.kind(), denial.report())),
-        }
-    })?
-    .map_err(PyErr::from)
-    .and_then(|report| json(&report))
+    let report = work::run(py, progress, |watch| trusting.verify(path, watch))??;
+    json(&report)
 }
 
 impl Trusting {
-    /// Whether policies say whom to believe.
-    pub(crate) fn by_policy(&self) -> bool {
-        !self.policy.is_empty()
+    fn verify(&self, path: PathBuf, progress: &dyn Progress) -> Result<VerifyReport, Raised> {
+        if self.policy.is_empty() {
+            let verified = self.verifying(path)?.run(progress);
+            let verified = verified.map_err(|refusal| Raised::refused(refusal.kind(), refusal.report()))?;
+            return Ok(verified.report().clone());
+        }
+        let policies = self.policies()?;
+        let decided = self.deciding(path, &policies)?.run(progress)?;
+        let allowed = decided.into_allowed(self.accept_unverified);
+        let allowed = allowed.map_err(|denial| Raised::refused(denial.kind(), denial.report()))?;
+        Ok(allowed.report().clone())
+    }
+
+    /// Verifies everything but the bytes, which are compared as they are read.
+    pub(crate) fn open(
+        &self,
+        path: PathBuf,
+        progress: &dyn Progress,
+    ) -> Result<(Contents, VerifyReport), Raised> {
+        let opened = self.verifying(path)?.open(progress);
+        let opened = opened.map_err(|refusal| Raised::refused(refusal.kind(), refusal.report()))?;
+        Ok((opened.contents().clone(), opened.report().clone()))
     }
 
     /// The request that asks whether a signer that was named signed it.
-    pub(crate) fn verifying(&self, path: PathBuf) -> Result<VerifyRequest<Verifier>, Raised> {
+    fn verifying(&self, path: PathBuf) -> Result<VerifyRequest<Verifier>, Raised> {
         let mut request = modelseal::verify(path)
             .signature(&self.signature)
             .ignore_git_paths(self.ignore_git_paths)
@@ -129,7 +135,7 @@ impl Trusting {
     }
 
     /// The policies to obey.
-    pub(crate) fn policies(&self) -> Result<Policies, Raised> {
+    fn policies(&self) -> Result<Policies, Raised> {
         let mut request = modelseal::policies().unsigned(self.policy_unsigned);
         if let Some(cache) = modelseal_cli::places::cache() {
             request = request.trust_cache(cache);
@@ -150,7 +156,7 @@ impl Trusting {
     }
 
     /// The request that asks what policies say of it.
-    pub(crate) fn deciding<'a>(
+    fn deciding<'a>(
         &self,
         path: PathBuf,
         policies: &'a Policies,

@@ -11,6 +11,7 @@
 //! | `file` | [`VerifiedFile`]: read here and there; by shards each is verified when it is first touched |
 //! | `bytes` | [`VerifiedBytes`]: a whole file in memory |
 //! | `memory` | how much memory there is |
+//! | `parts` | several parts of one file at once |
 //! | `copy` | a private copy |
 //! | `error` | [`LoadError`] |
 //!
@@ -22,6 +23,7 @@ mod copy;
 mod error;
 mod file;
 mod memory;
+mod parts;
 
 pub use self::{bytes::VerifiedBytes, error::LoadError, file::VerifiedFile};
 

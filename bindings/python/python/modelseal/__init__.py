@@ -20,11 +20,16 @@ if _TYPE_CHECKING:
     from ._errors import ModelsealError as ModelsealError
     from ._errors import UndecidedError as UndecidedError
     from ._errors import UsageError as UsageError
+    from ._files import VerifiedFile as VerifiedFile
+    from ._model import Model as Model
+    from ._model import open_model as open_model
     from ._results import Digest as Digest
     from ._results import Resource as Resource
     from ._results import Signed as Signed
     from ._results import Signer as Signer
     from ._results import Verified as Verified
+    from ._safetensors import SafeTensors as SafeTensors
+    from ._safetensors import TensorInfo as TensorInfo
 
 # Imported when they are first asked for: the command line needs none of them.
 _WHERE = {
@@ -36,11 +41,16 @@ _WHERE = {
     "ModelsealError": "_errors",
     "UndecidedError": "_errors",
     "UsageError": "_errors",
+    "VerifiedFile": "_files",
+    "Model": "_model",
+    "open_model": "_model",
     "Digest": "_results",
     "Resource": "_results",
     "Signed": "_results",
     "Signer": "_results",
     "Verified": "_results",
+    "SafeTensors": "_safetensors",
+    "TensorInfo": "_safetensors",
 }
 
 __all__ = ["__version__", *_WHERE]

@@ -9,13 +9,15 @@ from typing import Any
 class ModelsealError(Exception):
     """Something was not done.
 
-    ``code`` is stable and says why, ``checks`` has every check that was made where a model was judged, each as in the
-    command line's JSON, and ``fix`` says what to do where that is known. ``report`` is that JSON as a whole.
+    ``code`` is stable and says why. ``checks`` has every check that was made where a model was judged, each as in the
+    command line's JSON. ``fix`` says what to do, where that is known; ``file`` names the file of the model that it is about,
+    where it is about one; ``report`` is the JSON of the verdict as a whole, where there is one.
     """
 
     code: str
     checks: list[dict[str, Any]]
     fix: str | None
+    file: str | None
     report: dict[str, Any] | None
 
     def __init__(
@@ -25,12 +27,14 @@ class ModelsealError(Exception):
         code: str,
         checks: list[dict[str, Any]] | None = None,
         fix: str | None = None,
+        file: str | None = None,
         report: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.checks = [] if checks is None else checks
         self.fix = fix
+        self.file = file
         self.report = report
 
     @property
@@ -44,8 +48,8 @@ class ModelsealError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Worker processes hand exceptions over pickled, and `code` is no positional argument.
-        state = {"code": self.code, "checks": self.checks, "fix": self.fix, "report": self.report}
-        return (_again, (type(self), self.args[0], state))
+        names = ("code", "checks", "fix", "file", "report")
+        return (_again, (type(self), self.args[0], {name: getattr(self, name) for name in names}))
 
 
 class ModelDenied(ModelsealError):
@@ -72,10 +76,22 @@ def _again(kind: type[ModelsealError], message: str, state: dict[str, Any]) -> M
 
 
 def _from_native(
-    kind: str, code: str, message: str, *, fix: str | None = None, report: str | None = None
+    kind: str,
+    code: str,
+    message: str,
+    *,
+    fix: str | None = None,
+    file: str | None = None,
+    report: str | None = None,
 ) -> ModelsealError:
     document = None if report is None else json.loads(report)
     checks = [] if document is None else document["checks"]
     if fix is None:
         fix = next((check["fix"] for check in checks if check.get("fix")), None)
-    return _KINDS[kind](message, code=code, checks=checks, fix=fix, report=document)
+    return _KINDS[kind](message, code=code, checks=checks, fix=fix, file=file, report=document)
+
+
+def denied_bytes(message: str, *, code: str, file: str, fix: str) -> ModelDenied:
+    """The refusal of bytes that were signed and cannot be loaded."""
+    check = {"id": "content", "status": "fail", "code": code, "message": message, "fix": fix}
+    return ModelDenied(message, code=code, checks=[check], fix=fix, file=file)

@@ -3,6 +3,7 @@
 use super::{Contents, LoadError, Span, VerifiedBytes};
 use crate::error::Kind;
 use modelseal_core::{limits::MAX_CACHED_SHARD_BYTES, manifest::ByteRange, path::ModelPath};
+use modelseal_model::Progress;
 use std::{
     collections::VecDeque,
     io::{self, Read, Seek, SeekFrom},
@@ -60,6 +61,19 @@ impl VerifiedFile {
     /// # Errors
     /// An [`io::Error`] whose cause is a [`LoadError`]. `buffer` may then hold verified bytes, and none that are not.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.read_at_followed(buffer, offset, &())
+    }
+
+    /// As [`read_at`](Self::read_at); `progress` is told of what has to be read for it, and can stop that.
+    ///
+    /// # Errors
+    /// As [`read_at`](Self::read_at).
+    pub fn read_at_followed(
+        &self,
+        buffer: &mut [u8],
+        offset: u64,
+        progress: &dyn Progress,
+    ) -> io::Result<usize> {
         let mut state = self.lock();
         if let Some(poison) = &state.poison {
             return Err(poison.clone().into());
@@ -71,7 +85,7 @@ impl VerifiedFile {
         for span in
             nothing.into_iter().chain(self.contents.spans(self.place, ByteRange { start: offset, end }))
         {
-            let bytes = self.shard(&mut state, &span)?;
+            let bytes = self.shard(&mut state, &span, progress)?;
             let within = usize::try_from(offset.saturating_sub(span.range.start)).unwrap_or(usize::MAX);
             let bytes = bytes.get(within..).unwrap_or_default();
             let room = buffer.get_mut(filled..).unwrap_or_default();
@@ -91,8 +105,23 @@ impl VerifiedFile {
         if read < buffer.len() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 
+    /// Whether `count` bytes from `offset` on are in memory, so that reading them takes no time.
+    #[must_use]
+    pub fn is_at_hand(&self, offset: u64, count: usize) -> bool {
+        let range = ByteRange { start: offset, end: offset.saturating_add(count as u64) };
+        // Who holds the lock may be reading: then they are not.
+        let Ok(state) = self.state.try_lock() else { return false };
+        let kept = |shard| state.shards.iter().any(|(kept, _)| *kept == shard);
+        !self.is_empty() && self.contents.spans(self.place, range).all(|span| kept(span.shard))
+    }
+
     /// A shard that was verified, now or before.
-    fn shard(&self, state: &mut State, span: &Span) -> Result<Arc<VerifiedBytes>, LoadError> {
+    fn shard(
+        &self,
+        state: &mut State,
+        span: &Span,
+        progress: &dyn Progress,
+    ) -> Result<Arc<VerifiedBytes>, LoadError> {
         if let Some(at) = state.shards.iter().position(|(shard, _)| *shard == span.shard)
             && let Some((shard, bytes)) = state.shards.remove(at)
         {
@@ -100,7 +129,7 @@ impl VerifiedFile {
             return Ok(bytes);
         }
         state.make_room(span.range.end - span.range.start);
-        match self.contents.read_span(self.place, span, &()) {
+        match self.contents.read_span(self.place, span, progress) {
             Ok(bytes) => {
                 let bytes = Arc::new(bytes);
                 state.shards.push_back((span.shard, bytes.clone()));
