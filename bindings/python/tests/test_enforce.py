@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import ctypes
 import io
 import os
 import pickle
@@ -118,7 +119,7 @@ def test_what_is_read_by_open_was_verified(model, policy):
             lambda path: io.open(path, "rb").read(),
             lambda path: path.read_text(),
             lambda path: numpy.fromfile(path),
-            lambda path: numpy.memmap(path),
+            lambda path: numpy.memmap(path, mode="r"),
         ):
             with refused("integrity.digest-mismatch"):
                 read(model / "sub/vocab.txt")
@@ -133,17 +134,37 @@ def test_what_is_read_by_open_was_verified(model, policy):
             open(model / "config.json", "r+")
 
 
-def test_what_python_opens_by_another_way_is_refused(model, policy, monkeypatch):
-    (model / "module_of_model.py").write_text("ran = True")
-    monkeypatch.syspath_prepend(model)
+def test_what_python_opens_by_another_way_is_refused(model, policy):
     with enforce(policy):
-        with pytest.raises(modelseal.ModelDenied):
-            load_file(model / "model.safetensors")  # for the module, which nobody signed
+        load_file(model / "model.safetensors")
         with refused("error.unsupported"):
             os.open(model / "config.json", os.O_RDONLY)
         with refused("error.unsupported"):
-            import_module("module_of_model")
+            ctypes.CDLL(str(model / "model.safetensors"))
     os.close(os.open(model / "config.json", os.O_RDONLY))
+
+
+def test_code_of_a_model_is_imported_when_it_is_signed(model, policy, publisher, monkeypatch):
+    monkeypatch.syspath_prepend(model)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (model / "signed_module.py").write_text("ran = True")
+    publisher.sign(model)
+    with enforce(policy, check="read"):
+        load_file(model / "model.safetensors")
+        assert import_module("signed_module").ran
+        (model / "added_module.py").write_text("ran = True")
+        with pytest.raises(modelseal.ModelDenied):
+            import_module("added_module")
+        flip(model / "signed_module.py")
+        del sys.modules["signed_module"]
+        with pytest.raises(modelseal.ModelDenied):
+            import_module("signed_module")
+
+
+def test_an_object_of_open_model_is_taken(model, policy):
+    with enforce(policy):
+        opened = modelseal.open_model(model, policy=policy, policy_unsigned=True).open("objects.npy")
+        assert numpy.load(opened, allow_pickle=True)[0] == {"a": 1}
 
 
 def test_evidence_and_writing_are_let_through(model, policy, tmp_path):
@@ -278,7 +299,7 @@ def test_loading_leaves_no_descriptor_behind(model, policy):
             (model / "config.json").read_text()
             numpy.load(model / "plain.npy")
             with pytest.raises(modelseal.ModelDenied):
-                numpy.load(model / "missing" / ".." / "model.sig", allow_pickle=True)
+                numpy.load(model / "model.sig", allow_pickle=True)
         assert descriptors() <= before
         assert gate._given == {}
 

@@ -135,8 +135,10 @@ def mark(opened: Any) -> Any:
 
 def is_own(opened: Any) -> bool:
     """Whether a file object reads verified bytes."""
+    from modelseal._files import VerifiedFile
+
     try:
-        return opened in _own or type(opened).__module__.partition(".")[0] == "modelseal"
+        return opened in _own or isinstance(getattr(opened, "raw", opened), VerifiedFile)
     except TypeError:
         return False
 
