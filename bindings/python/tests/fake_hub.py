@@ -64,6 +64,8 @@ class FakeHub:
 
     def _find(self, path: str) -> tuple[int, dict[str, str], bytes]:
         parts = path.strip("/").split("/")
+        if parts[0] == "datasets":
+            parts = ["/".join(parts[:2]), *parts[2:]]
         if parts[:2] == ["api", "models"]:
             files = self._repositories.get("/".join(parts[2:4]))
             if files is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from ._hooks.judge import Settings
 from ._hooks.patching import Patches
 
 _patches = Patches([*files.points(), *libraries.points(), *hub.points()])
+#: Held while hooks come and go, so that none goes that another thread has just asked for.
+_switching = threading.RLock()
 
 
 class enforce:
@@ -61,20 +64,22 @@ class enforce:
                 code="error.unsupported",
                 fix="load with open_model(..)",
             )
-        gate.begin(self._settings)
-        files.audit()
-        _patches.install()
-        self._installed += 1
+        with _switching:
+            gate.begin(self._settings)
+            files.audit()
+            _patches.install()
+            self._installed += 1
         return self
 
     def remove(self) -> None:
         """Takes one `install` back."""
-        if not self._installed:
-            raise UsageError("this enforce is not installed", code="usage.flags")
-        self._installed -= 1
-        if gate.end(self._settings):
-            _patches.remove()
-            hub.restore()
+        with _switching:
+            if not self._installed:
+                raise UsageError("this enforce is not installed", code="usage.flags")
+            self._installed -= 1
+            if gate.end(self._settings):
+                _patches.remove()
+                hub.restore()
 
     def __enter__(self) -> enforce:
         return self.install()
@@ -108,6 +113,8 @@ def from_environment(environment: Mapping[str, str]) -> enforce:
 
 
 def _after_fork() -> None:
+    global _switching
+    _switching = threading.RLock()
     gate.after_fork()
     _patches.after_fork()
 

@@ -34,15 +34,14 @@ _given: dict[int, tuple[int, int]] = {}
 _own: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
-def begin(settings: Settings) -> bool:
-    """Starts to enforce; whether nothing was enforced before."""
+def begin(settings: Settings) -> None:
+    """Starts to enforce."""
     global _judges
     with _lock:
-        key, first = settings.key(), not _judges
+        key = settings.key()
         if key not in _users:
             _judges = {**_judges, key: Judge(settings)}
         _users[key] = _users.get(key, 0) + 1
-        return first
 
 
 def end(settings: Settings) -> bool:

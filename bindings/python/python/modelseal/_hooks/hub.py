@@ -5,6 +5,7 @@ A model is signed as a whole, so one that was downloaded in part is completed be
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import shutil
@@ -20,7 +21,9 @@ _HOW = ("cache_dir", "local_dir", "token", "endpoint", "headers", "local_files_o
 #: Where the copies of models' code are imported from, by module.
 _CODE = ("transformers.dynamic_module_utils", "diffusers.utils.dynamic_modules_utils")
 
+#: Where models' code is put while something is enforced, and the process that may remove it.
 _code_directory: str | None = None
+_code_owner = 0
 _code_before: dict[str, str] = {}
 
 
@@ -65,6 +68,7 @@ def points() -> list[Point]:
             _Entry("diffusers._get_model_file", "pretrained_model_name_or_path"),
         ),
         Point("diffusers.utils.dynamic_modules_utils", "get_cached_module_file", _diffusers_code),
+        Point("torch.hub", "_load_local", _Entry("torch.hub.load", "hubconf_dir")),
         Point("peft.config", "PeftConfigMixin._get_peft_type", _Entry("peft", "model_id", at=1)),
         Point("peft.peft_model", "PeftModel.from_pretrained", _Entry("PeftModel.from_pretrained", "model_id", at=2)),
         Point("peft.utils.save_and_load", "load_peft_weights", _Entry("peft.load_peft_weights", "model_id")),
@@ -112,13 +116,19 @@ def restore() -> None:
     global _code_directory
     for name, before in _code_before.items():
         module = sys.modules.get(name)
-        if module is not None and getattr(module, "HF_MODULES_CACHE", None) == _code_directory:
+        if module is not None and "modelseal-code-" in getattr(module, "HF_MODULES_CACHE", ""):
             module.HF_MODULES_CACHE = before  # type: ignore[attr-defined]
     _code_before.clear()
     if _code_directory is not None:
         sys.path[:] = [path for path in sys.path if path != _code_directory]
-        shutil.rmtree(_code_directory, ignore_errors=True)
+        _remove_code()
         _code_directory = None
+
+
+@atexit.register
+def _remove_code() -> None:
+    if _code_directory is not None and _code_owner == os.getpid():
+        shutil.rmtree(_code_directory, ignore_errors=True)
 
 
 def _download(original: Call, *args: Any, **kwargs: Any) -> Any:
@@ -213,9 +223,9 @@ def _private_code(original: Call, *args: Any, **kwargs: Any) -> Any:
 
     The usual one is kept between processes, where whoever can write there decides what is imported.
     """
-    global _code_directory
-    if _code_directory is None or not os.path.isdir(_code_directory):
-        _code_directory = tempfile.mkdtemp(prefix="modelseal-code-")
+    global _code_directory, _code_owner
+    if _code_directory is None or _code_owner != os.getpid():
+        _code_directory, _code_owner = tempfile.mkdtemp(prefix="modelseal-code-"), os.getpid()
     for name in _CODE:
         module = sys.modules.get(name)
         if module is not None and getattr(module, "HF_MODULES_CACHE", _code_directory) != _code_directory:

@@ -47,7 +47,7 @@ def walk(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], known: Known
     """Follows a path into a known model or a snapshot of a Hugging Face cache."""
     text = os.fsdecode(path)
     if not os.path.isabs(text):
-        text = os.path.join(os.getcwd(), text)
+        text = os.path.join(_working_directory(), text)
     pending = text.split("/")[::-1]
     real, root, rest, links = "/", None, [], 0
     while pending:
@@ -104,6 +104,13 @@ def discover(real: str, known: Known) -> Place | None:
 def is_beside(name: str) -> bool:
     """Whether a name in a model's directory is of a file that is no part of the model."""
     return _BESIDE.match(name) is not None
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return "/"  # it was removed, and nothing is found in it
 
 
 def _reference(root: str, known: Known) -> str | None:
