@@ -1,5 +1,8 @@
 //! `decide`: may this model be loaded? Collects the evidence, asks the policies, measures the model as its signers did, and
-//! asks again. The answer itself is [`modelseal_verify::decision::decide`], the same from every door.
+//! asks again. The answer itself is [`modelseal_verify::decision::decide`], the same from every door. [`as_read`] decides before
+//! the bytes are read, for whoever reads them through [`Contents`](crate::Contents).
+
+mod as_read;
 
 use crate::{
     base_models::{BaseModelPlaces, Bases, KnownBaseModel, add_stored},
@@ -14,11 +17,12 @@ use crate::{
     store::Store,
     summary_out::check_outside,
 };
+use as_read::{Lists, Readable};
 use jiff::Timestamp;
 use modelseal_core::{artifact::ArtifactId, manifest::Manifest, observed::Observed, text::Printable};
 use modelseal_model::{MeasureError, Progress, Source};
 use modelseal_verify::{
-    decision::{Allowed, Decision, Request, Status, Verdict},
+    decision::{Allowed, Decision, DecisionReport, Request, Status, Verdict},
     facts::{self, Evidence, FACTS_SCHEMA, Facts, KeylessVerifier, RecordedFacts},
     policy::reference::{Reference, Requested},
 };
@@ -95,11 +99,22 @@ pub struct Decided {
     bases: Vec<KnownBaseModel>,
     now: Timestamp,
     measured: Vec<Observed<Manifest>>,
+    readable: Readable,
     name: String,
     report: VerifyReport,
 }
 
-/// A model that policies allow, exactly as it was when it was measured. Only [`Decided::into_allowed`] makes one.
+/// When the bytes of the model are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// Before the decision.
+    Measured,
+    /// By whoever reads them, where the policies let that be.
+    AsRead,
+}
+
+/// A model that policies allow: exactly as it was when it was measured, or as its [contents](Self::contents) are read. Only
+/// [`Decided::into_allowed`] makes one.
 #[derive(Debug)]
 #[must_use]
 pub struct AllowedModel {
@@ -204,6 +219,10 @@ impl DecideRequest<&Policies> {
     /// [`Error`] when there is nothing to decide about: no such model, a name that is none. A model that is denied is no
     /// error.
     pub fn run(&self, progress: &dyn Progress) -> Result<Decided, Error> {
+        self.decide(How::Measured, progress)
+    }
+
+    fn decide(&self, how: How, progress: &dyn Progress) -> Result<Decided, Error> {
         let Settings { model, now, .. } = &self.settings;
         let now = now.unwrap_or_else(clock::now);
         let source = match Source::open(model) {
@@ -223,7 +242,14 @@ impl DecideRequest<&Policies> {
         // A denial that needs no bytes stays one, and reading the model would change nothing.
         let early = bases.decide(&request, &collected.evidence, &facts)?;
         let unknown = store.is_some() && facts.artifacts().is_empty();
-        if early.verdict() != Verdict::Deny || self.settings.complete || unknown {
+        let open = early.verdict() != Verdict::Deny || self.settings.complete || unknown;
+        let as_read = how == How::AsRead && !self.settings.complete;
+        let mut settled = None;
+        if as_read && open && !unknown {
+            let lists = Lists::of(&self.settings, &facts, &inside, progress);
+            settled = self.before_reading(&facts, &lists, &mut bases, &request, &collected.evidence)?;
+        }
+        if open && settled.is_none() {
             for serialization in facts.to_measure() {
                 facts = work.measure(facts, &source, serialization, progress);
             }
@@ -241,7 +267,18 @@ impl DecideRequest<&Policies> {
                 }
             }
         }
-        let decision = bases.decide(&request, &collected.evidence, &facts)?;
+        let mut decision = match &settled {
+            Some(early) => early.decision.clone(),
+            None => bases.decide(&request, &collected.evidence, &facts)?,
+        };
+        if as_read && work.measured.len() > 1 {
+            let evidence = &collected.evidence;
+            settled = self.after_measuring(&decision, &facts, &inside, &mut bases, &request, evidence)?;
+        }
+        let mut contents = None;
+        if let Some(early) = settled {
+            (facts, decision, contents) = (early.facts, early.decision, early.contents);
+        }
         let mut report = VerifyReport::of_decision(&model.display().to_string(), decision.report());
         let (bases, about_bases) = bases.into_known();
         let Work { measured, report: model_report, notes, .. } = work;
@@ -252,7 +289,8 @@ impl DecideRequest<&Policies> {
         let name = source.as_ref().ok().and_then(|source| source.model_name().ok()).unwrap_or_default();
         report.notes.extend(self.remember(&decision, &collected)?);
         let evidence = collected.evidence;
-        Ok(Decided { decision, request, evidence, facts, bases, now, measured, name, report })
+        let readable = Readable::new(source.ok(), &self.settings, inside.clone()).with(contents);
+        Ok(Decided { decision, request, evidence, facts, bases, now, measured, readable, name, report })
     }
 
     /// What the evidence is worth, with what the store has about what trusted signers signed, and about `more`.
@@ -320,13 +358,7 @@ impl DecideRequest<&Policies> {
         if !self.settings.high_water || report.verdict != Verdict::Allow {
             return Ok(None);
         }
-        let said = report.checks.iter().filter(|c| c.id == "bind.high-water" && c.status == Status::Pass);
-        let stated = said.flat_map(|check| check.actual.as_array().into_iter().flatten());
-        let versions = stated.filter_map(|version| {
-            let version = version.as_str()?;
-            semver::Version::parse(version.strip_prefix('v').unwrap_or(version)).ok()
-        });
-        match versions.min() {
+        match stated_version(report) {
             Some(version) => {
                 state.remember_version(&report.reference, version)?;
                 Ok(None)
@@ -334,6 +366,17 @@ impl DecideRequest<&Policies> {
             None => Ok(Some("nothing binds a version to this model, so none was remembered".to_owned())),
         }
     }
+}
+
+/// The version that an allowed model's binding states, of several policies the lowest.
+fn stated_version(report: &DecisionReport) -> Option<semver::Version> {
+    let said = report.checks.iter().filter(|c| c.id == "bind.high-water" && c.status == Status::Pass);
+    let stated = said.flat_map(|check| check.actual.as_array().into_iter().flatten());
+    let versions = stated.filter_map(|version| {
+        let version = version.as_str()?;
+        semver::Version::parse(version.strip_prefix('v').unwrap_or(version)).ok()
+    });
+    versions.min()
 }
 
 const NO_VERSION: semver::Version = semver::Version::new(0, 0, 0);
@@ -375,7 +418,8 @@ impl Decided {
     /// # Errors
     /// [`Denial`].
     pub fn into_allowed(self, accept_unverified: bool) -> Result<AllowedModel, Denial> {
-        if self.decision.allowed(accept_unverified).is_some() {
+        let as_read = self.decision.allowed_as_read().filter(|_| self.readable.is_made());
+        if self.decision.allowed(accept_unverified).is_some() || as_read.is_some() {
             return Ok(AllowedModel { decided: self });
         }
         let kind = match self.decision.verdict() {
@@ -427,7 +471,7 @@ impl Decided {
 }
 
 impl AllowedModel {
-    /// The proof for whoever asks for one.
+    /// The proof for whoever asks for one about what was measured; `None` where [nothing was](Self::allowed_as_read).
     #[must_use]
     pub fn allowed(&self) -> Option<Allowed<'_>> {
         self.decided.decision.allowed(true)

@@ -6,7 +6,7 @@ mod files;
 mod joint;
 
 pub(crate) use claims::{Claims, claims};
-pub(crate) use joint::measure_inspecting;
+pub(crate) use joint::{Whole, measure_inspecting, measure_whole};
 
 use crate::{
     digest::DigestRequest,

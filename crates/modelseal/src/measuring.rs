@@ -1,6 +1,12 @@
 //! Measuring a model as its signers did, for a decision: under their parameters, and with what deny lists ask for besides.
 
-use crate::{codes, digest::Effort, inspect::measure_inspecting, policies::Policies, report::ModelReport};
+use crate::{
+    codes,
+    digest::Effort,
+    inspect::{Whole, measure_inspecting, measure_whole},
+    policies::Policies,
+    report::ModelReport,
+};
 use modelseal_core::{
     digest::{Algorithm, Digest},
     manifest::{Manifest, Method, Serialization},
@@ -8,7 +14,9 @@ use modelseal_core::{
     path::ModelPath,
 };
 use modelseal_inspect::RuleSet;
-use modelseal_model::{FileHash, MeasureError, Options, Progress, Source, measure, measure_also};
+use modelseal_model::{
+    Also, FileHash, MeasureError, Measured, Options, Progress, Source, measure_also,
+};
 use modelseal_verify::{
     decision::Code,
     facts::{Facts, Measurement},
@@ -88,26 +96,24 @@ impl<'a> Work<'a> {
         let whole = method == Method::Files;
         let wanted: &[FileHash] =
             if self.file_digests && whole && algorithm != Algorithm::Sha256 { &[SHA256] } else { &[] };
-        let (measured, also, inspection) = if self.inspects {
+        let of_sha256 = |measured: &Measured, also: Vec<Also>| -> Option<Vec<(ModelPath, Digest)>> {
+            let paths = measured.manifest.get().resources().iter().map(|r| r.path.clone());
+            let of_sha256 = also.into_iter().find(|also| also.hash == SHA256)?;
+            Some(paths.zip(of_sha256.digests).collect())
+        };
+        // Whatever is found out besides is about the bytes that the manifest is of: of these and no others it is judged.
+        let (measured, digests, inspection) = if self.file_digests && !whole {
+            let rules = self.inspects.then(RuleSet::built_in);
+            let Whole { measured, sha256, inspection } = measure_whole(source, options, rules, progress)?;
+            (measured, Some(sha256), inspection)
+        } else if self.inspects {
             let read = measure_inspecting(source, options, wanted, RuleSet::built_in(), progress)?;
-            (read.measured, read.also, Some(read.inspection))
+            let digests = of_sha256(&read.measured, read.also);
+            (read.measured, digests, Some(read.inspection))
         } else {
             let (measured, also) = measure_also(source, options, wanted, progress)?;
-            (measured, also, None)
-        };
-        let digests: Option<Vec<(ModelPath, Digest)>> = if self.file_digests && !whole {
-            let whole = Serialization {
-                method: Method::Files,
-                algorithm: Algorithm::Sha256,
-                ..options.serialization.clone()
-            };
-            let files = measure(source, &Options { serialization: whole, ..options.clone() }, progress)?;
-            let files = files.manifest.get().resources();
-            Some(files.iter().map(|file| (file.path.clone(), file.digest)).collect())
-        } else {
-            let paths = measured.manifest.get().resources().iter().map(|r| r.path.clone());
-            let of_sha256 = also.into_iter().find(|also| also.hash == SHA256);
-            of_sha256.map(|also| paths.zip(also.digests).collect())
+            let digests = of_sha256(&measured, also);
+            (measured, digests, None)
         };
         let name = source.model_name()?;
         self.report.get_or_insert_with(|| ModelReport::new(&name, measured.manifest.get(), measured.bytes));

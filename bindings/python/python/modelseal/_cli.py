@@ -11,6 +11,8 @@ from . import _native
 def main() -> NoReturn:
     """Runs ``modelseal`` with the arguments of this process and exits as it does."""
     _open_standard_descriptors()
+    # Ctrl-C ends the program, as it does before any program has said otherwise.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Python ignores it, and what is ignored stays so for a command that `modelseal exec` becomes.
     if hasattr(signal, "SIGXFSZ"):
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)

@@ -97,6 +97,19 @@ impl LoadError {
         }
     }
 
+    /// No one measurement speaks of all that was judged.
+    pub(crate) fn several_ways() -> Self {
+        Self {
+            kind: Kind::Undecided,
+            code: "error.unsupported",
+            file: None,
+            message: "the policies allow the model as it was measured in several ways, and no one list says which bytes \
+                      that are"
+                .into(),
+            fix: "decide with open() instead of run(), or keep one signature of the model beside it".into(),
+        }
+    }
+
     pub(super) fn output(path: &Path, what: &str) -> Self {
         Self {
             kind: Kind::Usage,
@@ -157,7 +170,7 @@ impl LoadError {
         }
     }
 
-    fn of_measure(error: &MeasureError) -> Self {
+    pub(crate) fn of_measure(error: &MeasureError) -> Self {
         let (message, fix) = match error {
             MeasureError::Changed { path, change } => (
                 format!("'{}' {change} after it was verified, or while it was loaded", shown(path)),

@@ -172,10 +172,14 @@ fn one(
         return unverified("was not verified: there is no evidence of it")
             .fix("verify the base model under the same policy, and give its evidence");
     };
+    if facts.data.promise().is_some() {
+        // Nobody will read it, so that nobody will keep the promise.
+        return unverified("was listed, and neither measured nor left to its digest");
+    }
     if request.reference() != &requested.reference {
         return unverified("was looked up under another name");
     }
-    let Decided { report, valid_until } = decide(context, bases, named, request, &facts.data, pin, known);
+    let Decided { report, valid_until, .. } = decide(context, bases, named, request, &facts.data, pin, known);
     let data = &facts.data;
     let measured = is_measured(data);
     // What could not be measured is no other model; why not is what its own decision says.

@@ -76,12 +76,13 @@ impl CacheKey {
 }
 
 impl CacheEntry {
-    /// What to keep of a decision; `None` for an error, which is never kept, for facts without a measurement, and for a verdict
+    /// What to keep of a decision; `None` for an error, which is never kept, for facts without a measurement, for a promise, which is none, and for a verdict
     /// that rests on those about base models, whose evidence the key does not cover.
     #[must_use]
     pub fn of(key: CacheKey, decision: &super::Decision, facts: &Facts) -> Option<Self> {
         let report = decision.report();
-        let measured = facts.data.measured.iter().any(|fact| fact.outcome.is_ok());
+        let measured =
+            facts.data.promise().is_none() && facts.data.measured.iter().any(|fact| fact.outcome.is_ok());
         if report.verdict == Verdict::Error || !measured || !report.base_models.is_empty() {
             return None;
         }

@@ -89,10 +89,15 @@ impl Context<'_> {
         });
         let measured = self.data.measured.iter().enumerate().filter_map(|(at, fact)| {
             let measured = fact.outcome.as_ref().ok()?;
-            (!signed_only && crate::facts::is_plain(&fact.serialization))
+            (!signed_only && measured.promise.is_none() && crate::facts::is_plain(&fact.serialization))
                 .then(|| Candidate::Measured { digest: measured.digest.clone(), measured: at })
         });
         let mut all: Vec<Candidate> = signed.chain(measured).collect();
+        let unmeasured = self.data.measured.is_empty() || self.data.promise().is_some();
+        if unmeasured && !signed_only && self.pin.is_none() {
+            // A measurement may be what the rule wants, where what was signed is not.
+            all.push(Candidate::Nothing);
+        }
         if let Some(pin) = self.pin.filter(|_| !signed_only) {
             let digest = self.pinned_manifest().map(|fact| fact.digest.clone());
             all.push(Candidate::Pinned {
@@ -141,19 +146,25 @@ impl Context<'_> {
         unsigned_allowed: bool,
     ) -> Option<&ManifestFact> {
         let Candidate::Signed { manifests, .. } = candidate else { return None };
-        // All list the same files; the one that leaves out least says most about what else there may be.
-        let intact = manifests.iter().filter(|at| self.is_intact(**at, unsigned_allowed));
-        let intact = intact
-            .min_by_key(|at| self.data.manifests[**at].model.manifest.serialization().ignore_paths.len());
-        intact.or(manifests.first()).map(|at| &self.data.manifests[*at])
+        self.best_of(manifests, unsigned_allowed).map(|at| &self.data.manifests[at])
+    }
+
+    fn best_of(&self, manifests: &[usize], unsigned_allowed: bool) -> Option<usize> {
+        // All list the same files; the one that leaves out least says most about what else there may be. Before the model is
+        // measured any may be the one.
+        let rank = |at: &usize| {
+            let fact = &self.data.manifests[*at];
+            let other = !self.is_intact(*at, unsigned_allowed);
+            let differs = other && (fact.compared.is_some() || self.pin.is_some());
+            (other, differs, fact.model.manifest.serialization().ignore_paths.len())
+        };
+        manifests.iter().copied().min_by_key(rank)
     }
 
     /// The candidate's list of files.
     pub(super) fn manifest(&self, candidate: &Candidate) -> Option<&Manifest> {
         match candidate {
-            Candidate::Signed { manifests, .. } => {
-                manifests.first().map(|at| &self.data.manifests[*at].model.manifest)
-            }
+            Candidate::Signed { .. } => self.best_manifest(candidate, true).map(|fact| &fact.model.manifest),
             Candidate::Measured { measured, .. } => {
                 self.data.measured[*measured].outcome.as_ref().ok().map(|m| &*m.manifest)
             }
@@ -169,7 +180,9 @@ impl Context<'_> {
         fact: &'c AttestationFact,
     ) -> Option<Cow<'c, Cover>> {
         match candidate {
-            Candidate::Signed { manifests, .. } => fact.of_signed.get(*manifests.first()?).map(Cow::Borrowed),
+            Candidate::Signed { manifests, .. } => {
+                fact.of_signed.get(self.best_of(manifests, true)?).map(Cow::Borrowed)
+            }
             Candidate::Measured { measured, .. } => fact.of_measured.get(*measured).map(Cow::Borrowed),
             Candidate::Pinned { .. } => Some(Cow::Owned(self.pin?.cover(&fact.attestation.subjects))),
             Candidate::Nothing => None,

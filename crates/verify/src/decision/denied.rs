@@ -7,7 +7,7 @@ use super::{
     pin::Pin,
 };
 use crate::{
-    facts::{By, SignerIdentity, manifest_name},
+    facts::{By, Promise, SignerIdentity, manifest_name},
     policy::document::{Deny, Denylist},
 };
 use jiff::Timestamp;
@@ -43,6 +43,17 @@ pub(super) fn model(context: &Context<'_>, candidate: &Candidate) -> Vec<Found> 
         }
     }
     found.extend(files(context, candidate));
+    let has_digests = |entry: Entry<'_>| entry.names_digests() || !entry.file_digests().is_empty();
+    let more_is_there = context.data.promise().is_some_and(Promise::more_is_there);
+    // What is denied may be what is here besides, or the same bytes as somebody signed them in another way.
+    let hidden = more_is_there && entries(context).any(has_digests);
+    let in_another_way = context.data.promise().is_some()
+        && context.data.manifests.iter().filter(|fact| fact.compared.is_none()).any(|fact| {
+            entries(context).any(|entry| entry.has_digest(&fact.digest))
+        });
+    if found.is_empty() && (hidden || in_another_way) {
+        found.push(Found::unmeasured("deny.digest"));
+    }
     if found.is_empty() {
         found.push(Found::pass("deny.digest", "neither the model nor one of its files is on a deny list"));
     }
@@ -165,7 +176,10 @@ fn files(context: &Context<'_>, candidate: &Candidate) -> Vec<Found> {
                 || context.manifest(candidate).is_some_and(|manifest| by_file(manifest, algorithm))
         }
     };
-    if found.is_empty() && !denied.keys().all(|digest| seen(digest.algorithm())) {
+    let all_seen = denied.keys().all(|digest| seen(digest.algorithm()));
+    if found.is_empty() && !all_seen && context.data.promise().is_some() {
+        found.push(Found::unmeasured("deny.file-digest"));
+    } else if found.is_empty() && !all_seen {
         let (message, fix) = match context.pin {
             None => (
                 "a deny list names files by a digest that the model was not measured with",
@@ -212,6 +226,14 @@ impl Entry<'_> {
         match self {
             Self::Policy(deny) => deny.compromised_at.map(|at| at.0),
             Self::Feed(entry) => entry.compromised_at,
+        }
+    }
+
+    /// Whether it names models by what they are.
+    fn names_digests(&self) -> bool {
+        match self {
+            Self::Policy(deny) => !deny.digests.is_empty(),
+            Self::Feed(entry) => !entry.digests.is_empty(),
         }
     }
 

@@ -142,6 +142,9 @@ fn inspected<'a>(
         Candidate::Pinned { .. } | Candidate::Nothing => (None, None),
     };
     let measured = fact.and_then(|fact| fact.outcome.as_ref().ok()).ok_or(NotInspected::Unmeasured)?;
+    if measured.promise.is_some() {
+        return Err(NotInspected::Unmeasured);
+    }
     let inspection: &Inspection = measured.inspection.as_deref().ok_or(NotInspected::NotLooked)?;
     let counts = |file: &&FileInspection| signed.is_none_or(|signed| !is_ignored(&file.path, signed));
     Ok(inspection.files.iter().filter(counts).collect())

@@ -203,6 +203,7 @@ fn keep_what_is_about(artifact: &Artifact<'_>, data: &mut FactData) {
     data.manifests.extend(lists);
     // The pin stands for measurements, and what is left is about all of the artifact, whoever's list of its files is looked at.
     data.measured.clear();
+    data.listed.clear();
     for fact in &mut data.attestations {
         fact.of_signed = vec![Cover::Full(FullBy::ManifestDigest); data.manifests.len()];
         fact.of_measured.clear();

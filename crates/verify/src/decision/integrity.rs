@@ -5,6 +5,7 @@ use super::{
     code::Code,
     context::{Candidate, Context, is_match, measuring_failed},
 };
+use crate::facts::fitting;
 use modelseal_core::{path::ModelPath, text::Printable};
 use serde_json::{Value, json};
 
@@ -94,10 +95,11 @@ fn signed(context: &Context<'_>, candidate: &Candidate, unsigned_allowed: bool) 
     let mut found = unlooked(&left_out, unsigned_allowed);
     if is_match(comparison, unsigned_allowed) {
         let count = fact.model.manifest.file_count();
-        found.insert(
-            0,
-            Found::pass(id, format!("{count} files are what was signed")).actual(fact.digest.as_str()),
-        );
+        let message = match context.data.promise() {
+            None => format!("{count} files are what was signed"),
+            Some(_) => format!("{count} files have the signed names; each is compared as it is read"),
+        };
+        found.insert(0, Found::pass(id, message).actual(fact.digest.as_str()));
         return Integrity { found, measured: true };
     }
     let mut changed: Vec<&ModelPath> = comparison.changed.iter().map(|change| &change.path).collect();
@@ -118,7 +120,9 @@ fn signed(context: &Context<'_>, candidate: &Candidate, unsigned_allowed: bool) 
         let fail = Found::fail(id, code, message).expected(fact.digest.as_str()).actual(shown(&paths));
         found.push(fail.fix(fix));
     }
-    Integrity { found, measured: true }
+    // Names and sizes can be wrong without a measurement, and then nothing else is known of the bytes.
+    let measured = fitting(&context.data.measured, &fact.model.manifest).is_some();
+    Integrity { found, measured }
 }
 
 /// What is there and was not looked at counts as unsigned.

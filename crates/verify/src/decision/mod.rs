@@ -49,7 +49,8 @@ pub use base_models::is_model;
 pub use check::{Check, Status, WaiverNote};
 pub use code::{Code, CodeEntry, CodeKind, UnknownCode};
 pub use report::{
-    Allowed, BaseModelVerdict, Decision, DecisionReport, PolicyVerdict, RejectedEvidence, Replayed, Verdict,
+    Allowed, AllowedAsRead, BaseModelVerdict, Decision, DecisionReport, PolicyVerdict, RejectedEvidence,
+    Replayed, Verdict,
 };
 pub use request::{BaseModel, BaseModels, EmptySet, NoBaseModels, PolicySet, Request};
 
@@ -62,7 +63,7 @@ use context::Context;
 use jiff::{SignedDuration, Timestamp};
 use modelseal_core::artifact::ArtifactId;
 use pin::Pin;
-use report::RESULT_SCHEMA;
+use report::{RESULT_SCHEMA, SignedList};
 
 /// How many generations of base models are verified at most.
 pub const MAX_BASE_MODEL_DEPTH: usize = 8;
@@ -90,7 +91,7 @@ pub fn decide_with(
     bases: &dyn BaseModels,
 ) -> Decision {
     let decided = decide_at(set, request, &facts.data, None, now, &Bases::of(bases), &[]);
-    Decision { report: decided.report }
+    Decision { report: decided.report, lists: decided.lists, promise: facts.data.promise().cloned() }
 }
 
 /// Decides over facts that were read from a file: to no avail at any door.
@@ -107,6 +108,7 @@ pub(crate) fn replay(
 #[derive(Clone)]
 struct Decided {
     report: DecisionReport,
+    lists: Vec<Option<SignedList>>,
     valid_until: Option<Timestamp>,
 }
 
@@ -148,6 +150,9 @@ fn decide_at(
         (Verdict::AllowUnverified, _) => "the rule lets this model load unverified".to_owned(),
         (Verdict::Allow, _) if relaxed == 1 => "allowed, with a failure that does not deny".to_owned(),
         (Verdict::Allow, _) if relaxed > 0 => format!("allowed, with {relaxed} failures that do not deny"),
+        (Verdict::Allow, _) if data.promise().is_some() => {
+            "the model has the files that the policy wants; their bytes are compared as they are read".to_owned()
+        }
         (Verdict::Allow, _) => "the model is what the policy wants".to_owned(),
         _ => "nothing could be decided".to_owned(),
     };
@@ -159,6 +164,7 @@ fn decide_at(
     let ends = said.iter().filter_map(|said| said.valid_until);
     let valid_until = longest.map(|longest| ends.fold(longest, Timestamp::min));
     let manifest = worst.and_then(|worst| worst.manifest.clone());
+    let lists = said.iter().map(|said| said.list.clone()).collect();
     let report = DecisionReport {
         schema: RESULT_SCHEMA.to_owned(),
         verdict,
@@ -177,7 +183,7 @@ fn decide_at(
         policies: said.into_iter().map(|said| said.verdict).collect(),
         checks,
     };
-    Decided { report, valid_until }
+    Decided { report, lists, valid_until }
 }
 
 /// Several policies ask about the same models.
@@ -221,5 +227,6 @@ fn foreign(policy: &crate::policy::load::Policy) -> policy::Said {
         notes: Vec::new(),
         base_models: Vec::new(),
         manifest: None,
+        list: None,
     }
 }

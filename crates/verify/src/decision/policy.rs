@@ -9,7 +9,7 @@ use super::{
     dataset, denied,
     excuse::{self, Excuse},
     integrity,
-    report::{BaseModelVerdict, PolicyVerdict, Verdict},
+    report::{BaseModelVerdict, PolicyVerdict, SignedList, Verdict},
     signature, slsa, vsa,
 };
 use crate::policy::{
@@ -20,7 +20,10 @@ use crate::policy::{
 use jiff::{SignedDuration, Timestamp};
 use modelseal_core::text::Printable;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// What one policy says.
 pub(super) struct Said {
@@ -32,6 +35,8 @@ pub(super) struct Said {
     pub(super) base_models: Vec<BaseModelVerdict>,
     /// `manifest-sha256:<hex>` of the manifest that was judged.
     pub(super) manifest: Option<String>,
+    /// The signed list of files that its word is about; `None` when it is about all that was measured.
+    pub(super) list: Option<SignedList>,
 }
 
 /// How long before a policy's end it is said.
@@ -78,6 +83,9 @@ pub(super) fn evaluate(context: &Context<'_>) -> Said {
         let nothing = matches!(candidate, Candidate::Nothing);
         let measured = matches!(candidate, Candidate::Measured { .. } | Candidate::Pinned { .. });
         (
+            // What waits for its bytes may yet be allowed.
+            settled.verdict >= Verdict::Deny && !settled.waits,
+            settled.verdict >= Verdict::Deny && settled.waits,
             settled.verdict,
             settled.bad,
             settled.relaxed,
@@ -109,7 +117,13 @@ pub(super) fn evaluate(context: &Context<'_>) -> Said {
         valid_until: [Some(document.expires.0), enforce_after].into_iter().fold(settled.until, earliest),
         notes,
         manifest: candidate.digest().map(str::to_owned),
+        list: listed(context, &candidate).filter(|_| settled.verdict != Verdict::AllowUnverified),
     }
+}
+
+fn listed(context: &Context<'_>, candidate: &Candidate) -> Option<SignedList> {
+    let fact = context.best_manifest(candidate, true)?;
+    Some(SignedList { digest: fact.digest.clone(), model: Arc::clone(&fact.model) })
 }
 
 fn expiry(context: &Context<'_>, notes: &mut Vec<String>) -> Found {
@@ -239,6 +253,8 @@ struct Settled {
     until: Option<Timestamp>,
     notes: Vec<String>,
     base_models: Vec<BaseModelVerdict>,
+    /// Whether nothing but the missing measurement keeps it from an allow.
+    waits: bool,
 }
 
 impl Settle<'_> {
@@ -254,6 +270,7 @@ impl Settle<'_> {
             until: None,
             notes: Vec::new(),
             base_models: Vec::new(),
+            waits: false,
         };
         let found: Vec<Found> = found.collect();
         let mut worst: BTreeMap<String, Status> = BTreeMap::new();
@@ -279,6 +296,7 @@ impl Settle<'_> {
         }
         // Nothing else may lead to an allow of bytes that nobody looked at.
         if !measured && settled.verdict < Verdict::Deny {
+            settled.waits = true;
             let message = "the model was not measured, so that nothing can be decided";
             self.one(
                 Found::fail("integrity.measured", Code::ErrorInternal, message),

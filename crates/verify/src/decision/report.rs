@@ -5,8 +5,11 @@ use super::{
     check::{Check, Status},
     code::Code,
 };
+use crate::facts::Promise;
+use modelseal_core::predicate::SignedModel;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The schema id of [`DecisionReport`].
 pub const RESULT_SCHEMA: &str = "modelseal.result/v1";
@@ -37,6 +40,18 @@ pub enum Verdict {
 #[must_use = "a decision that nobody looks at lets everything pass"]
 pub struct Decision {
     pub(super) report: DecisionReport,
+    /// What each policy's word is about.
+    pub(super) lists: Vec<Option<SignedList>>,
+    /// What it rests on in the place of a measurement.
+    pub(super) promise: Option<Promise>,
+}
+
+/// The list of files that a policy's word is about, as signed.
+#[derive(Debug, Clone)]
+pub(super) struct SignedList {
+    /// `manifest-sha256:<hex>`.
+    pub(super) digest: String,
+    pub(super) model: Arc<SignedModel>,
 }
 
 /// Proof that a [`Decision`] was an allow: what a door asks for. Not to be had from a report, nor from a replay.
@@ -50,6 +65,37 @@ pub struct Decision {
 #[derive(Debug, Clone, Copy)]
 pub struct Allowed<'a> {
     decision: &'a Decision,
+}
+
+/// Proof that a [`Decision`] was an allow of what a signed list names, whose bytes nobody has read: whoever gives bytes out owes
+/// that each is compared with [that list](Self::promise) first. No door that asks for an [`Allowed`] opens to it:
+///
+/// ```compile_fail
+/// use modelseal_verify::decision::{Allowed, AllowedAsRead};
+/// fn cheat(promised: AllowedAsRead<'_>) -> Allowed<'_> {
+///     promised.into() // no way there
+/// }
+/// ```
+///
+/// Not to be had from a report, nor from a replay, nor by hand:
+///
+/// ```compile_fail
+/// use modelseal_verify::decision::{AllowedAsRead, Decision, Replayed};
+/// fn cheat(replayed: &Replayed<Decision>) -> Option<AllowedAsRead<'_>> {
+///     replayed.allowed_as_read() // no such method
+/// }
+/// ```
+///
+/// ```compile_fail
+/// use modelseal_verify::{decision::{AllowedAsRead, Decision}, facts::Promise};
+/// fn forge<'a>(decision: &'a Decision, promise: &'a Promise) -> AllowedAsRead<'a> {
+///     AllowedAsRead { decision, promise } // private fields
+/// }
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct AllowedAsRead<'a> {
+    decision: &'a Decision,
+    promise: &'a Promise,
 }
 
 /// A `T` that was decided over facts read back from a file: for comparing policies, never for letting a model load.
@@ -182,15 +228,32 @@ impl Decision {
         self.report.verdict
     }
 
-    /// The proof that the model may be used, when it may. `allow-unverified` is none unless the caller says in so many words
-    /// that it accepts one.
+    /// The proof that the model may be used, when it may: what was measured. `allow-unverified` is none unless the caller says
+    /// in so many words that it accepts one.
     #[must_use]
     pub fn allowed(&self, accept_unverified: bool) -> Option<Allowed<'_>> {
+        if self.promise.is_some() {
+            return None;
+        }
         match self.report.verdict {
             Verdict::Allow => Some(Allowed { decision: self }),
             Verdict::AllowUnverified if accept_unverified => Some(Allowed { decision: self }),
             _ => None,
         }
+    }
+
+    /// The proof that what a [`Promise`] names may be given out, each byte after it was compared with it. `None` unless every
+    /// policy allows, and its word is about that very list; `allow-unverified` is no such word.
+    #[must_use]
+    pub fn allowed_as_read(&self) -> Option<AllowedAsRead<'_>> {
+        let promise = self.promise.as_ref()?;
+        let is_promised = |list: &Option<SignedList>| {
+            list.as_ref().is_some_and(|list| promise.is_about(&list.digest, &list.model.manifest))
+        };
+        let all = self.report.verdict == Verdict::Allow
+            && !self.lists.is_empty()
+            && self.lists.iter().all(is_promised);
+        all.then_some(AllowedAsRead { decision: self, promise })
     }
 
     /// The decision as a document.
@@ -210,6 +273,25 @@ impl<'a> Allowed<'a> {
     /// The decision it proves.
     pub fn decision(self) -> &'a Decision {
         self.decision
+    }
+
+    /// What the policies' words are about: the signed list of each policy whose word is about one. A file that one of them does
+    /// not list, nobody of that policy signed: it was let be there, and is not to be given out.
+    pub fn lists(self) -> impl Iterator<Item = &'a SignedModel> {
+        self.decision.lists.iter().flatten().map(|list| &*list.model)
+    }
+}
+
+impl<'a> AllowedAsRead<'a> {
+    /// The decision it proves.
+    pub fn decision(self) -> &'a Decision {
+        self.decision
+    }
+
+    /// What every byte has to be compared with.
+    #[must_use]
+    pub fn promise(self) -> &'a Promise {
+        self.promise
     }
 }
 

@@ -83,7 +83,9 @@ impl Request {
         self.version.as_deref()
     }
 
-    pub(super) fn high_water(&self) -> Option<&semver::Version> {
+    /// The version below which a model is not accepted, as [`not_below`](Self::not_below) set it.
+    #[must_use]
+    pub fn high_water(&self) -> Option<&semver::Version> {
         self.high_water.as_ref()
     }
 }

@@ -59,7 +59,8 @@ pub(super) fn find<'a>(
     if let Some(found) = NonEmpty::collect(covering) {
         return Ok(found);
     }
-    if !elsewhere.is_empty() && matches!(candidate, Candidate::Nothing) && data.measured.is_empty() {
+    let unmeasured = data.measured.is_empty() || data.promise().is_some();
+    if !elsewhere.is_empty() && matches!(candidate, Candidate::Nothing) && unmeasured {
         return Err(NoneFound::Unmeasured);
     }
     Err(match (elsewhere.first().cloned(), refused) {

@@ -1,6 +1,6 @@
 //! Measurements: under which parameters the model has to be measured, and what came of it.
 
-use super::{FactData, Facts, Refused, manifest_name};
+use super::{FactData, Facts, FileList, Promise, Refused, manifest_name};
 use crate::decision::Code;
 use modelseal_core::{
     artifact::ArtifactId,
@@ -47,6 +47,8 @@ pub(crate) struct Measured {
     pub(crate) links: Option<Vec<ModelPath>>,
     /// What is in the files, each of them, if they were inspected.
     pub(crate) inspection: Option<Arc<Inspection>>,
+    /// What it rests on, when nothing was measured.
+    pub(crate) promise: Option<Promise>,
 }
 
 impl Measurement {
@@ -157,6 +159,7 @@ impl Facts {
             also: measurement.also,
             links: measurement.links,
             inspection: measurement.inspection,
+            promise: None,
         };
         self.with(MeasuredFact { serialization, outcome: Ok(measured) })
     }
@@ -170,7 +173,10 @@ impl Facts {
 
     fn with(mut self, fact: MeasuredFact) -> Self {
         let measured = &mut self.data.measured;
-        measured.retain(|other| sort_key(&other.serialization) != sort_key(&fact.serialization));
+        let is_promise = |other: &MeasuredFact| other.outcome.as_ref().is_ok_and(|m| m.promise.is_some());
+        measured.retain(|other| {
+            sort_key(&other.serialization) != sort_key(&fact.serialization) && !is_promise(other)
+        });
         measured.push(fact);
         measured.sort_by_key(|fact| sort_key(&fact.serialization));
         compare(&mut self.data);
@@ -189,24 +195,30 @@ pub(super) fn is_of(inspection: &Inspection, manifest: &Manifest) -> bool {
 /// The measurement that a signed manifest can be compared with: of those that fit, the one that left out least. Any other
 /// gives the same.
 pub(crate) fn fitting<'a>(measured: &'a [MeasuredFact], signed: &Manifest) -> Option<&'a MeasuredFact> {
-    let fits = |m: &&MeasuredFact| {
-        same_parameters(&m.serialization, signed.serialization())
-            && m.serialization.ignore_paths.iter().all(|path| is_ignored(path, signed.serialization()))
-    };
-    measured.iter().filter(fits).min_by_key(|m| m.serialization.ignore_paths.len())
+    let fitting = measured.iter().filter(|m| fits(&m.serialization, signed));
+    fitting.min_by_key(|m| m.serialization.ignore_paths.len())
+}
+
+/// Whether what is found under these parameters can be compared with a signed manifest.
+pub(super) fn fits(found: &Serialization, signed: &Manifest) -> bool {
+    same_parameters(found, signed.serialization())
+        && found.ignore_paths.iter().all(|path| is_ignored(path, signed.serialization()))
 }
 
 /// Fills in what follows from signed manifests, attestations and measurements together.
 pub(super) fn compare(data: &mut FactData) {
     for fact in &mut data.manifests {
         let signed = &fact.model.manifest;
-        fact.compared = fitting(&data.measured, signed).map(|m| {
-            m.outcome.as_ref().map_err(Clone::clone).map(|measured| {
+        fact.compared = match fitting(&data.measured, signed).map(|fact| &fact.outcome) {
+            None => FileList::fitting(&data.listed, signed).and_then(|list| list.contradicts(signed)).map(Ok),
+            Some(Err(refused)) => Some(Err(refused.clone())),
+            Some(Ok(Measured { promise: Some(promise), .. })) => promise.says_of(signed).map(Ok),
+            Some(Ok(measured)) => {
                 let mut comparison: Comparison = signed.compare(&measured.manifest);
                 comparison.unsigned.retain(|path| !is_ignored(path, signed.serialization()));
-                comparison
-            })
-        });
+                Some(Ok(comparison))
+            }
+        };
     }
     if data.attestations.is_empty() {
         return;
@@ -234,7 +246,7 @@ pub(crate) fn is_plain(serialization: &Serialization) -> bool {
         && serialization.ignore_paths.iter().all(|path| GIT_PATHS.contains(&path.as_str()))
 }
 
-fn same_parameters(a: &Serialization, b: &Serialization) -> bool {
+pub(super) fn same_parameters(a: &Serialization, b: &Serialization) -> bool {
     (a.method, a.algorithm, a.allow_symlinks) == (b.method, b.algorithm, b.allow_symlinks)
 }
 
@@ -242,7 +254,7 @@ pub(crate) fn is_ignored(path: &ModelPath, by: &Serialization) -> bool {
     by.ignore_paths.iter().any(|ignored| path.is_within(ignored))
 }
 
-fn sort_key(s: &Serialization) -> (u64, Algorithm, bool, Vec<ModelPath>) {
+pub(super) fn sort_key(s: &Serialization) -> (u64, Algorithm, bool, Vec<ModelPath>) {
     let shard = match s.method {
         Method::Files => 0,
         Method::Shards(size) => size.get(),

@@ -7,6 +7,9 @@
 //!    measurement;
 //! 4. [`decide`](crate::decision::decide) judges.
 //!
+//! Whoever compares every byte before giving it out may decide before reading: [`Facts::listed`] takes the names and sizes of
+//! the files, and a [`Promise`] stands in the measurement's place.
+//!
 //! [`RecordedFacts`] are the inputs of a decision in a file. They can be judged again, for comparing policies, but only to a
 //! [`Replayed`](crate::decision::Replayed) decision.
 
@@ -14,6 +17,7 @@ mod collect;
 mod evidence;
 mod judge;
 mod measured;
+mod promised;
 mod recorded;
 mod recorded_inspection;
 mod signed;
@@ -25,6 +29,7 @@ pub use evidence::{
     sha256_name,
 };
 pub use measured::{Measurement, default_parameters};
+pub use promised::{FileList, Promise};
 pub use recorded::{FACTS_SCHEMA, RecordedBaseModel, RecordedError, RecordedFacts};
 pub use signed::{
     Corroboration, KeylessEvidence, KeylessIdentity, KeylessVerifier, NoKeyless, Refused, SignerIdentity,
@@ -90,8 +95,10 @@ pub(crate) struct FactData {
     pub(crate) manifests: Vec<ManifestFact>,
     /// Different verified attestations.
     pub(crate) attestations: Vec<AttestationFact>,
-    /// Measurements, made or failed.
+    /// Measurements, made or failed; or a promise in their place.
     pub(crate) measured: Vec<MeasuredFact>,
+    /// The files that are here, unread.
+    pub(crate) listed: Vec<Arc<FileList>>,
     /// Evidence that helps nobody.
     pub(crate) rejected: Vec<RejectedEvidence>,
     /// Digests of all bundles.
@@ -162,7 +169,7 @@ pub(crate) struct ManifestFact {
     /// `manifest-sha256:<hex>`.
     pub(crate) digest: String,
     pub(crate) model: Arc<SignedModel>,
-    /// How the model differs from it; `None` until it was measured.
+    /// How the model differs from it; `None` until it was measured, unless names or sizes tell before, or a promise does.
     pub(crate) compared: Option<Result<Comparison, Refused>>,
 }
 
@@ -186,6 +193,13 @@ impl Facts {
     #[must_use]
     pub fn rejected(&self) -> &[RejectedEvidence] {
         &self.data.rejected
+    }
+}
+
+impl FactData {
+    /// The promise that stands in the place of measurements.
+    pub(crate) fn promise(&self) -> Option<&Promise> {
+        self.measured.iter().find_map(|fact| fact.outcome.as_ref().ok()?.promise.as_ref())
     }
 }
 

@@ -173,11 +173,11 @@ impl RecordedFacts {
             now: now.to_string(),
             documents: documents(evidence),
             feeds: feeds.collect(),
-            measured: facts.data.measured.iter().map(WireMeasured::of).collect(),
+            measured: measured_in(facts).map(WireMeasured::of).collect(),
             base_models: Vec::new(),
         };
         let reference = request.reference().clone();
-        let measured = facts.data.measured.clone();
+        let measured = measured_in(facts).cloned().collect();
         Self { wire, reference, now, measured, base_models: Vec::new() }
     }
 
@@ -191,9 +191,9 @@ impl RecordedFacts {
             digest: dependency.digest.iter().map(|(name, hex)| (name.to_owned(), hex.to_owned())).collect(),
             digest_method: dependency.digest_method().map(str::to_owned),
             documents: documents(base.evidence),
-            measured: base.facts.data.measured.iter().map(WireMeasured::of).collect(),
+            measured: measured_in(base.facts).map(WireMeasured::of).collect(),
         });
-        self.base_models.push((base.request.reference().clone(), base.facts.data.measured.clone()));
+        self.base_models.push((base.request.reference().clone(), measured_in(base.facts).cloned().collect()));
         self
     }
 
@@ -329,6 +329,12 @@ fn documents(evidence: &Evidence) -> Vec<WireDocument> {
     documents.collect()
 }
 
+/// What was measured. A promise is no measurement, and is not recorded: nobody may take it for one later.
+fn measured_in(facts: &Facts) -> impl Iterator<Item = &MeasuredFact> {
+    let is_promise = |fact: &&MeasuredFact| fact.outcome.as_ref().is_ok_and(|m| m.promise.is_some());
+    facts.data.measured.iter().filter(move |fact| !is_promise(fact))
+}
+
 fn read_measured(measured: &[WireMeasured]) -> Result<Vec<MeasuredFact>, RecordedError> {
     measured.iter().map(WireMeasured::read).collect()
 }
@@ -407,6 +413,7 @@ impl WireFiles {
             also: also.collect::<Result<_, RecordedError>>()?,
             links,
             inspection: inspection.map(Arc::new),
+            promise: None,
         })
     }
 }
