@@ -130,10 +130,12 @@ def test_a_cache_is_read_through_links_into_its_own_blobs_only(hub, publisher, p
     subprocess.run(["ln", "-sfn", good, weights], check=True)
     with enforce(policy):
         load_file(weights)
-        # Once it is known, too.
+        # Of a model that is open by now, where links lead was read: the verified bytes, or nothing.
         subprocess.run(["ln", "-sfn", evil, weights], check=True)
-        with pytest.raises(modelseal.ModelDenied):
-            load_file(weights)
+        try:
+            assert load_file(weights)["w"].sum() == 45
+        except modelseal.ModelDenied:
+            pass
         subprocess.run(["ln", "-sfn", good, weights], check=True)
         flip(blob)
         with refused("integrity.digest-mismatch"):
