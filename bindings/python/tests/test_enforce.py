@@ -530,3 +530,21 @@ def test_torch(model, policy, publisher, tmp_path):
             torch.load(model / "w.pt")
 
 
+
+
+def test_two_policies_that_are_shown_different_bytes_allow_nothing(model, publisher, policy, tmp_path, monkeypatch):
+    """A writer who has the file changed between the two looks at it, at just the right moments."""
+    other = tmp_path / "other bytes"
+    other.write_bytes((model / "model.safetensors").read_bytes()[:-1] + b"\x01")
+    original, seen = judge.Judge.descriptor, []
+
+    def descriptor(self, place):
+        seen.append(self)
+        return original(self, place) if len(seen) == 1 else os.open(other, os.O_RDONLY)
+
+    with enforce(policy), enforce(publisher.policy("second")):
+        load_file(model / "model.safetensors")
+        monkeypatch.setattr(judge.Judge, "descriptor", descriptor)
+        with refused("integrity.changed-during-verify"):
+            load_file(model / "model.safetensors")
+    assert len(seen) == 2
