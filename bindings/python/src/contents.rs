@@ -62,14 +62,15 @@ impl PyContents {
         let file = self.0.open(name).map_err(Raised::from)?;
         if file.is_empty() {
             // Nothing to fill, and something to compare.
-            let bytes = work::run(py, progress, |watch| self.0.read(name, watch))?.map_err(Raised::from)?;
+            let read = work::run(py, progress, |watch| self.0.read(name, watch))?;
+            let bytes = read.map_err(|e| Raised::about(&e, name))?;
             return Ok(PyBytes::new(py, &bytes));
         }
         self.0.check_memory(name, file.len()).map_err(Raised::from)?;
         let size = usize::try_from(file.len()).unwrap_or(usize::MAX);
         PyBytes::new_with(py, size, |into| {
             let read = work::run(py, progress, |watch| self.0.read_into(name, 0, into, watch))?;
-            Ok(read.map_err(Raised::from)?)
+            Ok(read.map_err(|e| Raised::about(&e, name))?)
         })
     }
 
@@ -87,7 +88,7 @@ impl PyContents {
         let mut parts: Vec<(u64, &mut [u8])> =
             parts.into_iter().map(|(offset, address, len)| (offset, unsafe { lend(address, len) })).collect();
         let read = work::run(py, progress, |watch| self.0.read_parts(name, &mut parts, watch))?;
-        Ok(read.map_err(Raised::from)?)
+        Ok(read.map_err(|e| Raised::about(&e, name))?)
     }
 
     /// Refuses what is certain not to fit into memory.
@@ -134,7 +135,7 @@ impl PyFile {
             // held, so that no Python code looks at it meanwhile.
             #[allow(unsafe_code, reason = "Python's memory")]
             let into = unsafe { lend(address, len) };
-            return self.0.read_at(into, offset).map_err(|e| raised(&e).into());
+            return self.0.read_at(into, offset).map_err(|e| self.raised(&e));
         }
         let mut read = vec![0; len];
         let count = self.fill(py, offset, &mut read)?;
@@ -153,18 +154,22 @@ impl PyFile {
         } else {
             work::run(py, None, |watch| self.0.read_at_followed(into, offset, watch))?
         };
-        read.map_err(|e| raised(&e).into())
+        read.map_err(|e| self.raised(&e))
     }
-}
 
-fn raised(error: &io::Error) -> Raised {
-    LoadError::of(error).map_or_else(|| Raised::undecided("error.io", error), Raised::from)
+    fn raised(&self, error: &io::Error) -> PyErr {
+        let name = self.0.name().as_str();
+        match LoadError::of(error) {
+            Some(error) => Raised::about(error, name).into(),
+            None => Raised::undecided("error.io", error).into(),
+        }
+    }
 }
 
 #[cfg(target_os = "linux")]
 fn sealed(contents: &Contents, name: &str, progress: &dyn Progress) -> Result<i32, Raised> {
     use std::os::fd::IntoRawFd;
-    Ok(contents.sealed(name, progress)?.into_raw_fd())
+    Ok(contents.sealed(name, progress).map_err(|e| Raised::about(&e, name))?.into_raw_fd())
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -27,6 +27,11 @@ impl Raised {
         Self::new(Kind::Usage, code, message)
     }
 
+    /// What went wrong with a file.
+    pub(crate) fn about(e: &LoadError, file: &str) -> Self {
+        Self { file: Some(file.to_owned()), ..e.clone().into() }
+    }
+
     /// Something could not be done.
     pub(crate) fn undecided(code: &str, message: impl ToString) -> Self {
         Self::new(Kind::Undecided, code, message)
@@ -54,12 +59,6 @@ impl From<Error> for Raised {
 
 impl From<LoadError> for Raised {
     fn from(e: LoadError) -> Self {
-        Self::from(&e)
-    }
-}
-
-impl From<&LoadError> for Raised {
-    fn from(e: &LoadError) -> Self {
         let fix = Some(e.fix().to_owned()).filter(|fix| !fix.is_empty());
         let file = e.file().map(str::to_owned);
         Self { fix, file, ..Self::new(e.kind(), e.code(), e.message()) }

@@ -77,9 +77,16 @@ impl Trusting {
         path: PathBuf,
         progress: &dyn Progress,
     ) -> Result<(Contents, VerifyReport), Raised> {
-        let opened = self.verifying(path)?.open(progress);
-        let opened = opened.map_err(|refusal| Raised::refused(refusal.kind(), refusal.report()))?;
-        Ok((opened.contents().clone(), opened.report().clone()))
+        if self.policy.is_empty() {
+            let opened = self.verifying(path)?.open(progress);
+            let opened = opened.map_err(|refusal| Raised::refused(refusal.kind(), refusal.report()))?;
+            return Ok((opened.contents().clone(), opened.report().clone()));
+        }
+        let policies = self.policies()?;
+        let decided = self.deciding(path, &policies)?.open(progress)?;
+        let allowed = decided.into_allowed(self.accept_unverified);
+        let allowed = allowed.map_err(|denial| Raised::refused(denial.kind(), denial.report()))?;
+        Ok((allowed.contents()?.clone(), allowed.report().clone()))
     }
 
     /// The request that asks whether a signer that was named signed it.

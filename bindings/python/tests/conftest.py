@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import faulthandler
+import json
 import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -34,7 +36,8 @@ def keys(tmp_path_factory):
     """A folder with `own` and `other` key pairs, and `locked`, whose password is `open sesame`."""
     folder = tmp_path_factory.mktemp("keys")
     for name in ("own", "other"):
-        assert run("key", "generate", "--no-password", "--output", folder / name).returncode == 0
+        made = run("key", "generate", "--no-password", "--output", folder / name, "--format", "json")
+        (folder / f"{name}.json").write_text(made.stdout)
     (folder / "password").write_text("open sesame\n")
     made = run("key", "generate", "--password-file", folder / "password", "--output", folder / "locked")
     assert made.returncode == 0, made.stderr
@@ -73,6 +76,38 @@ def endless(tmp_path):
     return folder
 
 
+POLICY = """
+schema = "modelseal.policy/v1"
+id = "example.com/tests"
+version = 1
+expires = EXPIRES
+[signers.own]
+kind = "key"
+file = "own.pub"
+spki-sha256 = "FINGERPRINT"
+[[rule]]
+name = "ours"
+models = ["hf://huggingface.co/example/*"]
+bind = "signer"
+signature = { signers = ["own"] }
+[[rule]]
+name = "toys"
+models = ["hf://huggingface.co/toys/*"]
+action = "insecure-allow-unverified"
+"""
+
+
+@pytest.fixture
+def policy(tmp_path, keys):
+    """A policy that wants what is of `example` signed by `own`, and nothing of what is of `toys`."""
+    (tmp_path / "own.pub").write_bytes((keys / "own.pub").read_bytes())
+    fingerprint = json.loads((keys / "own.json").read_text())["key-fingerprint"]
+    later = time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(time.time() + 30 * 86400))
+    path = tmp_path / "policy.toml"
+    path.write_text(POLICY.replace("FINGERPRINT", fingerprint).replace("EXPIRES", later))
+    return path
+
+
 def ways(method: str) -> dict:
     return {"method": "shards", "shard_size": 1000} if method == "shards" else {}
 
@@ -80,6 +115,27 @@ def ways(method: str) -> dict:
 def sign_and_open(model: pathlib.Path, keys: pathlib.Path, **options: object) -> modelseal.Model:
     signature = model.parent / (model.name + ".sig")
     modelseal.sign(model, signature=signature, private_key=keys / "own.key", force=True, **options)
+    return open_again(model, keys)
+
+
+#: That bytes are others than were signed is seen by their digest; that somebody wrote to the file, by its times.
+CHANGED = {"integrity.digest-mismatch", "integrity.changed-during-verify"}
+
+
+def raw_file(model: modelseal.Model, name: str) -> modelseal.VerifiedFile:
+    """A file without the buffer before it."""
+    return model.open(name).detach()
+
+
+def sign_flip_and_open(model: pathlib.Path, keys: pathlib.Path, name: str, at: int, **options: object) -> modelseal.Model:
+    """The model, with a bit in this file flipped between signing and opening."""
+    sign_and_open(model, keys, **options)
+    flip_a_bit(model / name, at)
+    return open_again(model, keys)
+
+
+def open_again(model: pathlib.Path, keys: pathlib.Path) -> modelseal.Model:
+    signature = model.parent / (model.name + ".sig")
     return modelseal.open_model(model, signature=signature, public_key=keys / "own.pub")
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import time
 
 import pytest
 from conftest import flip_a_bit, run
@@ -201,43 +200,6 @@ def test_whom_to_believe_must_be_clear(model, keys, said, code):
         assert error.value.code == code
 
 
-IN_A_MONTH = time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(time.time() + 30 * 86400))
-POLICY = """
-schema = "modelseal.policy/v1"
-id = "example.com/tests"
-version = 1
-expires = EXPIRES
-[signers.own]
-kind = "key"
-file = "own.pub"
-spki-sha256 = "FINGERPRINT"
-[[rule]]
-name = "ours"
-models = ["hf://huggingface.co/example/*"]
-bind = "signer"
-signature = {{ signers = ["own"] }}
-"""
-ANYBODY = """
-[[rule]]
-name = "toys"
-models = ["hf://huggingface.co/toys/*"]
-action = "insecure-allow-unverified"
-"""
-
-
-@pytest.fixture
-def policy(tmp_path, keys):
-    (tmp_path / "own.pub").write_bytes((keys / "own.pub").read_bytes())
-    return write_policy(tmp_path, keys, POLICY)
-
-
-def write_policy(folder, keys, text):
-    own = run("show", "--public-key", keys / "own.pub")  # PLACEHOLDER
-    path = folder / "policy.toml"
-    path.write_text(text)
-    return path
-
-
 def test_policies(model, keys, policy, tmp_path):
     modelseal.sign(model, private_key=keys / "own.key", signature=model / "model.sig")
     name = {"as_": "hf://huggingface.co/example/toy", "policy_unsigned": True, "state": tmp_path / "state"}
@@ -265,8 +227,7 @@ def test_policies_that_cannot_be_used(model, policy):
     assert error.value.code == "policy.invalid"
 
 
-def test_what_is_allowed_unverified_needs_a_word(model, keys, policy, tmp_path):
-    policy.write_text(POLICY + ANYBODY)
+def test_what_is_allowed_unverified_needs_a_word(model, policy):
     name = {"as_": "hf://huggingface.co/toys/toy", "policy": policy, "policy_unsigned": True}
     with pytest.raises(modelseal.ModelDenied) as denied:
         modelseal.verify(model, **name)

@@ -14,9 +14,7 @@ use modelseal_core::{
     path::ModelPath,
 };
 use modelseal_inspect::RuleSet;
-use modelseal_model::{
-    Also, FileHash, MeasureError, Measured, Options, Progress, Source, measure_also,
-};
+use modelseal_model::{Also, FileHash, MeasureError, Measured, Options, Progress, Source, measure_also};
 use modelseal_verify::{
     decision::Code,
     facts::{Facts, Measurement},

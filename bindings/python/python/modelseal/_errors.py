@@ -85,7 +85,12 @@ def _from_native(
     report: str | None = None,
 ) -> ModelsealError:
     document = None if report is None else json.loads(report)
-    checks = [] if document is None else document["checks"]
+    if document is not None:
+        checks = document["checks"]
+    else:
+        status = "fail" if kind == "denied" else "error"
+        check = {"id": "integrity", "status": status, "code": code, "message": message, "fix": fix}
+        checks = [] if file is None else [check]
     if fix is None:
         fix = next((check["fix"] for check in checks if check.get("fix")), None)
     return _KINDS[kind](message, code=code, checks=checks, fix=fix, file=file, report=document)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from . import _memory
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
     from . import _native
 
@@ -57,6 +57,9 @@ class VerifiedFile(io.RawIOBase):
 
     def readall(self) -> bytes:
         return self.read(-1)
+
+    def write(self, buffer: ReadableBuffer) -> int:
+        raise io.UnsupportedOperation("not writable")
 
     def tell(self) -> int:
         self._check_open()

@@ -139,7 +139,9 @@ class Model:
         """
         return self._native().sealed(_name(name), progress)
 
-    def safetensors(self, name: str, framework: Literal["numpy", "torch"] = "numpy") -> SafeTensors:
+    def safetensors(
+        self, name: str, framework: Literal["numpy", "torch"] = "numpy", *, progress: Progress | None = None
+    ) -> SafeTensors:
         """Gives the tensors of a file by their names, as numpy arrays or torch tensors.
 
         Under ``shards`` a tensor is verified by reading the shards that it lies in, when it is asked for; under ``files`` the
@@ -147,7 +149,7 @@ class Model:
         """
         from ._safetensors import SafeTensors
 
-        return SafeTensors(self._native(), _name(name), framework)
+        return SafeTensors(self._native(), _name(name), framework, progress)
 
     def copy_to(self, directory: StrPath, *, progress: Progress | None = None) -> None:
         """Writes every file to an empty directory, for programs that take nothing else.

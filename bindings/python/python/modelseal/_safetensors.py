@@ -68,7 +68,9 @@ class TensorInfo:
 class SafeTensors(Mapping[str, Any]):
     """The tensors of one file. Each access gives an array of its own; threads may share the mapping."""
 
-    def __init__(self, contents: _native.Contents, name: str, framework: str) -> None:
+    def __init__(
+        self, contents: _native.Contents, name: str, framework: str, progress: Progress | None
+    ) -> None:
         if framework not in ("numpy", "torch"):
             raise UsageError(f"framework is 'numpy' or 'torch', not {framework!r}", code="usage.flags")
         self._contents = contents
@@ -82,7 +84,7 @@ class SafeTensors(Mapping[str, Any]):
         #: The whole verified file, as an array of bytes, where it cannot be verified in parts.
         self._whole: Any = None
         if self._is_one_piece():
-            self._read_whole(None)
+            self._read_whole(progress)
         start = self._some_bytes(0, min(8, self._size))
         length = int.from_bytes(start, "little")
         if len(start) < 8 or length > min(MAX_HEADER_BYTES, self._size - 8):
@@ -118,6 +120,8 @@ class SafeTensors(Mapping[str, Any]):
             if self._is_one_piece():
                 if self._whole is None:
                     self._read_whole(progress)
+                elif progress is not None:
+                    progress(self._size, self._size)
                 # They become parts of the memory that the file was read into, which is given away with them.
                 whole, self._whole = self._whole, None
                 parts = {n: self._arrays.part(whole, i.offset, i.size) for n, i in self._tensors.items()}

@@ -163,10 +163,16 @@ fn raises(request: &Request, decision: &Decision) -> bool {
 
 impl Lists {
     /// Looks for the files that measuring would read. What cannot be looked for is left to measuring, which says why.
-    pub(super) fn of(settings: &Settings, facts: &Facts, inside: &[ModelPath], progress: &dyn Progress) -> Self {
+    pub(super) fn of(
+        settings: &Settings,
+        facts: &Facts,
+        inside: &[ModelPath],
+        progress: &dyn Progress,
+    ) -> Self {
         let list = |serialization: Serialization| {
             let source = Source::open(&settings.model).ok()?;
-            let files = Files::of(source, &options(settings.effort, &serialization, inside), progress).ok()?;
+            let files =
+                Files::of(source, &options(settings.effort, &serialization, inside), progress).ok()?;
             Some((serialization, files))
         };
         Self { found: facts.to_measure().into_iter().filter_map(list).collect(), inside: inside.to_vec() }

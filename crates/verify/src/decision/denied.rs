@@ -48,9 +48,12 @@ pub(super) fn model(context: &Context<'_>, candidate: &Candidate) -> Vec<Found> 
     // What is denied may be what is here besides, or the same bytes as somebody signed them in another way.
     let hidden = more_is_there && entries(context).any(has_digests);
     let in_another_way = context.data.promise().is_some()
-        && context.data.manifests.iter().filter(|fact| fact.compared.is_none()).any(|fact| {
-            entries(context).any(|entry| entry.has_digest(&fact.digest))
-        });
+        && context
+            .data
+            .manifests
+            .iter()
+            .filter(|fact| fact.compared.is_none())
+            .any(|fact| entries(context).any(|entry| entry.has_digest(&fact.digest)));
     if found.is_empty() && (hidden || in_another_way) {
         found.push(Found::unmeasured("deny.digest"));
     }

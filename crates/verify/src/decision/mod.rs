@@ -151,7 +151,8 @@ fn decide_at(
         (Verdict::Allow, _) if relaxed == 1 => "allowed, with a failure that does not deny".to_owned(),
         (Verdict::Allow, _) if relaxed > 0 => format!("allowed, with {relaxed} failures that do not deny"),
         (Verdict::Allow, _) if data.promise().is_some() => {
-            "the model has the files that the policy wants; their bytes are compared as they are read".to_owned()
+            "the model has the files that the policy wants; their bytes are compared as they are read"
+                .to_owned()
         }
         (Verdict::Allow, _) => "the model is what the policy wants".to_owned(),
         _ => "nothing could be decided".to_owned(),
