@@ -45,7 +45,6 @@ def run(work: Path) -> None:
     os.environ.update(HF_ENDPOINT=hub.endpoint, HF_HOME=str(work / "hf"))
 
     import modelseal
-    import torch
     import transformers
 
     transformers.logging.set_verbosity_error()
@@ -62,16 +61,26 @@ def run(work: Path) -> None:
         enforced = with_transformers(model), with_sentence_transformers(model)
     for name, before, under in zip(("transformers", "sentence-transformers"), plain, enforced):
         assert before.shape == (3, 384) and before.tobytes() == under.tobytes(), name
-        print(f"{name}: {before.shape}, sha256 {hashlib.sha256(under.tobytes()).hexdigest()[:16]}, the same with and without")
+        print(
+            f"{name}: {before.shape}, sha256 {hashlib.sha256(under.tobytes()).hexdigest()[:16]}, the same with and without"
+        )
 
     files = sorted(path for path in model.rglob("*") if path.is_file() and path.name != "model.sig")
     for path in files:
         for load in (with_transformers, with_sentence_transformers):
             with flipped(path):
                 denied(lambda: untouched_by(model, enforce, load), "integrity.digest-mismatch")
-    print(f"one flipped bit: refused in each of {len(files)} files, by transformers and by sentence-transformers, before a byte was read")
+    print(
+        f"one flipped bit: refused in each of {len(files)} files, by transformers and by sentence-transformers, before a byte was read"
+    )
 
-    for added in ("adapter_model.safetensors", "adapter_config.json", "modeling_evil.py", "pytorch_model.bin", "1_Pooling/x.json"):
+    for added in (
+        "adapter_model.safetensors",
+        "adapter_config.json",
+        "modeling_evil.py",
+        "pytorch_model.bin",
+        "1_Pooling/x.json",
+    ):
         (model / added).write_bytes(b"{}")
         denied(lambda: untouched_by(model, enforce, with_transformers), "integrity.file-unsigned")
         (model / added).unlink()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import io
 import json
 import os
 import subprocess
@@ -13,6 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import modelseal
+import pytest
+from modelseal._hooks import gate
+
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="enforce needs Linux or macOS")
 
 EVERYTHING = ("hf://huggingface.co/*/*", "file:///**")
 
@@ -30,10 +36,14 @@ class Publisher:
 
     def sign(self, model: Path, **options: Any) -> Path:
         signature = model / "model.sig" if model.is_dir() else Path(f"{model}.sigstore.json")
-        modelseal.sign(model, private_key=self._directory / f"{self._name}.key", signature=signature, force=True, **options)
+        modelseal.sign(
+            model, private_key=self._directory / f"{self._name}.key", signature=signature, force=True, **options
+        )
         return model
 
-    def policy(self, name: str = "policy", *, models: tuple[str, ...] = EVERYTHING, until: datetime | None = None) -> Path:
+    def policy(
+        self, name: str = "policy", *, models: tuple[str, ...] = EVERYTHING, until: datetime | None = None
+    ) -> Path:
         """A policy file under which this publisher's signature is enough."""
         until = until or datetime.now(timezone.utc) + timedelta(days=1)
         path = self._directory / f"{name}.toml"
@@ -109,3 +119,26 @@ def refused(code: str) -> Iterator[None]:
         assert "was refused" in error.message, str(error)
         return
     raise AssertionError(f"not refused; {code} was expected")
+
+
+@pytest.fixture(scope="session")
+def publisher(tmp_path_factory):
+    return Publisher(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="session")
+def policy(publisher):
+    return publisher.policy()
+
+
+@pytest.fixture
+def model(tmp_path, publisher):
+    return publisher.sign(write_model(tmp_path / "model"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays():
+    """Each test leaves the process as it was."""
+    yield
+    assert not gate.active(), "a test left something enforced"
+    assert builtins.open is io.open and type(builtins.open).__name__ == "builtin_function_or_method"

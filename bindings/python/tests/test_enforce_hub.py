@@ -16,11 +16,11 @@ pytest.importorskip("numpy", reason="numpy is not installed")
 pytest.importorskip("safetensors", reason="safetensors is not installed")
 huggingface_hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
 
-from enforcing import Publisher, enforce, flip, refused, write_model  # noqa: E402
+from enforcing import Publisher, enforce, flip, refused, write_model, needs_posix, nothing_stays  # noqa: E402, F401
 from fake_hub import FakeHub  # noqa: E402
 from safetensors.numpy import load_file  # noqa: E402
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="enforce needs Linux or macOS")
+pytestmark = needs_posix
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,9 @@ def write_tokenizer(folder: Path) -> None:
 
     made = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0, "b": 1, "[UNK]": 2}, unk_token="[UNK]"))
     made.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "[UNK]"}')
+    (folder / "tokenizer_config.json").write_text(
+        '{"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "[UNK]"}'
+    )
     (folder / "config.json").write_text('{"model_type": "bert", "hidden_size": 64}')
 
 
@@ -314,7 +316,9 @@ def test_an_adapter_that_is_pulled_at_run_time(hub, publisher, policy, tmp_path)
     peft = pytest.importorskip("peft", reason="peft is not installed")
     base = torch.nn.Sequential(torch.nn.Linear(4, 4))
     folder = tmp_path / "adapter"
-    peft.get_peft_model(base, peft.LoraConfig(r=2, target_modules=["0"], init_lora_weights=False)).save_pretrained(folder)
+    peft.get_peft_model(base, peft.LoraConfig(r=2, target_modules=["0"], init_lora_weights=False)).save_pretrained(
+        folder
+    )
     hub.publish("acme/unsigned", folder)
     hub.publish("acme/lora", publisher.sign(folder))
     fresh = lambda: torch.nn.Sequential(torch.nn.Linear(4, 4))  # noqa: E731

@@ -17,12 +17,12 @@ import pytest
 pytest.importorskip("numpy", reason="numpy is not installed")
 pytest.importorskip("safetensors", reason="safetensors is not installed")
 
-from enforcing import Publisher, enforce, flip, write_model  # noqa: E402
+from enforcing import Publisher, enforce, flip, write_model, needs_posix, nothing_stays  # noqa: E402, F401
 from modelseal._enforce import from_environment  # noqa: E402
 from modelseal._hooks import gate  # noqa: E402
 from safetensors.numpy import load_file  # noqa: E402
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="enforce needs Linux or macOS")
+pytestmark = needs_posix
 
 switched = pytest.mark.skipif(
     not any(os.path.exists(os.path.join(place, "modelseal.pth")) for place in [*site.getsitepackages(), *sys.path]),
@@ -203,7 +203,9 @@ def test_a_spawned_worker_enforces_by_the_switch(model, unsigned, policy, tmp_pa
     )
     environment = {**os.environ, "MODELSEAL_POLICY": str(policy), "MODELSEAL_POLICY_UNSIGNED": "1"}
     paths = [str(model / "model.safetensors"), str(unsigned / "model.safetensors")]
-    made = subprocess.run([sys.executable, script, *paths], env=environment, capture_output=True, text=True, timeout=120)
+    made = subprocess.run(
+        [sys.executable, script, *paths], env=environment, capture_output=True, text=True, timeout=120
+    )
     assert made.stdout == "['45.0', 'signature.missing']\n", made.stderr
 
 

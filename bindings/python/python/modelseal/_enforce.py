@@ -51,9 +51,7 @@ class enforce:
         if check not in ("all", "read"):
             raise UsageError(f"check is 'all' or 'read', not {check!r}", code="usage.flags")
         named = sorted((os.path.realpath(_path(where)), reference) for reference, where in (models or {}).items())
-        self._settings = Settings(
-            policies, tuple(named), check == "all", allow_objects, tuple(sorted(options.items()))
-        )
+        self._settings = Settings(policies, tuple(named), check == "all", allow_objects, tuple(sorted(options.items())))
         self._installed = 0
 
     def install(self) -> enforce:
@@ -121,5 +119,3 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-

@@ -184,9 +184,7 @@ class _Finder(MetaPathFinder):
         self._patches = patches
         self._within = threading.local()
 
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         self._patches.catch_up()
         if not self._patches.targets(name) or getattr(self._within, "search", False):
             return None
@@ -199,9 +197,7 @@ class _Finder(MetaPathFinder):
             self._hook(spec.loader, name)
         return spec
 
-    def _found(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None
-    ) -> ModuleSpec | None:
+    def _found(self, name: str, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
         for finder in list(sys.meta_path):
             if finder is self or not hasattr(finder, "find_spec"):
                 continue
