@@ -15,6 +15,7 @@ if _TYPE_CHECKING:
     from ._api import digest as digest
     from ._api import sign as sign
     from ._api import verify as verify
+    from ._enforce import enforce as enforce
     from ._errors import ModelDenied as ModelDenied
     from ._errors import ModelsealError as ModelsealError
     from ._errors import UndecidedError as UndecidedError
@@ -32,6 +33,7 @@ if _TYPE_CHECKING:
 
 # Imported when they are first asked for: the command line needs none of them.
 _WHERE = {
+    "enforce": "_enforce",
     "digest": "_api",
     "sign": "_api",
     "verify": "_api",
