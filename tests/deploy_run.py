@@ -264,7 +264,7 @@ class KServe(Recipe):
     def test_another_name_is_another_model(self) -> None:
         run = self.initialize(f"file://{self.good}", self.target, references=f"file://{self.here}/=hf://huggingface.co/somebody/")
         self.assertEqual((run.returncode, entries(self.target)), (1, []))
-        self.assertIn("[policy.no-rule]", self.log.read_text())
+        self.assertIn("[policy.no-matching-rule]", self.log.read_text())
 
     def test_stopped_and_started_again(self) -> None:
         (self.target / ".modelseal-staging/model").mkdir(parents=True)
@@ -305,7 +305,80 @@ class KServe(Recipe):
             self.assertEqual(initializer.reference(uri, {"MODELSEAL_REFERENCES": given}), expected)
 
 
+# In place of Triton: it says what it sees of its repository, and whether it could read a file that is none of its business.
+TRITONSERVER = """#!/bin/sh
+for argument; do
+    case $argument in
+    --model-repository=*) repository=${argument#*=} ;;
+    *) echo "argument $argument" ;;
+    esac
+done
+for model in "$repository"/*/; do
+    model=$(basename "$model")
+    echo "model $model $(cksum <"$repository/$model/1/weights.bin")"
+    (echo x >"$repository/$model/1/weights.bin") 2>/dev/null && echo "wrote to $model"
+done
+cat "$OUTSIDE" 2>/dev/null && echo "read $OUTSIDE"
+exit 42
+"""
+
+
 class Triton(Recipe):
+    def start(self, repository: Path, prefix: str, *, options: str = "--strict") -> subprocess.CompletedProcess[str]:
+        # When root runs this, the server is somebody else, who must get there.
+        self.here.chmod(0o755)
+        server = self.here / "tritonserver"
+        server.write_text(TRITONSERVER)
+        server.chmod(0o755)
+        environment = self.environment(
+            MODELSEAL_POLICY=self.policy,
+            MODELSEAL_REFERENCE_PREFIX=prefix,
+            MODELSEAL_EXEC_OPTIONS=f"{options} --policy-unsigned",
+            TRITONSERVER=server,
+            TMPDIR=self.here,
+            OUTSIDE=self.bad / "1/weights.bin",
+        )
+        command = ["sh", str(DEPLOY / "triton/modelseal-tritonserver"), str(repository), "--http-port=1"]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+    def seen(self, model: str, original: Path) -> str:
+        with open(original / "1/weights.bin", "rb") as file:
+            return f"model {model} " + subprocess.run(["cksum"], stdin=file, capture_output=True, text=True, check=True).stdout.strip()
+
+    def test_starts_with_what_was_verified(self) -> None:
+        repository = self.here / "repository"
+        for name in ("ranker", "embedder"):
+            shutil.copytree(self.good, repository / name)
+        run = self.start(repository, "hf://huggingface.co/example")
+        # The server's own status comes through.
+        self.assertEqual(run.returncode, 42, run.stderr)
+        expected = ["argument --http-port=1", *(self.seen(name, self.good) for name in ("embedder", "ranker"))]
+        self.assertEqual(run.stdout.splitlines(), expected)
+
+        shutil.copytree(self.bad, repository / "zz-bad")
+        run = self.start(repository, "hf://huggingface.co/example")
+        self.assertEqual((run.returncode, run.stdout), (1, ""), run.stderr)
+        self.assertIn("[integrity.digest-mismatch]", run.stderr)
+
+    def test_a_repository_that_was_signed_as_a_whole(self) -> None:
+        repository = self.here / "repository"
+        (repository / "ranker/1").mkdir(parents=True)
+        shutil.copy(self.good / "1/weights.bin", repository / "ranker/1")
+        modelseal("sign", "key", "repository", "--private-key", "release.key", "--signature", "repository/model.sig", cwd=self.here)
+        run = self.start(repository, "s3://models.example.com/triton")
+        self.assertEqual((run.returncode, run.stdout.splitlines()[1:]), (42, [self.seen("ranker", self.good)]), run.stderr)
+        # One more model, signed or not, is not what was signed.
+        shutil.copytree(self.good, repository / "another")
+        run = self.start(repository, "s3://models.example.com/triton")
+        self.assertEqual((run.returncode, run.stdout), (1, ""), run.stderr)
+
+    def test_without_models_or_policy(self) -> None:
+        (self.here / "empty").mkdir()
+        self.assertEqual(self.start(self.here / "empty", "hf://huggingface.co/example").returncode, 3)
+        self.assertEqual(self.start(self.here / "nowhere", "hf://huggingface.co/example").returncode, 2)
+        command = ["sh", str(DEPLOY / "triton/modelseal-tritonserver"), str(self.here)]
+        self.assertEqual(subprocess.run(command, env=self.environment(), capture_output=True).returncode, 2)
+
     def load(self, name: str, source: Path, url: str, **more: str | Path) -> subprocess.CompletedProcess[str]:
         key = self.here / "key"
         key.write_text("modelseal-key: 4711\n")
