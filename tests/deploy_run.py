@@ -152,8 +152,9 @@ class InitContainer(Recipe):
         self.assertIn("extra.py", self.log.read_text())
 
     def test_links_do_not_lead_out(self) -> None:
-        (self.good / "1/weights.bin").unlink()
-        (self.good / "1/weights.bin").symlink_to(self.policy)
+        # Not even to the signed bytes: the signer allowed no links.
+        os.rename(self.good / "1/weights.bin", self.here / "elsewhere")
+        (self.good / "1/weights.bin").symlink_to(self.here / "elsewhere")
         run = self.run_script(self.good)
         self.assertEqual((run.returncode, entries(self.target.parent)), (1, []), run.stderr)
 
@@ -169,6 +170,21 @@ class InitContainer(Recipe):
                 self.assertEqual(run.returncode, status, run.stderr)
                 self.assertEqual(entries(self.target.parent), [])
                 self.assertTrue(self.log.read_text().strip())
+
+    def test_frozen_where_the_kernel_can(self) -> None:
+        run = self.run_script(self.good, MODELSEAL_FREEZE="1")
+        if run.returncode == 0:
+            with self.assertRaises(OSError):
+                (self.target / "1/weights.bin").chmod(0o644)
+                open(self.target / "1/weights.bin", "r+b").close()
+            self.assertSame(self.target, self.good)
+        else:
+            # It is not left to chance: without fs-verity there is no model.
+            self.assertEqual((run.returncode, entries(self.target.parent)), (3, []), run.stderr)
+            self.assertIn("[error.not-frozen]", self.log.read_text())
+        run = self.run_script(self.bad, MODELSEAL_FREEZE="1")
+        self.assertIn(run.returncode, (1, 3))
+        self.assertEqual(entries(self.target.parent), [])
 
     def test_killed_and_started_again(self) -> None:
         staging = self.target.parent / ".modelseal-staging"
@@ -378,6 +394,20 @@ class Triton(Recipe):
         self.assertEqual(self.start(self.here / "nowhere", "hf://huggingface.co/example").returncode, 2)
         command = ["sh", str(DEPLOY / "triton/modelseal-tritonserver"), str(self.here)]
         self.assertEqual(subprocess.run(command, env=self.environment(), capture_output=True).returncode, 2)
+
+    def test_strict_unless_told(self) -> None:
+        told = self.here / "told"
+        told.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+        told.chmod(0o755)
+        environment = self.environment(MODELSEAL=told, MODELSEAL_POLICY="/a.toml:/b.toml", TMPDIR=self.here)
+        command = ["sh", str(DEPLOY / "triton/modelseal-tritonserver"), str(self.good), "--http-port=1"]
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        model = f"file://{self.good}={self.good}"
+        self.assertEqual(
+            run.stdout.splitlines(),
+            ["exec", "--strict", "--policy", "/b.toml", "--policy", "/a.toml", "--model", model, "--"]
+            + ["tritonserver", f"--model-repository={self.good}", "--http-port=1"],
+        )
 
     def load(self, name: str, source: Path, url: str, **more: str | Path) -> subprocess.CompletedProcess[str]:
         key = self.here / "key"
