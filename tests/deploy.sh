@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # The recipes of deploy/: linted, and run where they can run here. tests/deploy.sh MODELSEAL
+# The plugin for vLLM is tested with the wheel of the Python package that MODELSEAL_WHEEL names, or the newest in target/wheels. With
+# MODELSEAL_TEST_VLLM, a Python that has vLLM, that package and the plugin installed, vLLM's own code is run, too.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -17,6 +19,12 @@ if ! "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14
     echo "KServe's storage package needs Python 3.10 to 3.13; skipped here (set PYTHON)"
     exit 77
 fi
+wheel=${MODELSEAL_WHEEL:-}
+if [ -z "$wheel" ]; then
+    for built in target/wheels/modelseal-*.whl; do
+        if [ -e "$built" ] && { [ -z "$wheel" ] || [ "$built" -nt "$wheel" ]; }; then wheel=$built; fi
+    done
+fi
 wanted=$(cat "$requirements" tests/deploy.sh | cksum)
 if [ "$(cat "$venv/.modelseal-tests" 2>/dev/null)" != "$wanted" ] || ! "$venv/bin/python" -c '' 2>/dev/null; then
     rm -rf "$venv"
@@ -28,3 +36,13 @@ export PATH=$root/$venv/bin:$PATH
 
 "$venv/bin/python" -B tests/deploy_lint.py
 "$venv/bin/python" -B tests/deploy_run.py "$modelseal"
+
+if [ -n "$wheel" ]; then
+    "$venv/bin/python" -m pip --quiet --disable-pip-version-check install --no-deps --no-index --force-reinstall "$wheel"
+    "$venv/bin/python" -B deploy/vllm/tests/test_modelseal_vllm.py "$modelseal"
+else
+    echo "no wheel of the Python package: the plugin for vLLM was linted, and not run"
+fi
+if [ -n "${MODELSEAL_TEST_VLLM:-}" ]; then
+    "$MODELSEAL_TEST_VLLM" -B deploy/vllm/tests/test_modelseal_vllm.py "$modelseal"
+fi

@@ -76,8 +76,8 @@ class Case(unittest.TestCase):
     def modelseal(self, *arguments: str) -> str:
         return subprocess.run([MODELSEAL, *arguments], cwd=self.here, check=True, stdout=subprocess.PIPE, text=True).stdout
 
-    def sign(self, name: str) -> Path:
-        self.modelseal("sign", "key", name, "--private-key", "release.key", "--signature", f"{name}/model.sig")
+    def sign(self, name: str, *options: str) -> Path:
+        self.modelseal("sign", "key", name, "--private-key", "release.key", "--signature", f"{name}/model.sig", *options)
         return self.here / name
 
     def sharded(self, name: str = "sharded") -> Path:
@@ -129,6 +129,23 @@ class Weights(Case):
         (self.here / "single").mkdir()
         save_file(self.tensors, self.here / "single/model.safetensors")
         self.assertTensors(self.load(self.sign("single")))
+
+    def test_signed_in_shards(self) -> None:
+        (self.here / "single").mkdir()
+        save_file(self.tensors, self.here / "single/model.safetensors")
+        path = self.sign("single", "--method", "shards", "--shard-size", "1024")
+        self.assertTensors(self.load(path))
+        self.flip(path / "model.safetensors")
+        with self.assertRaises(modelseal.ModelDenied):
+            self.load(path)
+
+    def test_while_the_whole_process_is_held_to_policies(self) -> None:
+        path = self.sharded()
+        with self.settings().enforce(str(path)):
+            self.assertTensors(self.load(path))
+            self.flip(path / "model-00001-of-00002.safetensors")
+            with self.assertRaises(modelseal.ModelDenied):
+                self.load(path)
 
     def test_one_bit(self) -> None:
         for file in ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"):
@@ -204,6 +221,10 @@ class Configuration(Case):
         settings = Settings.read(self.environment(), {"policy": "/a.toml", "policy_unsigned": False, "models": {"hf://x/y/z": "/m"}})
         self.assertEqual((settings.policies, settings.options), (("/a.toml",), {}))
         self.assertEqual(settings.models, {"/m": "hf://x/y/z"})
+
+    def test_the_entry_point(self) -> None:
+        text = (Path(modelseal_vllm.__file__).parent / "pyproject.toml").read_text()
+        self.assertIn('[project.entry-points."vllm.general_plugins"]\nmodelseal = "modelseal_vllm:register"\n', text)
 
     def test_wrong_ones_are_told(self) -> None:
         for extra in (
