@@ -147,6 +147,19 @@ class Weights(Case):
             with self.assertRaises(modelseal.ModelDenied):
                 self.load(path)
 
+    def test_an_adapter_while_the_whole_process_is_held_to_policies(self) -> None:
+        from safetensors.numpy import load_file
+
+        (self.here / "adapters/french").mkdir(parents=True)
+        save_file(self.tensors, self.here / "adapters/french/adapter_model.safetensors")
+        path = self.sign("adapters/french")
+        with modelseal.enforce(self.here / "policy.toml", policy_unsigned=True):
+            with self.settings().enforce(str(path)):
+                self.assertTensors(load_file(path / "adapter_model.safetensors"))
+                self.flip(path / "adapter_model.safetensors")
+                with self.assertRaises(modelseal.ModelDenied):
+                    load_file(path / "adapter_model.safetensors")
+
     def test_one_bit(self) -> None:
         for file in ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"):
             with self.subTest(file):
