@@ -47,6 +47,7 @@ part "exec: real Python, numpy and safetensors" .venv/bin/python -B tests/exec_s
 part "a pipeline that records how its models were made" tests/pipeline.sh
 part "fs-verity on a real kernel (QEMU)" tests/verity_vm.sh
 part "the Python package: a wheel in a clean environment" tests/python.sh
+part "deployment recipes: linted, and run where they can run here" tests/deploy.sh "$MODELSEAL"
 part "the demonstration" env MODELSEAL="$MODELSEAL" scripts/demo.sh
 if [ -n "${MODELSEAL_VECTORS:-}" ]; then
     part "outside vectors" scripts/outside_vectors.py "$MODELSEAL_VECTORS" "$adapter" "$sigstore_adapter"

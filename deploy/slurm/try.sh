@@ -57,14 +57,20 @@ NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 Port=17001 CPUs=2 State=UN
 NodeName=n2 NodeHostname=localhost NodeAddr=127.0.0.1 Port=17002 CPUs=2 State=UNKNOWN
 PartitionName=all Nodes=n1,n2 Default=YES MaxTime=5 State=UP
 EOF
-for _ in $(seq 50); do [ -S "$dir/munge/socket" ] && break || sleep 0.1; done
+for _ in $(seq 50); do
+    [ ! -S "$dir/munge/socket" ] || break
+    sleep 0.1
+done
 slurmctld -D >"$dir/slurmctld.out" 2>&1 &
 pids+=($!)
 for node in n1 n2; do
     slurmd -D -N "$node" >"$dir/$node.out" 2>&1 &
     pids+=($!)
 done
-for _ in $(seq 100); do [ "$(sinfo -h -t idle -o %D 2>/dev/null)" = 2 ] && break || sleep 0.2; done
+for _ in $(seq 100); do
+    [ "$(sinfo -h -t idle -o %D 2>/dev/null)" != 2 ] || break
+    sleep 0.2
+done
 sinfo -N -o '%N %T %c'
 
 cd "$dir/work"
