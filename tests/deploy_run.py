@@ -7,7 +7,9 @@ initializer with KServe's own downloader, and what starts and feeds Triton, on m
 
 from __future__ import annotations
 
+import hashlib
 import http.server
+import json
 import os
 import shutil
 import subprocess
@@ -217,10 +219,44 @@ class Server:
         self.server.server_close()
 
 
+COMMIT = "0123456789" * 4
+
+
+class Hub(Files):
+    """A hub with one repository, `example/good`, as far as a snapshot of it needs one."""
+
+    def reply(self, body: bytes, **headers: str) -> None:
+        self.send_response(200)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        root = Path(self.directory)
+        files = {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+        path = self.path.partition("?")[0]
+        tags = {name: hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest() for name, data in files.items()}
+        if path.startswith("/api/models/example/good/tree/"):
+            tree = [{"type": "file", "path": n, "size": len(d), "oid": tags[n]} for n, d in files.items()]
+            self.reply(json.dumps(tree).encode(), Content_Type="application/json")
+        elif path.startswith("/api/models/example/good"):
+            about = {"id": "example/good", "sha": COMMIT, "private": False, "siblings": [{"rfilename": n} for n in files]}
+            self.reply(json.dumps(about).encode(), Content_Type="application/json")
+        elif path.startswith(f"/example/good/resolve/{COMMIT}/"):
+            name = path.split("/", 5)[5]
+            self.reply(files[name], ETag=f'"{tags[name]}"', X_Repo_Commit=COMMIT, Accept_Ranges="bytes")
+        else:
+            self.send_error(404)
+
+    do_HEAD = do_GET
+
+
 class KServe(Recipe):
     def initialize(self, *arguments: str | Path, references: str = "", **more: str | Path) -> subprocess.CompletedProcess[str]:
         environment = self.environment(
-            MODELSEAL_POLICY=self.policy, MODELSEAL_VERIFY_OPTIONS="--policy-unsigned", MODELSEAL_REFERENCES=references, **more
+            MODELSEAL_POLICIES=self.policy, MODELSEAL_VERIFY_OPTIONS="--policy-unsigned", MODELSEAL_REFERENCES=references, **more
         )
         command = [sys.executable, "-B", str(DEPLOY / "kserve/initializer.py"), *map(str, arguments)]
         return subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -272,6 +308,21 @@ class KServe(Recipe):
             self.assertEqual(unnamed.returncode, 2)
             self.assertIn("MODELSEAL_REFERENCES", self.log.read_text())
 
+    def test_the_hub(self) -> None:
+        for model, status in (self.good, 0), (self.bad, 1):
+            with self.subTest(model.name), Server(lambda *a: Hub(*a, directory=str(model))) as url:
+                target = self.here / "volume" / model.name
+                cache = self.here / f"cache-{model.name}"
+                run = self.initialize("hf://example/good", target, HF_ENDPOINT=url, HF_HOME=cache, HF_HUB_DISABLE_XET="1")
+                self.assertEqual(run.returncode, status, run.stderr)
+                if status == 0:
+                    # Without what the hub's client notes beside the files, which nobody signed.
+                    self.assertSame(target, model)
+                    self.assertIn("reference: hf://huggingface.co/example/good", run.stdout)
+                else:
+                    self.assertEqual(entries(target), [])
+                    self.assertIn("[integrity.digest-mismatch]", self.log.read_text())
+
     def test_all_or_the_pod_does_not_start(self) -> None:
         first, second = self.here / "volume/a", self.here / "volume/b"
         run = self.initialize(f"file://{self.good}", first, f"file://{self.bad}", second, references=self.local)
@@ -293,13 +344,13 @@ class KServe(Recipe):
         for what, arguments, more, status in (
             ("no arguments", [], {}, 2),
             ("half of a pair", [f"file://{self.good}"], {}, 2),
-            ("no policy", [f"file://{self.good}", self.target], {"MODELSEAL_POLICY": ""}, 2),
+            ("no policy", [f"file://{self.good}", self.target], {"MODELSEAL_POLICIES": ""}, 2),
             ("no program", [f"file://{self.good}", self.target], {"MODELSEAL": "/nowhere/modelseal"}, 3),
             ("no such model", [f"file://{self.here}/nowhere", self.target], {}, 3),
         ):
             with self.subTest(what):
                 environment = self.environment(
-                    **{"MODELSEAL_POLICY": self.policy, "MODELSEAL_VERIFY_OPTIONS": "--policy-unsigned"} | more  # type: ignore[arg-type]
+                    **{"MODELSEAL_POLICIES": self.policy, "MODELSEAL_VERIFY_OPTIONS": "--policy-unsigned"} | more  # type: ignore[arg-type]
                 )
                 command = [sys.executable, "-B", str(DEPLOY / "kserve/initializer.py"), *map(str, arguments)]
                 run = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -347,7 +398,7 @@ class Triton(Recipe):
         server.write_text(TRITONSERVER)
         server.chmod(0o755)
         environment = self.environment(
-            MODELSEAL_POLICY=self.policy,
+            MODELSEAL_POLICIES=self.policy,
             MODELSEAL_REFERENCE_PREFIX=prefix,
             MODELSEAL_EXEC_OPTIONS=f"{options} --policy-unsigned",
             TRITONSERVER=server,
@@ -399,7 +450,7 @@ class Triton(Recipe):
         told = self.here / "told"
         told.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
         told.chmod(0o755)
-        environment = self.environment(MODELSEAL=told, MODELSEAL_POLICY="/a.toml:/b.toml", TMPDIR=self.here)
+        environment = self.environment(MODELSEAL=told, MODELSEAL_POLICIES="/a.toml:/b.toml", TMPDIR=self.here)
         command = ["sh", str(DEPLOY / "triton/modelseal-tritonserver"), str(self.good), "--http-port=1"]
         run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         model = f"file://{self.good}={self.good}"

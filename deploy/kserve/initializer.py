@@ -8,7 +8,8 @@ to DESTINATION when it is allowed. Otherwise DESTINATION stays empty, and the re
 
 Environment, set in the ClusterStorageContainer:
 
-    MODELSEAL_POLICY          policies, separated by colons; all of them have to allow each model
+    MODELSEAL_POLICIES        policies, separated by colons; all of them have to allow each model. (MODELSEAL_POLICY is another
+                              variable: it holds Python programs to policies that have modelseal's package)
     MODELSEAL_REFERENCES      PREFIX=REFERENCE, separated by commas: a URI that starts with PREFIX is asked for as REFERENCE
                               and what follows. Needed for URIs that are no reference to a model, such as https://
     MODELSEAL_VERIFY_OPTIONS  further options of `modelseal verify`, as on a command line
@@ -73,9 +74,9 @@ def reference(uri: str, environment: Mapping[str, str]) -> str:
 
 def verify(model: Path, name: str, environment: Mapping[str, str]) -> tuple[int, str]:
     """Exit status and report of `modelseal verify`."""
-    policies = [p for p in environment.get("MODELSEAL_POLICY", "").split(":") if p]
+    policies = [p for p in environment.get("MODELSEAL_POLICIES", "").split(":") if p]
     if not policies:
-        raise Refused(2, "MODELSEAL_POLICY is not set: write the path of a policy into the ClusterStorageContainer")
+        raise Refused(2, "MODELSEAL_POLICIES is not set: write the path of a policy into the ClusterStorageContainer")
     command = [environment.get("MODELSEAL", "modelseal"), "verify", str(model), "--as", name]
     for policy in policies:
         command += ["--policy", policy]
