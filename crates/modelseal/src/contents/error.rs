@@ -2,7 +2,7 @@
 
 use crate::{codes, error::Kind};
 use modelseal_core::{path::ModelPath, text::Printable};
-use modelseal_model::{Files, LoadError as Loading, MeasureError};
+use modelseal_model::{Files, LoadError as Loading, MeasureError, Mismatch};
 use std::{fmt, io, path::Path};
 
 /// Why bytes of a verified model were not given out. It says which file, and what to do.
@@ -132,22 +132,8 @@ impl LoadError {
 
     pub(super) fn of_load(error: &Loading, files: &Files) -> Self {
         match error {
-            Loading::Read(error) => Self::of_measure(error),
-            Loading::Mismatch { file, shard, expected, found, .. } => {
-                let (path, size) = files.get(*file);
-                let found =
-                    found.map_or(", and the file is shorter".into(), |found| format!(", {found} is there"));
-                let part = if *shard == 0 { String::new() } else { format!(" (shard {shard})") };
-                Self {
-                    kind: Kind::Denied,
-                    code: "integrity.digest-mismatch",
-                    file: Some(path.as_str().to_owned()),
-                    message: format!(
-                        "'{path}'{part} is not what was signed: {expected} was signed{found} ({size} bytes)"
-                    ),
-                    fix: GET_AGAIN.into(),
-                }
-            }
+            Loading::Read(error) => Self::of_measure(error, files),
+            Loading::Mismatch(mismatch) => Self::of_mismatch(mismatch, files),
             Loading::Destination(error) => {
                 match error.get_ref().and_then(|cause| cause.downcast_ref::<Self>()) {
                     Some(own) => own.clone(),
@@ -170,7 +156,37 @@ impl LoadError {
         }
     }
 
-    pub(crate) fn of_measure(error: &MeasureError) -> Self {
+    /// Why the files could not be listed.
+    pub(crate) fn of_listing(error: &MeasureError) -> Self {
+        Self {
+            kind: codes::measure_kind(error),
+            code: codes::measure(error),
+            file: None,
+            message: error.to_string(),
+            fix: String::new(),
+        }
+    }
+
+    fn of_mismatch(mismatch: &Mismatch, files: &Files) -> Self {
+        let Mismatch { file, shard, expected, found, .. } = mismatch;
+        let (path, _) = files.get(*file);
+        let part = if *shard == 0 { String::new() } else { format!(" in its shard {shard}") };
+        let message = match found {
+            Some(found) => {
+                format!("'{path}' is not what was signed{part}: {expected} was signed, {found} is there")
+            }
+            None => format!("'{path}' is not what was signed: it has another size"),
+        };
+        Self {
+            kind: Kind::Denied,
+            code: "integrity.digest-mismatch",
+            file: Some(path.as_str().to_owned()),
+            message,
+            fix: GET_AGAIN.into(),
+        }
+    }
+
+    fn of_measure(error: &MeasureError, files: &Files) -> Self {
         let (message, fix) = match error {
             MeasureError::Changed { path, change } => (
                 format!("'{}' {change} after it was verified, or while it was loaded", shown(path)),
@@ -178,7 +194,11 @@ impl LoadError {
             ),
             other => (other.to_string(), String::new()),
         };
-        Self { kind: codes::measure_kind(error), code: codes::measure(error), file: None, message, fix }
+        let file = match error {
+            MeasureError::Changed { path, .. } | MeasureError::Io { path, .. } => name_of(path, files),
+            _ => None,
+        };
+        Self { kind: codes::measure_kind(error), code: codes::measure(error), file, message, fix }
     }
 
     /// The same, about this file.
@@ -208,6 +228,16 @@ impl From<LoadError> for io::Error {
         };
         Self::new(kind, error)
     }
+}
+
+/// What the file at `path` is called in the model.
+fn name_of(path: &Path, files: &Files) -> Option<String> {
+    let source = files.source();
+    if source.is_file() {
+        return files.files().next().map(|(path, _)| path.as_str().to_owned());
+    }
+    let relative = path.strip_prefix(source.path()).ok()?.to_str()?;
+    files.find(relative).map(|_| relative.to_owned())
 }
 
 fn shown(path: &Path) -> String {

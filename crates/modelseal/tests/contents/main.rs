@@ -9,4 +9,4 @@ mod reading;
 #[cfg(target_os = "linux")]
 mod sealing;
 mod site;
-mod sparse;
+mod vectors;
