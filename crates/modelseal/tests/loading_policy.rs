@@ -1,5 +1,7 @@
 //! Loading under a policy: what is allowed before it is read is given out as it was decided about, and nothing else is.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 #[path = "support/mod.rs"]
 mod support;
 

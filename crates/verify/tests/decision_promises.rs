@@ -661,12 +661,13 @@ proptest! {
             Opened::Measure => {}
             Opened::Denied => prop_assert!(!run),
             Opened::AsRead(promised) => {
+                let at = |byte: u64| usize::try_from(byte).unwrap();
                 // Reading everything that was promised succeeds when these are the bytes.
                 let kept = promised.resources().iter().all(|resource| {
                     let bytes = files.iter().find(|(name, _)| *name == resource.path.as_str());
                     bytes.is_some_and(|(_, bytes)| {
                         let part = resource.range.map_or(bytes.as_bytes(), |range| {
-                            bytes.as_bytes().get(range.start as usize..range.end as usize).unwrap_or(b"?")
+                            bytes.as_bytes().get(at(range.start)..at(range.end)).unwrap_or(b"?")
                         });
                         digest_of(part) == resource.digest
                     })

@@ -132,7 +132,7 @@ impl LoadError {
 
     pub(super) fn of_load(error: &Loading, files: &Files) -> Self {
         match error {
-            Loading::Read(error) => Self::of_measure(error, Some(files)),
+            Loading::Read(error) => Self::of_measure(error, files),
             Loading::Mismatch(mismatch) => Self::of_mismatch(mismatch, files),
             Loading::Destination(error) => {
                 match error.get_ref().and_then(|cause| cause.downcast_ref::<Self>()) {
@@ -156,6 +156,17 @@ impl LoadError {
         }
     }
 
+    /// Why the files could not be listed.
+    pub(crate) fn of_listing(error: &MeasureError) -> Self {
+        Self {
+            kind: codes::measure_kind(error),
+            code: codes::measure(error),
+            file: None,
+            message: error.to_string(),
+            fix: String::new(),
+        }
+    }
+
     fn of_mismatch(mismatch: &Mismatch, files: &Files) -> Self {
         let Mismatch { file, shard, expected, found, .. } = mismatch;
         let (path, _) = files.get(*file);
@@ -175,8 +186,7 @@ impl LoadError {
         }
     }
 
-    /// `files`: those that it is about, where they were listed.
-    pub(crate) fn of_measure(error: &MeasureError, files: Option<&Files>) -> Self {
+    fn of_measure(error: &MeasureError, files: &Files) -> Self {
         let (message, fix) = match error {
             MeasureError::Changed { path, change } => (
                 format!("'{}' {change} after it was verified, or while it was loaded", shown(path)),
@@ -185,9 +195,7 @@ impl LoadError {
             other => (other.to_string(), String::new()),
         };
         let file = match error {
-            MeasureError::Changed { path, .. } | MeasureError::Io { path, .. } => {
-                files.and_then(|files| name_of(path, files))
-            }
+            MeasureError::Changed { path, .. } | MeasureError::Io { path, .. } => name_of(path, files),
             _ => None,
         };
         Self { kind: codes::measure_kind(error), code: codes::measure(error), file, message, fix }

@@ -223,7 +223,7 @@ impl Readable {
         let source = opened.map_or_else(|| Source::open(&self.path), Ok);
         let options = options(self.effort, manifest.serialization(), &self.inside);
         let files = source.and_then(|source| Files::of(source, &options, &()));
-        let files = files.map_err(|error| LoadError::of_measure(&error, None))?;
+        let files = files.map_err(|error| LoadError::of_listing(&error))?;
         Ok(Contents::new(files, Arc::new(manifest), self.effort))
     }
 }
