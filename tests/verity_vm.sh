@@ -10,7 +10,7 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 modelseal=$(realpath -- "${MODELSEAL:-${CARGO_TARGET_DIR:-$root/target}/debug/modelseal}")
 cache=${MODELSEAL_CI_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/modelseal-tools}/verity-vm
 PATH=$PATH:/usr/sbin:/sbin
-limit=170
+limit=500
 
 skip() {
     echo "skipped: $*"
@@ -56,7 +56,7 @@ mkdir -p $tree/in/model/tokenizer
 printf '{"layers": 2}\n' >$tree/in/model/config.json
 printf 'a b c\n' >$tree/in/model/tokenizer/vocab.txt
 : >$tree/in/model/tokenizer/empty
-seq 1 1200000 >$tree/in/model/weights.bin
+seq 1 400000 >$tree/in/model/weights.bin
 "$modelseal" key generate --no-password --output $tree/in/key >/dev/null
 "$modelseal" key generate --no-password --output $tree/in/other >/dev/null
 "$modelseal" sign key $tree/in/model --private-key $tree/in/key.key --fs-verity --signature $tree/in/model.sig |
@@ -68,7 +68,7 @@ seq 1 1200000 >$tree/in/model/weights.bin
 # A sparse model that the guest makes again. Not of 64 GiB: the kernel has to hash all of it once, and without
 # acceleration it does that at some 20 MB/s.
 mkdir sparse
-truncate -s 192M sparse/weights.bin
+truncate -s 96M sparse/weights.bin
 printf '{}\n' >sparse/config.json
 "$modelseal" sign key sparse --private-key $tree/in/key.key --fs-verity --signature $tree/in/sparse.sig >/dev/null
 spki=$(openssl pkey -pubin -in $tree/in/key.pub -outform DER | sha256sum | cut -d' ' -f1)

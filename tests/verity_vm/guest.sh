@@ -161,7 +161,7 @@ has "the rest is frozen now" "frozen:    4 files, 1 of them now"
 
 # Killed in the middle: the second file is large. The first is frozen, then it is killed.
 mkdir killed
-truncate -s 192M killed/weights.bin
+truncate -s 96M killed/weights.bin
 echo '{}' >killed/config.json
 modelseal freeze key killed $key --signature /in/sparse.sig >/tmp/out 2>&1 &
 until [ "$(is_frozen killed/config.json)" = yes ] || ! kill -0 $!; do usleep 20000; done
@@ -170,20 +170,20 @@ wait $!
 same "killed in the middle" "yes no" "$(is_frozen killed/config.json) $(is_frozen killed/weights.bin)"
 run sh -c 'echo >>killed/weights.bin'
 status "the unfrozen file can be written to" 0
-truncate -s 192M killed/weights.bin
+truncate -s 96M killed/weights.bin
 start=$(date +%s)
 run modelseal freeze key killed $key --signature /in/sparse.sig
 status "freezing again ends it" 0
 has "with the second file" "frozen:    2 files, 1 of them now"
-echo "time to freeze 192 MiB: $(($(date +%s) - start)) s, without acceleration"
+echo "time to freeze 96 MiB: $(($(date +%s) - start)) s, without acceleration"
 echo 3 >/proc/sys/vm/drop_caches
 modelseal --version >/dev/null
 time -f "time to start and print a version: %e s" modelseal --version 2>&1 | grep '^time'
-time -f "time to verify 192 MiB, frozen: %e s" modelseal verify key killed $key --signature /in/sparse.sig >/tmp/out 2>&1
+time -f "time to verify 96 MiB, frozen: %e s" modelseal verify key killed $key --signature /in/sparse.sig >/tmp/out 2>&1
 grep '^time' /tmp/out
 has "a frozen sparse model is verified by the kernel" "kernel:    verified by the kernel: 2 of 2 files"
 modelseal sign key killed --private-key /in/key.key --signature /tmp/unannotated.sig >/dev/null
-time -f "time to verify 192 MiB, read: %e s" modelseal verify key killed $key --signature /tmp/unannotated.sig 2>&1 | grep '^time'
+time -f "time to verify 96 MiB, read: %e s" modelseal verify key killed $key --signature /tmp/unannotated.sig 2>&1 | grep '^time'
 
 # Not the owner.
 fresh owned

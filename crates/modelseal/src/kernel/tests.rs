@@ -279,24 +279,30 @@ fn one_signer_does_not_speak_for_another() {
     let evil = FsVerityDigest::new([0xee; 32]);
     let lie: BTreeMap<ModelPath, FsVerityDigest> =
         said.fs_verity.keys().map(|path| (path.clone(), evil)).collect();
-    let payload = signature_v1::write_annotated(&said.manifest, &said.name, &lie).unwrap();
     let b = KeySigner::new(b);
-    let signature = b.sign(&pae(IN_TOTO_PAYLOAD_TYPE, &payload)).unwrap();
-    let bundle = Bundle::new(b.material(), Envelope::new(IN_TOTO_PAYLOAD_TYPE, payload, signature));
-    fs::write(site.path("b.sig"), bundle.to_json().unwrap()).unwrap();
+    // Under several names of the model, which prove nothing: evidence is looked at in the order of its digests.
+    let bundles: Vec<String> = (0..6).map(|n| format!("b{n}.sig")).collect();
+    for name in &bundles {
+        let payload = signature_v1::write_annotated(&said.manifest, name, &lie).unwrap();
+        let signature = b.sign(&pae(IN_TOTO_PAYLOAD_TYPE, &payload)).unwrap();
+        let bundle = Bundle::new(b.material(), Envelope::new(IN_TOTO_PAYLOAD_TYPE, payload, signature));
+        fs::write(site.path(name), bundle.to_json().unwrap()).unwrap();
+    }
     fs::write(site.path("model/weights.bin"), vec![8; 10_000]).unwrap();
     let _kernel = stand(move |_| Answer::Enforced(evil));
     let signers = [("a", &site.public), ("b", &b_public)];
     let policies = site.policy(&signers, SIGNATURE, "");
-    for bundles in [&["a.sig", "b.sig"][..], &["model.sig", "b.sig"], &["a.sig", "model.sig", "b.sig"]] {
-        let (report, read) = site.decide(&policies, bundles);
-        assert_eq!(report.verdict, crate::report::Verdict::Deny, "{bundles:?}");
-        assert_eq!(report.code.as_deref(), Some("integrity.digest-mismatch"));
-        assert_eq!(read, BYTES);
+    for b in &bundles {
+        for bundles in [&["a.sig", b][..], &["model.sig", b], &["a.sig", "model.sig", b]] {
+            let (report, read) = site.decide(&policies, bundles);
+            assert_eq!(report.verdict, crate::report::Verdict::Deny, "{bundles:?}");
+            assert_eq!(report.code.as_deref(), Some("integrity.digest-mismatch"));
+            assert_eq!(read, BYTES);
+        }
     }
     // `b` alone is believed by whoever asks for `b`: as with any digest that a signer signs.
     let policies = site.policy(&signers, "signature = { signers = [\"b\"] }", "");
-    let (report, read) = site.decide(&policies, &["b.sig"]);
+    let (report, read) = site.decide(&policies, &["b0.sig"]);
     assert_eq!((report.verdict, read), (crate::report::Verdict::Allow, 0));
 }
 
