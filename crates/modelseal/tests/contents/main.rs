@@ -4,6 +4,7 @@
 
 mod copying;
 mod opening;
+mod parts;
 mod races;
 mod reading;
 #[cfg(target_os = "linux")]
