@@ -20,6 +20,7 @@ may_import() {
     modelseal-attest | modelseal-verify) echo "modelseal-core modelseal-testkit" ;;
     modelseal) echo "modelseal-attest modelseal-core modelseal-inspect modelseal-model modelseal-testkit modelseal-verify" ;;
     modelseal-cli) echo "modelseal modelseal-testkit" ;;
+    modelseal-python) echo "modelseal modelseal-cli" ;;
     modelseal-oms-conformance | modelseal-conformance) echo "modelseal" ;;
     *) echo "none: add it to scripts/check-house.sh" ;;
     esac
@@ -36,15 +37,18 @@ while read -r crate manifest found; do
     for import in $found; do
         [[ " $allowed " == *" $import "* ]] || breach "$crate imports $import"
     done
-    if [ "$crate" != modelseal-sha256 ]; then
+    if [ "$crate" = modelseal-python ]; then
+        # Each place says that it is one, and why.
+        grep -qx 'unsafe_code = "deny"' "$manifest" || breach "$crate does not deny unsafe code"
+    elif [ "$crate" != modelseal-sha256 ]; then
         grep -A1 -x '\[lints\]' "$manifest" | grep -qx 'workspace = true' ||
             breach "$crate does not take the workspace's lints, which forbid unsafe code"
     fi
 done <<<"$imports"
 grep -qx 'unsafe_code = "forbid"' Cargo.toml || breach "the workspace does not forbid unsafe code"
 
-for crate in attest cli modelseal verify; do
-    [ "$crate" = cli ] && package=modelseal-cli || package=modelseal${crate/#/-}
+for crate in attest cli modelseal python verify; do
+    package=modelseal-$crate
     [ "$crate" = modelseal ] && package=modelseal
     cargo tree --locked -p "$package" -e normal --prefix none | grep -q '^modelseal-testkit ' &&
         breach "$package depends on the testkit, which is for tests"

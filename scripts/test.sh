@@ -44,6 +44,7 @@ part "build types: the statements in docs/buildtypes" python3 tests/buildtype_pa
 part "a real model" tests/real_model.sh
 part "a real model, inspected" .venv/bin/python -B tests/real_inspection.py "$MODELSEAL"
 part "a pipeline that records how its models were made" tests/pipeline.sh
+part "the Python package: a wheel in a clean environment" tests/python.sh
 part "the demonstration" env MODELSEAL="$MODELSEAL" scripts/demo.sh
 if [ -n "${MODELSEAL_VECTORS:-}" ]; then
     part "outside vectors" scripts/outside_vectors.py "$MODELSEAL_VECTORS" "$adapter" "$sigstore_adapter"

@@ -84,8 +84,15 @@ pub(crate) fn also_of<R: ReadAt>(
     let plan = Plan::new(&walked.files, serialization.method)?;
     let (files, bytes) = (walked.files.len(), plan.bytes);
     progress.plan(files, bytes);
-    let engine =
-        Engine { source, walked: &walked, plan: &plan, threads: *threads, memory: *memory, progress };
+    let engine = Engine {
+        source,
+        walked: &walked,
+        plan: &plan,
+        threads: *threads,
+        memory: *memory,
+        progress,
+        into: None,
+    };
     let mut found = engine.run(&MultiKernel { hashes: hashes.clone() }, wrap)?;
     let path = |job: usize| &walked.files[plan.jobs[job].file as usize].path;
     found.sort_unstable_by(|(a, _), (b, _)| path(*a).cmp(path(*b)));

@@ -25,7 +25,7 @@ use crate::{
     kernel::Kernel,
     plan::Plan,
     progress::Progress,
-    read::ReadAt,
+    read::{Placing, ReadAt},
     source::Source,
     walk::{FoundFile, Walked},
 };
@@ -54,6 +54,8 @@ pub(crate) struct Engine<'a> {
     /// Upper limit of all buffers together, in bytes; one worker with the smallest buffers there is always.
     pub(crate) memory: u64,
     pub(crate) progress: &'a dyn Progress,
+    /// Where bytes are to stay, if they are.
+    pub(crate) into: Option<&'a dyn Placing>,
 }
 
 /// How many workers, and what each gets.

@@ -66,7 +66,7 @@ pub use files::Files;
 pub use listing::{Listing, Opening};
 #[cfg(target_os = "linux")]
 pub use load::seal;
-pub use load::{Destination, LoadError, Memory, Wanted, load};
+pub use load::{Destination, LoadError, Memory, Mismatch, Wanted, load};
 pub use look::{FileView, Looked, measure_looking};
 pub use measure::{DEFAULT_MEMORY, Measured, Options, Survey, measure, survey};
 pub use note::Note;

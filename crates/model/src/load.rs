@@ -1,8 +1,8 @@
 //! [`load()`]: resources of a manifest, given to a destination on their way into the hash, and compared.
 //!
 //! ```text
-//! file -> engine's buffer -> Destination (memory, a file of a copy)
-//!                        \-> hash -> compared with the digest that was expected
+//! file -> the destination's memory, or the engine's buffer and from there the destination
+//!         \-> hash -> compared with the digest that was expected
 //! ```
 //!
 //! So every byte is read once, and the bytes that were hashed are the bytes that arrived, whatever is written to the file
@@ -12,10 +12,15 @@ mod error;
 mod memory;
 #[cfg(target_os = "linux")]
 mod seal;
+#[cfg(test)]
+mod tests;
 
 #[cfg(target_os = "linux")]
 pub use self::seal::seal;
-pub use self::{error::LoadError, memory::Memory};
+pub use self::{
+    error::{LoadError, Mismatch},
+    memory::Memory,
+};
 
 use crate::{
     error::MeasureError,
@@ -24,12 +29,12 @@ use crate::{
     measure::{Options, digests},
     plan::Plan,
     progress::Progress,
-    read::ReadAt,
+    read::{Placing, ReadAt},
     walk::FoundFile,
 };
 use modelseal_core::{digest::Digest, manifest::Method, path::ModelPath};
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt,
     fs::File,
     io,
@@ -55,6 +60,13 @@ pub trait Destination: Sync {
     /// # Errors
     /// Whatever stops the load: [`LoadError::Destination`].
     fn take(&self, file: usize, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Memory for exactly so many bytes of a file from `offset` on, which are read into it and hashed there instead of being
+    /// [taken](Self::take). `None` when there is none, or when some of it was given away before.
+    fn place(&self, file: usize, offset: u64, len: usize) -> Option<&mut [u8]> {
+        let _ = (file, offset, len);
+        None
+    }
 }
 
 /// Loads resources: gives their bytes to `into` while they are hashed, and compares every digest. Of `options` the method,
@@ -87,8 +99,9 @@ pub(crate) fn load_through<R: ReadAt>(
         return Err(mismatch(files, beyond, None));
     }
     let place = |file: usize| u32::try_from(files.at(file)).unwrap_or(u32::MAX);
-    let jobs = wanted.iter().map(|wanted| (place(wanted.file), wanted.shard));
-    let plan = Plan::only(jobs, &walked.files, method);
+    // Each once, however often it is asked for: what arrived must not be judged by another read.
+    let jobs: BTreeSet<(u32, u32)> = wanted.iter().map(|wanted| (place(wanted.file), wanted.shard)).collect();
+    let plan = Plan::only(jobs.into_iter(), &walked.files, method);
     // By name, since that is what the engine tells when it opens a file.
     let places: HashMap<&ModelPath, usize> =
         wanted.iter().map(|wanted| (&files.found(wanted.file).path, wanted.file)).collect();
@@ -100,7 +113,8 @@ pub(crate) fn load_through<R: ReadAt>(
         size: found.size,
         refused: &refused,
     };
-    let found = digests(files.source(), walked, &plan, options, progress, wrap);
+    let placed = Placed { into, places: wanted.iter().map(|w| (files.at(w.file), w.file)).collect() };
+    let found = digests(files.source(), walked, &plan, options, (progress, Some(&placed)), wrap);
     if let Some(error) = refused.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(LoadError::Destination(error));
     }
@@ -129,7 +143,19 @@ fn exists(files: &Files, method: Method, wanted: &Wanted) -> bool {
 
 fn mismatch(files: &Files, wanted: &Wanted, found: Option<Digest>) -> LoadError {
     let Wanted { file, shard, digest: expected } = *wanted;
-    LoadError::Mismatch { file, shard, path: files.shown(file), expected, found }
+    LoadError::Mismatch(Box::new(Mismatch { file, shard, path: files.shown(file), expected, found }))
+}
+
+/// The destination's own memory, for files by their places in the walk.
+struct Placed<'a> {
+    into: &'a dyn Destination,
+    places: HashMap<usize, usize>,
+}
+
+impl Placing for Placed<'_> {
+    fn place(&self, file: usize, offset: u64, len: usize) -> Option<&mut [u8]> {
+        self.into.place(*self.places.get(&file)?, offset, len)
+    }
 }
 
 /// A file whose bytes go to the destination as they are read.
@@ -157,6 +183,10 @@ impl<R: ReadAt> ReadAt for Delivered<'_, R> {
             return Err(io::Error::other(Refused));
         }
         Ok(read)
+    }
+
+    fn read_placed_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(buffer, offset)
     }
 
     fn status(&self) -> io::Result<Status> {

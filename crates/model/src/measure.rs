@@ -7,7 +7,7 @@ use crate::{
     note::Note,
     plan::Plan,
     progress::Progress,
-    read::ReadAt,
+    read::{Placing, ReadAt},
     source::Source,
     walk::{FoundFile, Rules, Walked, walk},
 };
@@ -195,7 +195,7 @@ pub(crate) fn hash<R: ReadAt>(
     progress: &dyn Progress,
     wrap: impl Fn(&FoundFile, File) -> R + Sync,
 ) -> Result<Vec<Resource>, MeasureError> {
-    let digests = digests(source, walked, plan, options, progress, wrap)?;
+    let digests = digests(source, walked, plan, options, (progress, None), wrap)?;
     let resource = |(job, digest): (usize, _)| {
         let job = plan.jobs[job];
         let file = &walked.files[job.file as usize];
@@ -204,17 +204,17 @@ pub(crate) fn hash<R: ReadAt>(
     Ok(digests.into_iter().map(resource).collect())
 }
 
-/// The digest of each job of the plan, by its index, in no order.
+/// The digest of each job of the plan, by its index, in no order. Bytes stay where they are placed, if they are.
 pub(crate) fn digests<R: ReadAt>(
     source: &Source,
     walked: &Walked,
     plan: &Plan,
     options: &Options,
-    progress: &dyn Progress,
+    (progress, into): (&dyn Progress, Option<&dyn Placing>),
     wrap: impl Fn(&FoundFile, File) -> R + Sync,
 ) -> Result<Vec<(usize, Digest)>, MeasureError> {
     let Options { threads, memory, .. } = *options;
-    let engine = Engine { source, walked, plan, threads, memory, progress };
+    let engine = Engine { source, walked, plan, threads, memory, progress, into };
     match options.serialization.algorithm {
         Algorithm::Sha256 => engine.run(&Sha256Kernel, wrap),
         Algorithm::Blake2b => engine.run(&Blake2bKernel, wrap),

@@ -24,6 +24,8 @@ mod error;
 mod file;
 mod memory;
 mod parts;
+#[cfg(test)]
+mod tests;
 
 pub use self::{bytes::VerifiedBytes, error::LoadError, file::VerifiedFile};
 
@@ -58,8 +60,8 @@ struct Inner {
     options: Options,
     /// Sorted by name.
     entries: Vec<Entry>,
-    /// The digests of all entries, those of one together and in the order of its shards.
-    digests: Vec<Digest>,
+    /// Positions in the manifest: those of one entry together and in the order of its shards.
+    resources: Vec<u32>,
 }
 
 /// A signed file that is there.
@@ -67,9 +69,9 @@ struct Inner {
 struct Entry {
     /// Its place in `files`.
     file: usize,
-    /// Where its digests begin, and how many they are.
+    /// Where its resources begin, and how many they are.
     first: usize,
-    shards: u32,
+    shards: usize,
 }
 
 /// Whole shards and what lies between them.
@@ -82,23 +84,23 @@ impl Contents {
     /// The files of `manifest`, which somebody signed, among `files`. What is not signed is not in it.
     pub(crate) fn new(files: Files, manifest: Arc<Manifest>, effort: Effort) -> Self {
         let alone = files.source().is_file() && manifest.is_reference_single_file();
-        let mut digests_of: HashMap<&ModelPath, Vec<(u64, Digest)>> = HashMap::new();
-        for resource in manifest.resources() {
-            let start = resource.range.map_or(0, |range| range.start);
-            digests_of.entry(&resource.path).or_default().push((start, resource.digest));
+        let signed = manifest.resources();
+        let start = |at: &u32| signed[*at as usize].range.map_or(0, |range| range.start);
+        let mut of_path: HashMap<&ModelPath, Vec<u32>> = HashMap::new();
+        for (at, resource) in (0..).zip(signed) {
+            of_path.entry(&resource.path).or_default().push(at);
         }
-        let (mut entries, mut digests) = (Vec::new(), Vec::new());
+        let dot = ModelPath::reference_single_file();
+        let (mut entries, mut resources) = (Vec::new(), Vec::with_capacity(signed.len()));
         for (file, (path, _)) in files.files().enumerate() {
-            let signed = ModelPath::reference_single_file();
-            let Some(mut of_it) = digests_of.remove(if alone { &signed } else { path }) else { continue };
-            of_it.sort_unstable_by_key(|(start, _)| *start);
-            let shards = u32::try_from(of_it.len()).unwrap_or(u32::MAX);
-            entries.push(Entry { file, first: digests.len(), shards });
-            digests.extend(of_it.into_iter().map(|(_, digest)| digest));
+            let Some(mut of_it) = of_path.remove(if alone { &dot } else { path }) else { continue };
+            of_it.sort_unstable_by_key(start);
+            entries.push(Entry { file, first: resources.len(), shards: of_it.len() });
+            resources.append(&mut of_it);
         }
+        drop(of_path);
         let options = Options { serialization: manifest.serialization().clone(), ..effort.options() };
-        drop(digests_of);
-        Self(Arc::new(Inner { files, manifest, options, entries, digests }))
+        Self(Arc::new(Inner { files, manifest, options, entries, resources }))
     }
 
     /// Every file with its size in bytes, sorted by name.
@@ -143,7 +145,7 @@ impl Contents {
             loaded.push((path.clone(), VerifiedBytes::unverified(size, path)?));
         }
         let mut into = Memory::new();
-        let mut wanted = Vec::with_capacity(self.0.digests.len());
+        let mut wanted = Vec::with_capacity(self.0.resources.len());
         for (place, (entry, (_, bytes))) in self.0.entries.iter().zip(&mut loaded).enumerate() {
             into = into.with(entry.file, 0, bytes.as_mut());
             wanted.extend(self.wanted(place));
@@ -184,9 +186,8 @@ impl Contents {
         let place = self.find(name)?;
         let (path, size) = self.get(place);
         memory::check(size, &format!("'{path}'"))?;
-        let entry = &self.0.entries[place];
-        let digests = self.digests(entry);
-        modelseal_model::seal(&self.0.files, &self.0.options, entry.file, digests, progress)
+        let digests: Vec<Digest> = self.digests(place).collect();
+        modelseal_model::seal(&self.0.files, &self.0.options, self.0.entries[place].file, &digests, progress)
             .map_err(|error| LoadError::of_load(&error, &self.0.files))
     }
 
@@ -212,16 +213,17 @@ impl Contents {
         self.0.files.get(self.0.entries[place].file)
     }
 
-    fn digests(&self, entry: &Entry) -> &[Digest] {
-        let last = entry.first.saturating_add(entry.shards as usize);
-        self.0.digests.get(entry.first..last).unwrap_or_default()
+    /// The signed digests of a file, in the order of its shards.
+    fn digests(&self, place: usize) -> impl Iterator<Item = Digest> {
+        let Inner { entries, resources, manifest, .. } = &*self.0;
+        let Entry { first, shards, .. } = entries[place];
+        resources[first..first + shards].iter().map(|at| manifest.resources()[*at as usize].digest)
     }
 
     /// All resources of a file.
     fn wanted(&self, place: usize) -> impl Iterator<Item = Wanted> {
-        let entry = &self.0.entries[place];
-        let digests = self.digests(entry).iter();
-        digests.zip(0..).map(|(digest, shard)| Wanted { file: entry.file, shard, digest: *digest })
+        let file = self.0.entries[place].file;
+        self.digests(place).zip(0..).map(move |(digest, shard)| Wanted { file, shard, digest })
     }
 
     fn shard_size(&self) -> Option<NonZeroU64> {
@@ -246,11 +248,12 @@ impl Contents {
     }
 
     fn wanted_shard(&self, place: usize, shard: u32) -> Result<Wanted, LoadError> {
-        let entry = &self.0.entries[place];
-        match self.digests(entry).get(shard as usize) {
-            Some(digest) => Ok(Wanted { file: entry.file, shard, digest: *digest }),
-            None => Err(LoadError::longer(self.get(place).0)),
-        }
+        let Inner { entries, resources, manifest, .. } = &*self.0;
+        let Entry { file, first, shards } = entries[place];
+        let at = usize::try_from(shard).ok().filter(|shard| *shard < shards);
+        let at = at.ok_or_else(|| LoadError::longer(self.get(place).0))?;
+        let digest = manifest.resources()[resources[first + at] as usize].digest;
+        Ok(Wanted { file, shard, digest })
     }
 
     fn load(

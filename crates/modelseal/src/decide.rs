@@ -17,7 +17,7 @@ use crate::{
     store::Store,
     summary_out::check_outside,
 };
-use as_read::{Lists, Readable};
+use as_read::{Lists, Readable, about_one_measurement};
 use jiff::Timestamp;
 use modelseal_core::{artifact::ArtifactId, manifest::Manifest, observed::Observed, text::Printable};
 use modelseal_model::{MeasureError, Progress, Source};
@@ -267,17 +267,20 @@ impl DecideRequest<&Policies> {
                 }
             }
         }
-        let mut decision = match &settled {
-            Some(early) => early.decision.clone(),
+        let mut contents = None;
+        let mut decision = match settled {
+            Some(early) => {
+                (facts, contents) = (early.facts, early.contents);
+                early.decision
+            }
             None => bases.decide(&request, &collected.evidence, &facts)?,
         };
         if as_read && work.measured.len() > 1 {
-            let evidence = &collected.evidence;
-            settled = self.after_measuring(&decision, &facts, &inside, &mut bases, &request, evidence)?;
-        }
-        let mut contents = None;
-        if let Some(early) = settled {
-            (facts, decision, contents) = (early.facts, early.decision, early.contents);
+            let one = about_one_measurement(&decision, &facts, &mut bases, &request, &collected.evidence)?;
+            if let Some((serialization, about, alone)) = one {
+                work.measured.retain(|measured| *measured.get().serialization() == serialization);
+                (facts, decision) = (about, alone);
+            }
         }
         let mut report = VerifyReport::of_decision(&model.display().to_string(), decision.report());
         let (bases, about_bases) = bases.into_known();

@@ -137,9 +137,10 @@ pub mod expect {
 pub mod policy {
     pub use modelseal_verify::{
         decision::{
-            Allowed, Code, CodeEntry, Decision,
+            Allowed, AllowedAsRead, Code, CodeEntry, Decision,
             cache::{CacheEntry, CacheKey},
         },
+        facts::Promise,
         policy::{
             LINTS,
             complaint::{Complaint, Lint, Severity},

@@ -314,6 +314,12 @@ fn deny_lists_see_the_promised_list_and_what_they_cannot_see_is_undecided() {
             .unmeasured();
         assert_eq!(open(&case, FILES), Opened::Measure);
     }
+    // Nor do shards tell whether they are a denied list of files under another name.
+    let case = Case::new(&by_model(&manifest_name(&model())))
+        .bundle(Key::new(1).sign_model(&model()))
+        .bundle(Key::new(2).sign_model(&shards(3, FILES)))
+        .unmeasured();
+    assert!(each(&case, FILES).iter().all(|(_, decision)| decision.allowed_as_read().is_none()));
     // An entry that names something else lets it pass.
     let case = Case::new(&by_file(&digest_of(b"x").to_string()))
         .bundle(Key::new(1).sign_model(&model()))
@@ -358,6 +364,7 @@ fn a_rule_in_audit_excuses_no_other_bytes_and_no_missing_signature_of_a_promise(
     assert_eq!(open(&case, &FILES[1..]), Opened::Denied);
     // Signed by somebody whom the rule does not name: it would be a bare measurement that is let pass.
     let case = Case::new(&two).bundle(Key::new(3).sign_model(&model())).unmeasured();
+    assert_eq!(the_only(&case, FILES).verdict(), Verdict::Error);
     assert_eq!(open(&case, FILES), Opened::Measure);
     case.model(model()).allowed();
 }
@@ -517,6 +524,26 @@ fn a_promise_is_neither_recorded_nor_kept_nor_good_for_other_facts() {
     assert!(decision.verdict() == Verdict::Deny && decision.allowed_as_read().is_none());
     let failed: Vec<Code> = decision.report().with(Status::Fail).filter_map(|check| check.code).collect();
     assert_eq!(failed, [Code::IntegrityDigestMismatch]);
+}
+
+#[test]
+fn a_signature_of_version_0_2_is_promised_as_any_other() {
+    let subject: Vec<_> = model()
+        .resources()
+        .iter()
+        .map(|r| json!({ "name": r.path.as_str(), "digest": { "sha256": r.digest.to_hex() } }))
+        .collect();
+    let old = json!({
+        "_type": "https://in-toto.io/Statement/v1", "subject": subject,
+        "predicateType": "https://model_signing/Digests/v0.1", "predicate": { "unused": "Unused, just passed due to API" },
+    });
+    let case = Case::new(&one()).bundle(Key::new(1).sign_statement(&old)).unmeasured();
+    let Opened::AsRead(promised) = open(&case, FILES) else { panic!("it lists every file") };
+    assert_eq!(promised.resources(), model().resources());
+    assert_eq!(open(&case, &FILES[..2]), Opened::Denied);
+    // Beside a later release in the new form the bytes have to tell.
+    let both = case.bundle(Key::new(1).sign_model(&manifest(OTHER)));
+    assert_eq!(open(&both, FILES), Opened::Measure);
 }
 
 /// Base models that were promised instead of measured.

@@ -3,7 +3,7 @@
 use crate::{
     error::{Change, MeasureError},
     fs::{Dir, Kind},
-    read::{ReadAt, fill},
+    read::{ReadAt, fill, fill_by},
     source::{Root, Source},
     walk::{FoundFile, Via, Walked},
 };
@@ -89,7 +89,41 @@ impl<'a> Opener<'a> {
         let needed = usize::try_from(end - next).map_or(room, |left| left.min(room));
         // With the last bytes of a file one more is asked for, which it should not have.
         let beyond = usize::from(next + needed as u64 == size);
-        let read = match fill(open, &mut buffer[..needed + beyond], needed, next) {
+        let read = fill(open, &mut buffer[..needed + beyond], needed, next);
+        self.judge((file, open), read, needed)
+    }
+
+    /// The same, filling memory that the bytes stay in.
+    pub(crate) fn read_placed<R: ReadAt>(
+        &self,
+        (file, open): (usize, &R),
+        memory: &mut [u8],
+        next: u64,
+    ) -> Result<usize, Failed> {
+        let needed = memory.len();
+        let read_at = |buffer: &mut [u8], offset| open.read_placed_at(buffer, offset);
+        let mut read = fill_by(read_at, memory, needed, next);
+        let end = next + needed as u64;
+        if end == self.walked.files[file].size
+            && let Ok(read) = &mut read
+            && *read == needed
+        {
+            match fill_by(read_at, &mut [0], 0, end) {
+                Ok(beyond) => *read += beyond,
+                Err(error) => return self.judge((file, open), Err(error), needed),
+            }
+        }
+        self.judge((file, open), read, needed)
+    }
+
+    /// Whether a read gave what it should.
+    fn judge<R: ReadAt>(
+        &self,
+        (file, open): (usize, &R),
+        read: io::Result<usize>,
+        needed: usize,
+    ) -> Result<usize, Failed> {
+        let read = match read {
             Ok(read) => read,
             Err(error) => {
                 // A read fails, too, when the name has been given to something that is no file.
@@ -100,6 +134,7 @@ impl<'a> Opener<'a> {
         if read != needed {
             self.examine(file, open)?;
             // The system's size is not what the file gives, as with some files that no disk holds.
+            let size = self.walked.files[file].size;
             let change =
                 if read > needed { Change::Grew { from: size } } else { Change::Shrank { from: size } };
             return Err((file, self.changed(file, change)));

@@ -31,6 +31,8 @@ pub(super) struct Worker<'a, K: Kernel, R, W> {
     opener: Opener<'a>,
     buffer: usize,
     buffers: Vec<u8>,
+    /// For each lane, where its bytes of this round are when they are not in its buffer.
+    placed: Vec<Option<&'a [u8]>>,
     /// Bytes of each buffer when it reads for another.
     piped: usize,
     lanes: Vec<Lane<K::State, R>>,
@@ -56,6 +58,7 @@ impl<'a, K: Kernel, R: ReadAt, W: Fn(&FoundFile, File) -> R> Worker<'a, K, R, W>
             opener: Opener::new(engine.source, engine.walked),
             buffer: shape.buffer,
             buffers: vec![0; shape.lanes * (shape.buffer + STAGGER)],
+            placed: vec![None; shape.lanes],
             piped: shape.piped,
             lanes: (0..shape.lanes).map(|_| Lane { open: None, message: None }).collect(),
             slice: 0,
@@ -203,10 +206,18 @@ impl<'a, K: Kernel, R: ReadAt, W: Fn(&FoundFile, File) -> R> Worker<'a, K, R, W>
     }
 
     fn read(&mut self) -> Result<(), Failed> {
-        for (lane, buffer) in self.lanes.iter_mut().zip(self.buffers.chunks_mut(self.buffer + STAGGER)) {
+        let lanes = self.lanes.iter_mut().zip(&mut self.placed);
+        for ((lane, placed), buffer) in lanes.zip(self.buffers.chunks_mut(self.buffer + STAGGER)) {
             let (Some((file, open)), Some(message)) = (&lane.open, &mut lane.message) else { continue };
-            let buffer = &mut buffer[..=self.buffer];
-            message.read = self.opener.read((*file, open), buffer, (message.next, message.end))?;
+            let len = usize::try_from(message.left()).map_or(self.buffer, |left| left.min(self.buffer));
+            *placed = None;
+            if let Some(memory) = self.engine.into.and_then(|into| into.place(*file, message.next, len)) {
+                message.read = self.opener.read_placed((*file, open), memory, message.next)?;
+                *placed = Some(memory);
+            } else {
+                let buffer = &mut buffer[..=self.buffer];
+                message.read = self.opener.read((*file, open), buffer, (message.next, message.end))?;
+            }
         }
         Ok(())
     }
@@ -214,11 +225,12 @@ impl<'a, K: Kernel, R: ReadAt, W: Fn(&FoundFile, File) -> R> Worker<'a, K, R, W>
     fn hash(&mut self) {
         let mut jobs: Vec<(&mut K::State, &[u8])> = Vec::with_capacity(self.lanes.len());
         let mut total = 0;
-        for (lane, buffer) in self.lanes.iter_mut().zip(self.buffers.chunks(self.buffer + STAGGER)) {
+        let lanes = self.lanes.iter_mut().zip(&self.placed);
+        for ((lane, placed), buffer) in lanes.zip(self.buffers.chunks(self.buffer + STAGGER)) {
             let Some(message) = &mut lane.message else { continue };
             message.next += message.read as u64;
             total += message.read;
-            jobs.push((&mut message.state, &buffer[..message.read]));
+            jobs.push((&mut message.state, placed.unwrap_or(&buffer[..message.read])));
         }
         K::update(&mut jobs);
         self.slice = self.slice.saturating_sub(total);

@@ -11,31 +11,44 @@ pub enum LoadError {
     /// A file could not be read, or did not hold still.
     Read(MeasureError),
     /// A resource has other bytes than it should.
-    Mismatch {
-        /// The file, by its place in [`Files::files`](crate::Files::files).
-        file: usize,
-        /// The number of the shard, under `shards`; 0 under `files`.
-        shard: u32,
-        /// Where the file is.
-        path: PathBuf,
-        /// What its digest should be.
-        expected: Digest,
-        /// What it is; `None` when it was not computed.
-        found: Option<Digest>,
-    },
+    Mismatch(Box<Mismatch>),
     /// The destination did not take the bytes.
     Destination(io::Error),
+}
+
+/// A resource that has other bytes than it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The file, by its place in [`Files::files`](crate::Files::files).
+    pub file: usize,
+    /// The number of the shard, under `shards`; 0 under `files`.
+    pub shard: u32,
+    /// Where the file is.
+    pub path: PathBuf,
+    /// What its digest should be.
+    pub expected: Digest,
+    /// What it is; `None` when there is no such shard, or nobody expected it.
+    pub found: Option<Digest>,
 }
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(error) => error.fmt(f),
-            Self::Mismatch { path, expected, found: Some(found), .. } => {
+            Self::Mismatch(mismatch) => mismatch.fmt(f),
+            Self::Destination(error) => write!(f, "what was read could not be kept: {error}"),
+        }
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, expected, .. } = self;
+        match self.found {
+            Some(found) => {
                 write!(f, "'{}' is not what was expected: {expected} expected, {found} found", shown(path))
             }
-            Self::Mismatch { path, .. } => write!(f, "'{}' was not compared", shown(path)),
-            Self::Destination(error) => write!(f, "what was read could not be kept: {error}"),
+            None => write!(f, "'{}' has another number of shards than expected", shown(path)),
         }
     }
 }
@@ -45,7 +58,7 @@ impl std::error::Error for LoadError {
         match self {
             Self::Read(error) => Some(error),
             Self::Destination(error) => Some(error),
-            Self::Mismatch { .. } => None,
+            Self::Mismatch(_) => None,
         }
     }
 }

@@ -4,24 +4,23 @@ use crate::load::Destination;
 use std::{
     collections::BTreeMap,
     io,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Bytes of a chunk, each behind a lock of its own. Not more than the least piece in which one message is hashed by several
-/// workers, so that these seldom meet at one.
-const CHUNK: usize = 1024 * 1024;
-
 /// Slices that take the bytes of ranges of files. What lies in none of them is hashed and let go.
+///
+/// Every byte of them is given away once: to the thread that reads the file there. So no two ever see the same memory.
 #[derive(Debug, Default)]
 pub struct Memory<'m> {
-    /// For each file its slices, by the offset at which they begin.
-    files: BTreeMap<usize, BTreeMap<u64, Slice<'m>>>,
+    files: BTreeMap<usize, Mutex<Free<'m>>>,
 }
 
-#[derive(Debug)]
-struct Slice<'m> {
-    len: u64,
-    chunks: Vec<Mutex<&'m mut [u8]>>,
+#[derive(Debug, Default)]
+struct Free<'m> {
+    /// All slices of one file: where they begin and end.
+    all: BTreeMap<u64, u64>,
+    /// What of them nobody has been given yet, by the offset at which it begins.
+    parts: BTreeMap<u64, &'m mut [u8]>,
 }
 
 impl<'m> Memory<'m> {
@@ -32,48 +31,80 @@ impl<'m> Memory<'m> {
     }
 
     /// Takes the bytes of a file, by its place in [`Files::files`](crate::Files::files), from `offset` on. Slices of one
-    /// file must not overlap: bytes go to one of them.
+    /// file must not overlap in the file: else the load fails.
     #[must_use]
     pub fn with(mut self, file: usize, offset: u64, slice: &'m mut [u8]) -> Self {
-        let len = slice.len() as u64;
-        let chunks = slice.chunks_mut(CHUNK).map(Mutex::new).collect();
-        self.files.entry(file).or_default().insert(offset, Slice { len, chunks });
+        let free = self.files.entry(file).or_default().get_mut().unwrap_or_else(PoisonError::into_inner);
+        free.all.insert(offset, offset.saturating_add(slice.len() as u64));
+        free.keep(offset, slice);
         self
+    }
+
+    fn free(&self, file: usize) -> Option<MutexGuard<'_, Free<'m>>> {
+        Some(self.files.get(&file)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Destination for Memory<'_> {
     fn take(&self, file: usize, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let Some(slices) = self.files.get(&file) else { return Ok(()) };
+        let Some(mut free) = self.free(file) else { return Ok(()) };
         let end = offset.saturating_add(bytes.len() as u64);
-        // The last slice that begins before the bytes end, and those before it as long as they reach into them.
-        for (start, slice) in slices.range(..end).rev() {
-            let from = offset.max(*start);
-            let to = end.min(start.saturating_add(slice.len));
-            if from >= to {
-                break;
-            }
-            let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
-            let part = bytes.get(at(from - offset)..at(to - offset)).unwrap_or_default();
-            slice.put(at(from - start), part);
+        let mut missing = free.covered(offset, end);
+        let mut at = offset;
+        while let Some((start, part)) = free.next(at, end) {
+            let from = usize::try_from(start - offset).unwrap_or(usize::MAX);
+            let bytes = bytes.get(from..).and_then(|bytes| bytes.get(..part.len()));
+            part.copy_from_slice(bytes.ok_or(io::ErrorKind::InvalidInput)?);
+            at = start + part.len() as u64;
+            missing -= part.len() as u64;
         }
-        Ok(())
+        // What was given before must not be judged by what was read now.
+        if missing == 0 { Ok(()) } else { Err(io::Error::other("bytes of a file arrived twice")) }
+    }
+
+    fn place(&self, file: usize, offset: u64, len: usize) -> Option<&mut [u8]> {
+        self.free(file)?.exactly(offset, len)
     }
 }
 
-impl Slice<'_> {
-    fn put(&self, mut at: usize, mut bytes: &[u8]) {
-        while let (false, Some(chunk)) = (bytes.is_empty(), self.chunks.get(at / CHUNK)) {
-            let mut chunk = chunk.lock().unwrap_or_else(PoisonError::into_inner);
-            let within = at % CHUNK;
-            let count = bytes.len().min(chunk.len().saturating_sub(within));
-            if count == 0 {
-                break;
-            }
-            let (now, later) = bytes.split_at(count);
-            chunk[within..within + count].copy_from_slice(now);
-            bytes = later;
-            at += count;
+impl<'m> Free<'m> {
+    /// Gives away this range, if it is all there.
+    fn exactly(&mut self, offset: u64, len: usize) -> Option<&'m mut [u8]> {
+        let (start, slice) = self.parts.range(..=offset).next_back()?;
+        let start = *start;
+        let before = usize::try_from(offset - start).ok()?;
+        if len == 0 || slice.len() < before.checked_add(len)? {
+            return None;
+        }
+        let slice = self.parts.remove(&start)?;
+        let (head, rest) = slice.split_at_mut(before);
+        let (given, tail) = rest.split_at_mut(len);
+        self.keep(start, head);
+        self.keep(offset + len as u64, tail);
+        Some(given)
+    }
+
+    /// Gives away the first part of this range that is there.
+    fn next(&mut self, offset: u64, end: u64) -> Option<(u64, &'m mut [u8])> {
+        let reaches = |(start, slice): (&u64, &&'m mut [u8])| (*start, start + slice.len() as u64);
+        let before = self.parts.range(..=offset).next_back().map(reaches).filter(|(_, to)| *to > offset);
+        let after = || self.parts.range(offset..).next().map(reaches);
+        let (start, to) = before.or_else(after).filter(|(start, _)| *start < end)?;
+        let from = start.max(offset);
+        let count = usize::try_from(to.min(end).checked_sub(from)?).ok()?;
+        self.exactly(from, count).map(|part| (from, part))
+    }
+
+    /// How many bytes of this range lie in slices.
+    fn covered(&self, offset: u64, end: u64) -> u64 {
+        let within = |(start, to): (&u64, &u64)| to.min(&end).saturating_sub(*start.max(&offset));
+        let overlapping = self.all.range(..end).rev().take_while(|(_, to)| **to > offset);
+        overlapping.map(within).sum()
+    }
+
+    fn keep(&mut self, offset: u64, slice: &'m mut [u8]) {
+        if !slice.is_empty() {
+            self.parts.insert(offset, slice);
         }
     }
 }

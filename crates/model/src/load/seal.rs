@@ -62,7 +62,7 @@ pub fn seal(
     let root = FoundDirectory { parent: 0, name: OsString::new(), link: false };
     let walked = Walked { files: vec![sealed], directories: vec![root], ..Walked::default() };
     let plan = Plan::new(&walked.files, options.serialization.method)?;
-    let got = digests(&source, &walked, &plan, options, progress, |_, file| file)?;
+    let got = digests(&source, &walked, &plan, options, (progress, None), |_, file| file)?;
     let mut of_shard = vec![None; got.len()];
     for (job, digest) in got {
         let (_, shard) = plan.jobs[job].key();

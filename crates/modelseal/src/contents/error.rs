@@ -2,7 +2,7 @@
 
 use crate::{codes, error::Kind};
 use modelseal_core::{path::ModelPath, text::Printable};
-use modelseal_model::{Files, LoadError as Loading, MeasureError};
+use modelseal_model::{Files, LoadError as Loading, MeasureError, Mismatch};
 use std::{fmt, io, path::Path};
 
 /// Why bytes of a verified model were not given out. It says which file, and what to do.
@@ -133,21 +133,7 @@ impl LoadError {
     pub(super) fn of_load(error: &Loading, files: &Files) -> Self {
         match error {
             Loading::Read(error) => Self::of_measure(error),
-            Loading::Mismatch { file, shard, expected, found, .. } => {
-                let (path, size) = files.get(*file);
-                let found =
-                    found.map_or(", and the file is shorter".into(), |found| format!(", {found} is there"));
-                let part = if *shard == 0 { String::new() } else { format!(" (shard {shard})") };
-                Self {
-                    kind: Kind::Denied,
-                    code: "integrity.digest-mismatch",
-                    file: Some(path.as_str().to_owned()),
-                    message: format!(
-                        "'{path}'{part} is not what was signed: {expected} was signed{found} ({size} bytes)"
-                    ),
-                    fix: GET_AGAIN.into(),
-                }
-            }
+            Loading::Mismatch(mismatch) => Self::of_mismatch(mismatch, files),
             Loading::Destination(error) => {
                 match error.get_ref().and_then(|cause| cause.downcast_ref::<Self>()) {
                     Some(own) => own.clone(),
@@ -167,6 +153,25 @@ impl LoadError {
                 message: error.to_string(),
                 fix: String::new(),
             },
+        }
+    }
+
+    fn of_mismatch(mismatch: &Mismatch, files: &Files) -> Self {
+        let Mismatch { file, shard, expected, found, .. } = mismatch;
+        let (path, _) = files.get(*file);
+        let part = if *shard == 0 { String::new() } else { format!(" in its shard {shard}") };
+        let message = match found {
+            Some(found) => {
+                format!("'{path}' is not what was signed{part}: {expected} was signed, {found} is there")
+            }
+            None => format!("'{path}' is not what was signed: it has another size"),
+        };
+        Self {
+            kind: Kind::Denied,
+            code: "integrity.digest-mismatch",
+            file: Some(path.as_str().to_owned()),
+            message,
+            fix: GET_AGAIN.into(),
         }
     }
 

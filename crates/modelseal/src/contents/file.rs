@@ -22,6 +22,8 @@ pub struct VerifiedFile {
     contents: Contents,
     place: usize,
     position: u64,
+    /// Bytes of verified shards at most.
+    keep: u64,
     state: Mutex<State>,
 }
 
@@ -35,7 +37,11 @@ struct State {
 
 impl VerifiedFile {
     pub(super) fn new(contents: Contents, place: usize) -> Self {
-        Self { contents, place, position: 0, state: Mutex::default() }
+        Self::keeping(contents, place, MAX_CACHED_SHARD_BYTES)
+    }
+
+    pub(super) fn keeping(contents: Contents, place: usize, keep: u64) -> Self {
+        Self { contents, place, position: 0, keep, state: Mutex::default() }
     }
 
     /// Its name in the model.
@@ -128,7 +134,7 @@ impl VerifiedFile {
             state.shards.push_back((shard, bytes.clone()));
             return Ok(bytes);
         }
-        state.make_room(span.range.end - span.range.start);
+        state.make_room(self.keep.saturating_sub(span.range.end - span.range.start));
         match self.contents.read_span(self.place, span, progress) {
             Ok(bytes) => {
                 let bytes = Arc::new(bytes);
@@ -151,11 +157,10 @@ impl VerifiedFile {
 }
 
 impl State {
-    /// Lets go of what was used longest ago, so that so many more bytes are within the limit.
-    fn make_room(&mut self, bytes: u64) {
+    /// Lets go of what was used longest ago, until no more than so many bytes are left.
+    fn make_room(&mut self, left: u64) {
         let kept = |state: &Self| state.shards.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
-        while kept(self).saturating_add(bytes) > MAX_CACHED_SHARD_BYTES && self.shards.pop_front().is_some() {
-        }
+        while kept(self) > left && self.shards.pop_front().is_some() {}
     }
 }
 

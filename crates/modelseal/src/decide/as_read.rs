@@ -32,7 +32,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-/// What a decision rests on that was made without reading, or in spite of several lists.
+/// A decision that needed no byte of the model.
 pub(super) struct Early {
     pub(super) facts: Facts,
     pub(super) decision: Decision,
@@ -106,29 +106,6 @@ impl DecideRequest<&Policies> {
         self.upon(promise, &facts, lists, bases, request, evidence)
     }
 
-    /// The decision upon the promise of what a measured model was allowed as, where it was measured in several ways: bytes
-    /// that lay here for one of them only must not be given out on the word of another.
-    pub(super) fn after_measuring(
-        &self,
-        decision: &Decision,
-        facts: &Facts,
-        inside: &[ModelPath],
-        bases: &mut Bases<'_>,
-        request: &Request,
-        evidence: &Evidence,
-    ) -> Result<Option<Early>, Error> {
-        let Some(list) = decision.allowed(false).and_then(|allowed| allowed.lists().next()) else {
-            return Ok(None);
-        };
-        let lists = &Lists::of(&self.settings, facts, inside, &());
-        let facts = lists.noted(facts);
-        let wanted = |promise: &&Promise| std::ptr::eq(promise.model(), list);
-        let promises = facts.promises();
-        let Some(promise) = promises.iter().find(wanted) else { return Ok(None) };
-        let early = self.upon(promise, &facts, lists, bases, request, evidence)?;
-        Ok(early.filter(|early| early.contents.is_some()))
-    }
-
     fn upon(
         &self,
         promise: &Promise,
@@ -150,6 +127,27 @@ impl DecideRequest<&Policies> {
         let settled = contents.is_some() || decision.verdict() == Verdict::Deny;
         Ok(settled.then_some(Early { facts, decision, contents }))
     }
+}
+
+/// The same decision about what one measurement found, where the model was measured in several ways: bytes that lay here for
+/// one of them only must not be given out on the word of another. Of which it is, and what it rests on.
+pub(super) fn about_one_measurement(
+    decision: &Decision,
+    facts: &Facts,
+    bases: &mut Bases<'_>,
+    request: &Request,
+    evidence: &Evidence,
+) -> Result<Option<(Serialization, Facts, Decision)>, Error> {
+    if decision.allowed(true).is_none() {
+        return Ok(None);
+    }
+    for (serialization, facts) in facts.apart() {
+        let alone = bases.decide(request, evidence, &facts)?;
+        if alone.verdict() == decision.verdict() {
+            return Ok(Some((serialization.clone(), facts, alone)));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether the decision states a version that is higher than what was accepted before.

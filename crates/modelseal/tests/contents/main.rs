@@ -4,9 +4,10 @@
 
 mod copying;
 mod opening;
+mod parts;
 mod races;
 mod reading;
 #[cfg(target_os = "linux")]
 mod sealing;
 mod site;
-mod sparse;
+mod vectors;

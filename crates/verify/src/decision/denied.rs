@@ -47,7 +47,7 @@ pub(super) fn model(context: &Context<'_>, candidate: &Candidate) -> Vec<Found> 
     let more_is_there = context.data.promise().is_some_and(Promise::more_is_there);
     // What is denied may be what is here besides, or the same bytes as somebody signed them in another way.
     let hidden = more_is_there && entries(context).any(has_digests);
-    let in_another_way = context.data.promise().is_some()
+    let in_another_way = !context.data.measured.is_empty()
         && context
             .data
             .manifests

@@ -171,6 +171,17 @@ impl Facts {
         self.with(MeasuredFact { serialization, outcome })
     }
 
+    /// The same facts with one measurement each, for whoever wants to know what can be said about bytes of one moment: a model
+    /// may be written to between one measurement and the next.
+    pub fn apart(&self) -> impl Iterator<Item = (&Serialization, Self)> {
+        let measured = self.data.measured.iter().filter(|fact| fact.outcome.is_ok());
+        measured.map(|fact| {
+            let mut facts = self.clone();
+            facts.data.measured.retain(|other| other.outcome.is_err());
+            (&fact.serialization, facts.with(fact.clone()))
+        })
+    }
+
     fn with(mut self, fact: MeasuredFact) -> Self {
         let measured = &mut self.data.measured;
         let is_promise = |other: &MeasuredFact| other.outcome.as_ref().is_ok_and(|m| m.promise.is_some());

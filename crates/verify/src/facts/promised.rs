@@ -210,13 +210,20 @@ impl Facts {
         self
     }
 
-    /// The signed lists of files that may be the model's, as far as [names and sizes](Self::listed) tell. Where they are not
-    /// [all the same](Promise::is_same), only the bytes tell which one it is, and the model is to be measured.
+    /// The signed lists of files that may be the model's, as far as [names and sizes](Self::listed) tell, and measurements
+    /// where there are any. Where they are not [all the same](Promise::is_same), only the bytes tell which one it is, and the
+    /// model is to be measured.
     #[must_use]
     pub fn promises(&self) -> Vec<Promise> {
         let possible = self.data.manifests.iter().filter_map(|fact| {
             let list = FileList::fitting(&self.data.listed, &fact.model.manifest)?;
-            list.contradicts(&fact.model.manifest).is_none().then(|| Promise::of(fact, list))
+            let may_be = match &fact.compared {
+                None => true,
+                Some(Ok(comparison)) => comparison.changed.is_empty() && comparison.missing.is_empty(),
+                Some(Err(_)) => false,
+            };
+            let may_be = may_be && list.contradicts(&fact.model.manifest).is_none();
+            may_be.then(|| Promise::of(fact, list))
         });
         possible.collect()
     }
