@@ -281,6 +281,20 @@ def test_links_and_dots_lead_to_the_same_model(model, policy, tmp_path, monkeypa
                 open(path, "rb").read()
 
 
+@pytest.mark.parametrize("linked", ["model.safetensors", "sub"])
+def test_another_models_signed_file_is_not_this_models(model, policy, publisher, tmp_path, linked):
+    other = write_model(tmp_path / "other", values=3)
+    (other / "sub" / "more.safetensors").write_bytes((other / "model.safetensors").read_bytes())
+    publisher.sign(other)
+    subprocess.run(["sh", "-c", f"rm -r '{model}/{linked}' && ln -s '{other}/{linked}' '{model}/{linked}'"], check=True)
+    wanted = model / ("sub/more.safetensors" if linked == "sub" else linked)
+    with enforce(policy):
+        for _ in range(2):
+            with pytest.raises(modelseal.ModelDenied):
+                load_file(wanted)
+        assert load_file(other / "model.safetensors")["w"].sum() == 3
+
+
 def test_a_folder_of_a_known_model_that_becomes_a_link_leads_nowhere_else(model, policy, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
