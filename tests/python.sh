@@ -43,7 +43,7 @@ echo "ok   the program"
 "$clean/python" "$root/tests/python_docs.py" "$root/README.md"
 "$clean/python" "$root/tests/python_docs.py" "$package/README.md"
 
-"$clean/python" -m pip install --quiet --no-deps -r "$package/requirements-test.txt"
+"$clean/python" -m pip install --quiet --no-deps -r "$package/requirements-test.txt" -r "$package/requirements-enforce.txt"
 "$clean/python" -m pip check
 "$clean/python" "$root/tests/python_docs.py" "$root/docs/python.md"
 cd "$package"

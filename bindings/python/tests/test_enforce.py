@@ -29,7 +29,9 @@ from enforcing import (  # noqa: E402, F401
     refused,
     write_model,
 )
-from safetensors.numpy import load_file  # noqa: E402  (bound before anything is enforced)
+# Bound before anything is enforced.
+from safetensors import safe_open  # noqa: E402
+from safetensors.numpy import load_file  # noqa: E402
 
 pytestmark = needs_posix
 
@@ -54,6 +56,8 @@ def test_a_file_of_no_signed_model_is_refused(tmp_path, policy):
             load_file(unsigned / "model.safetensors")
         with refused("signature.missing"):
             safetensors.safe_open(str(unsigned / "model.safetensors"), framework="np")
+        with refused("signature.missing"):
+            safe_open(str(unsigned / "model.safetensors"), framework="np")
         with pytest.raises(FileNotFoundError):
             load_file(tmp_path / "nothing.safetensors")
     assert load_file(unsigned / "model.safetensors")["w"].sum() == 45
@@ -235,6 +239,25 @@ def test_tokenizers(model, policy, publisher):
             tokenizers.Tokenizer.from_file(str(model / "tokenizer.json"))
 
 
+def test_a_path_of_a_descriptor_is_of_the_file_behind_it(model, policy, tmp_path):
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("no /proc here")
+    unsigned = write_model(tmp_path / "unsigned") / "model.safetensors"
+    numbers = [os.open(path, os.O_RDONLY) for path in (unsigned, model / "model.safetensors")]
+    outside, inside = (f"/proc/self/fd/{number}" for number in numbers)
+    with enforce(policy):
+        assert load_file(inside)["w"].sum() == 45
+        with refused("signature.missing"):
+            load_file(outside)
+        with refused("signature.missing"):
+            load_file(outside.replace("self", str(os.getpid())))
+        flip(model / "model.safetensors")
+        with refused("integrity.digest-mismatch"):
+            load_file(inside)
+    for number in numbers:
+        os.close(number)
+
+
 def test_links_and_dots_lead_to_the_same_model(model, policy, tmp_path, monkeypatch):
     (tmp_path / "alias").symlink_to(model)
     (tmp_path / "file.safetensors").symlink_to(model / "model.safetensors")
@@ -256,6 +279,20 @@ def test_links_and_dots_lead_to_the_same_model(model, policy, tmp_path, monkeypa
                 load_file(path)
             with refused("integrity.digest-mismatch"):
                 open(path, "rb").read()
+
+
+@pytest.mark.parametrize("linked", ["model.safetensors", "sub"])
+def test_another_models_signed_file_is_not_this_models(model, policy, publisher, tmp_path, linked):
+    other = write_model(tmp_path / "other", values=3)
+    (other / "sub" / "more.safetensors").write_bytes((other / "model.safetensors").read_bytes())
+    publisher.sign(other)
+    subprocess.run(["sh", "-c", f"rm -r '{model}/{linked}' && ln -s '{other}/{linked}' '{model}/{linked}'"], check=True)
+    wanted = model / ("sub/more.safetensors" if linked == "sub" else linked)
+    with enforce(policy):
+        for _ in range(2):
+            with pytest.raises(modelseal.ModelDenied):
+                load_file(wanted)
+        assert load_file(other / "model.safetensors")["w"].sum() == 3
 
 
 def test_a_folder_of_a_known_model_that_becomes_a_link_leads_nowhere_else(model, policy, tmp_path):

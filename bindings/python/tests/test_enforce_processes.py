@@ -214,8 +214,8 @@ def test_modules_that_are_imported_while_it_is_enforced_are_hooked(model, unsign
         import sys, modelseal
         assert "safetensors" not in sys.modules
         with modelseal.enforce(sys.argv[1], policy_unsigned=True):
-            from safetensors.numpy import load_file
             from safetensors import safe_open
+            from safetensors.numpy import load_file
             print(load_file(sys.argv[2])["w"].sum())
             for load in (load_file, lambda path: safe_open(path, framework="np")):
                 try:

@@ -64,12 +64,12 @@ class Judge:
 
     def place(self, path: Any, discover: bool) -> Place | None:
         """Where `path` leads. With `discover`, signatures above it make a directory a model."""
-        place, real = locate.walk(path, self._known)
+        place, real = locate.walk(path, self._known, discover)
         if place is None and discover:
             place = locate.discover(real, self._known)
-            if place is not None:
-                # From now on it is one, whatever comes of the signature and for whatever reads there.
-                self._known.setdefault(place.root, place.reference)
+        if place is not None:
+            # From now on it is one, whatever comes of the signature and for whatever reads there.
+            self._known.setdefault(place.root, place.reference)
         return place
 
     def admit(self, place: Place) -> Mapping[str, int]:

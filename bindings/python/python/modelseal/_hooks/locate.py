@@ -43,8 +43,12 @@ class Walked(NamedTuple):
 Known = Mapping[str, Optional[str]]
 
 
-def walk(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], known: Known) -> Walked:
-    """Follows a path into a known model or a snapshot of a Hugging Face cache."""
+def walk(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], known: Known, discovering: bool = False) -> Walked:
+    """Follows a path into a known model or a snapshot of a Hugging Face cache.
+
+    With `discovering`, a directory in which evidence lies is not left by a link either: another model's file, signed
+    though it is, is not this model's.
+    """
     text = os.fsdecode(path)
     if not os.path.isabs(text):
         text = os.path.join(_working_directory(), text)
@@ -80,6 +84,11 @@ def walk(path: str | bytes | os.PathLike[str] | os.PathLike[bytes], known: Known
         links += 1
         if links > _MAX_LINKS:
             break
+        left = _left_by(real, step) if discovering else None
+        if left is not None:
+            rest = [*os.path.relpath(step, left).split("/"), *pending[::-1]]
+            name = os.path.normpath("/".join(rest))
+            return Walked(Place(left, name, _reference(left, known)), os.path.join(left, name))
         if target.startswith("/"):
             real = "/"
         pending.extend(target.split("/")[::-1])
@@ -99,6 +108,15 @@ def discover(real: str, known: Known) -> Place | None:
         if parent == above:
             return None
         above = parent
+
+
+def _left_by(directory: str, link: str) -> str | None:
+    """The model, known by the evidence in it, that a link in a directory leads out of."""
+    place = discover(directory, {})
+    if place is None:
+        return None
+    target = os.path.realpath(link)
+    return None if target == place.root or target.startswith(place.root.rstrip("/") + "/") else place.root
 
 
 def is_beside(name: str) -> bool:
