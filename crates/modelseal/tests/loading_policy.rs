@@ -366,7 +366,7 @@ fn signatures_under_several_parameters_end_in_one_list() {
     site.put(FILES);
     let measured = site.run(&policies, &[&files, &shards]).into_allowed(false).unwrap();
     assert_eq!(measured.contents().unwrap_err().code(), "error.unsupported");
-    site.open(&policies, &[&shards]).allowed();
+    let _ = site.open(&policies, &[&shards]).allowed();
 }
 
 #[test]
@@ -493,7 +493,7 @@ fn a_version_is_remembered_when_its_bytes_were_seen() {
     };
     let opened = open(&[&signature, &first]);
     assert!(opened.read > 0, "what is remembered was measured");
-    opened.allowed();
+    let _ = opened.allowed();
     let again = open(&[&signature, &first]);
     assert_eq!(again.read, 0, "nothing new is to be remembered");
     assert_eq!(everything(&again.allowed()).unwrap(), owned(FILES));
@@ -501,8 +501,8 @@ fn a_version_is_remembered_when_its_bytes_were_seen() {
     site.write(WEIGHTS, "WEIGHTS of the model");
     open(&[&signature, &second]).denied("integrity.digest-mismatch");
     site.put(FILES);
-    open(&[&signature, &first]).allowed();
-    open(&[&signature, &second]).allowed();
+    let _ = open(&[&signature, &first]).allowed();
+    let _ = open(&[&signature, &second]).allowed();
     open(&[&signature, &first]).denied_at_once("bind.version-below-high-water");
 }
 
@@ -559,7 +559,8 @@ proptest! {
         let more = [FILES[0], FILES[1], ("notes", "n"), FILES[2]];
         let mut bundles = Vec::new();
         let mut digests = Vec::new();
-        let kinds: [(&[(&str, &str)], Option<u64>, &[&str]); 5] = [
+        type Kind<'a> = (&'a [(&'a str, &'a str)], Option<u64>, &'a [&'a str]);
+        let kinds: [Kind<'_>; 5] = [
             (FILES, None, &[]), (&other, None, &[]), (FILES, Some(8), &[]), (FILES, None, &["tokenizer"]), (&FILES[..2], None, &[]),
         ];
         for (n, (files, shards, ignore)) in kinds.into_iter().enumerate() {

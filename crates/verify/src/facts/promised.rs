@@ -30,10 +30,9 @@ pub struct FileList {
 /// will be compared with it. Only [`Facts::promises`] makes one, out of what a policy's signer signed.
 ///
 /// ```compile_fail
-/// use modelseal_core::manifest::Manifest;
 /// use modelseal_verify::facts::Promise;
-/// fn forge(written_by_somebody: Manifest) -> Promise {
-///     Promise { manifest: written_by_somebody } // private fields
+/// fn forge(promise: Promise, digest: String) -> Promise {
+///     Promise { digest, ..promise } // private fields
 /// }
 /// ```
 ///
