@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Always SHA-256, blocks of 4096 bytes, no salt and no signature of the kernel's own. A file that somebody enabled with another
-//! salt or block size has another digest; one with another hash is [an error](Error::OtherHash).
+//! salt or block size has another digest; one with another hash is [an error](Reason::OtherHash).
 
 mod error;
 #[cfg(target_os = "linux")]
