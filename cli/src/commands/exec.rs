@@ -267,8 +267,9 @@ impl Status {
             #[cfg(unix)]
             Self::Socket(raw) => {
                 use nix::sys::socket::{MsgFlags, send};
+                // A reader that is gone is no signal here: Rust's runtime ignores SIGPIPE until the command starts.
                 let mut rest = line.as_slice();
-                while let Ok(sent @ 1..) = send(*raw, rest, MsgFlags::MSG_NOSIGNAL) {
+                while let Ok(sent @ 1..) = send(*raw, rest, MsgFlags::empty()) {
                     rest = rest.get(sent..).unwrap_or_default();
                 }
             }
