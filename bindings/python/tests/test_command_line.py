@@ -68,6 +68,12 @@ def test_ctrl_c_before_it_begins():
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_descriptors_are_taken_for_nothing_else(model, keys, closed):
     # Where 1 is free, the next file that is opened gets it, and what is printed goes into that file.
+    code = (
+        "import os; from modelseal import _cli, _native; "
+        "_native.main = lambda words: 0 if os.open(os.devnull, os.O_RDONLY) > 2 else 9; _cli.main()"
+    )
+    done = subprocess.run(["sh", "-c", f"exec '{sys.executable}' -c '{code}' {closed}"], capture_output=True)
+    assert done.returncode == 0, done.stderr
     command = f"exec '{SCRIPT}' sign key model --private-key '{keys / 'own.key'}' {closed}"
     done = subprocess.run(["sh", "-c", command], capture_output=True)
     assert done.returncode == 0, done.stderr

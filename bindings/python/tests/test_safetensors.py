@@ -226,6 +226,7 @@ HOSTILE = {
     "two negative sizes": of({"a": tensor(0, 4, shape=[-2, -2])}, b"1234"),
     "overlapping": of({"a": tensor(0, 3), "b": tensor(2, 4)}, b"1234"),
     "the same twice": of({"a": tensor(0, 4), "b": tensor(0, 4)}, b"1234"),
+    "overlapping, and a hole for it": of({"a": tensor(0, 2), "b": tensor(0, 2)}, b"1234"),
     "a hole": of({"a": tensor(0, 1), "b": tensor(2, 4)}, b"1234"),
     "a hole before": of({"a": tensor(1, 4)}, b"1234"),
     "bytes behind": of({"a": tensor(0, 3)}, b"1234"),
