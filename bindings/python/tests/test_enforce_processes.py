@@ -175,6 +175,16 @@ def test_the_switch_fails_closed(model, tmp_path):
 
 
 @switched
+def test_a_process_whose_hooks_cannot_be_put_in_ends(model, policy, tmp_path):
+    (tmp_path / "broken" / "modelseal").mkdir(parents=True)
+    (tmp_path / "broken" / "modelseal" / "__init__.py").write_text("raise ImportError('half of it is missing')")
+    ended = run("print('goes on')", policy, PYTHONPATH=str(tmp_path / "broken"))
+    assert (ended.returncode, ended.stdout) == (3, "")
+    assert "half of it is missing" in ended.stderr
+    assert run("print('goes on')", None, PYTHONPATH=str(tmp_path / "broken")).stdout == "goes on\n"
+
+
+@switched
 def test_without_the_variable_nothing_is_imported():
     code = "import sys; print([name for name in sys.modules if name.startswith('modelseal')])"
     assert run(code, None).stdout == "[]\n"

@@ -15,6 +15,9 @@ from typing import Any
 from . import locate
 from .locate import Place
 
+#: Whether there is memory that nobody can write to any more; elsewhere a file without a name stands for it.
+_HAS_SEALS: bool = sys.platform == "linux"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -140,7 +143,7 @@ class Judge:
 
 
 def _descriptor(model: Any, name: str) -> int:
-    if sys.platform == "linux":
+    if _HAS_SEALS:
         descriptor: int = model.descriptor(name)
         return descriptor
     with tempfile.TemporaryFile() as copy:
