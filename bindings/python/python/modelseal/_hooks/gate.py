@@ -225,7 +225,11 @@ def _told(path: Any, by: str) -> Iterator[None]:
     except ModelsealError as error:
         message = f"{by}: {_shown(path)} was refused: {error.message}"
         fix = error.fix or "`modelseal verify` with the same policy shows every check"
-        raise type(error)(message, code=error.code, checks=error.checks, fix=fix, report=error.report) from None
+        told = type(error)(message, code=error.code, checks=error.checks, fix=fix, report=error.report)
+    else:
+        return
+    # Out here it does not keep the first one alive, and the files of the model that are open in its frames.
+    raise told
 
 
 def _outside() -> Exception:
