@@ -23,14 +23,17 @@ fi
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+# It is kept: other tests install it, too.
+wheels=$CARGO_TARGET_DIR/wheels
+rm -rf "$wheels"
 # What is not in the repository must not get into the wheel, and building must leave nothing behind.
 before=$(git -C "$root" status --porcelain --ignored -- bindings)
-(cd "$package" && "$tools/bin/maturin" build --profile dev --locked --quiet --interpreter "$python" --out "$scratch/wheels")
+(cd "$package" && "$tools/bin/maturin" build --profile dev --locked --quiet --interpreter "$python" --out "$wheels")
 after=$(git -C "$root" status --porcelain --ignored -- bindings)
 [ "$before" = "$after" ] || { echo "python.sh: building left something behind: $after" >&2; exit 1; }
-wheel=$(echo "$scratch"/wheels/modelseal-*-cp39-abi3-*.whl)
+wheel=$(echo "$wheels"/modelseal-*-cp39-abi3-*.whl)
 [ -f "$wheel" ] || { echo "python.sh: no wheel for the stable interface of Python 3.9 was built" >&2; exit 1; }
-ls -l "$wheel" | sed "s|$scratch/||"
+ls -l "$wheel" | sed "s|$wheels/||"
 
 "$python" -m venv "$scratch/venv"
 clean=$scratch/venv/bin
