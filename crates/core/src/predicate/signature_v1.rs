@@ -27,7 +27,7 @@ pub fn write(manifest: &Manifest, model_name: &str) -> Result<Vec<u8>, serde_jso
 /// The same; the files of `fs_verity` have their digest as an annotation of their resource, under `shards` of the first.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_annotated(
     manifest: &Manifest,
     model_name: &str,
