@@ -49,7 +49,8 @@ pub fn statement(data: &[u8]) {
     };
     // The form of version 0.2.0 has no name for the model.
     let name = if model.name.is_empty() { "model" } else { &model.name };
-    let written = signature_v1::write_annotated(&model.manifest, name, &model.fs_verity).expect("a manifest can be written");
+    let written = signature_v1::write_annotated(&model.manifest, name, &model.fs_verity)
+        .expect("a manifest can be written");
     for reading in [Reading::Field, Reading::Letter] {
         let again = read(&written, reading).expect("what we write, we read");
         assert_eq!((again.name.as_str(), &again.manifest), (name, &model.manifest));
