@@ -9,6 +9,7 @@
 //! | module | part |
 //! |---|---|
 //! | `file` | [`VerifiedFile`]: read here and there; by shards each is verified when it is first touched |
+//! | `kept` | the shards that a file keeps |
 //! | `bytes` | [`VerifiedBytes`]: a whole file in memory |
 //! | `memory` | how much memory there is |
 //! | `parts` | several parts of one file at once |
@@ -22,6 +23,7 @@ mod bytes;
 mod copy;
 mod error;
 mod file;
+mod kept;
 mod memory;
 mod parts;
 #[cfg(test)]

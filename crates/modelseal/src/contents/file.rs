@@ -1,11 +1,10 @@
 //! [`VerifiedFile`]: a file of a verified model, read here and there.
 
-use super::{Contents, LoadError, Span, VerifiedBytes};
+use super::{Contents, LoadError, Span, VerifiedBytes, kept::Kept};
 use crate::error::Kind;
 use modelseal_core::{limits::MAX_CACHED_SHARD_BYTES, manifest::ByteRange, path::ModelPath};
 use modelseal_model::Progress;
 use std::{
-    collections::VecDeque,
     io::{self, Read, Seek, SeekFrom},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -29,8 +28,8 @@ pub struct VerifiedFile {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What was verified, the latest last.
-    shards: VecDeque<(u32, Arc<VerifiedBytes>)>,
+    /// What was verified.
+    shards: Kept,
     /// Why nothing is given out any more.
     poison: Option<LoadError>,
 }
@@ -117,8 +116,7 @@ impl VerifiedFile {
         let range = ByteRange { start: offset, end: offset.saturating_add(count as u64) };
         // Who holds the lock may be reading: then they are not.
         let Ok(state) = self.state.try_lock() else { return false };
-        let kept = |shard| state.shards.iter().any(|(kept, _)| *kept == shard);
-        !self.is_empty() && self.contents.spans(self.place, range).all(|span| kept(span.shard))
+        !self.is_empty() && self.contents.spans(self.place, range).all(|span| state.shards.has(span.shard))
     }
 
     /// A shard that was verified, now or before.
@@ -128,17 +126,14 @@ impl VerifiedFile {
         span: &Span,
         progress: &dyn Progress,
     ) -> Result<Arc<VerifiedBytes>, LoadError> {
-        if let Some(at) = state.shards.iter().position(|(shard, _)| *shard == span.shard)
-            && let Some((shard, bytes)) = state.shards.remove(at)
-        {
-            state.shards.push_back((shard, bytes.clone()));
+        if let Some(bytes) = state.shards.get(span.shard) {
             return Ok(bytes);
         }
-        state.make_room(self.keep.saturating_sub(span.range.end - span.range.start));
+        state.shards.make_room(self.keep.saturating_sub(span.range.end - span.range.start));
         match self.contents.read_span(self.place, span, progress) {
             Ok(bytes) => {
                 let bytes = Arc::new(bytes);
-                state.shards.push_back((span.shard, bytes.clone()));
+                state.shards.put(span.shard, bytes.clone());
                 Ok(bytes)
             }
             Err(error) => {
@@ -153,14 +148,6 @@ impl VerifiedFile {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Lets go of what was used longest ago, until no more than so many bytes are left.
-    fn make_room(&mut self, left: u64) {
-        let kept = |state: &Self| state.shards.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
-        while kept(self) > left && self.shards.pop_front().is_some() {}
     }
 }
 
