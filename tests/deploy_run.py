@@ -7,6 +7,7 @@ initializer with KServe's own downloader, and what starts and feeds Triton, on m
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import http.server
 import json
@@ -87,7 +88,28 @@ class Recipe(unittest.TestCase):
         (model / "1").mkdir(parents=True)
         (model / "config.pbtxt").write_text(f'name: "{name}"\n')
         (model / "1/weights.bin").write_bytes(os.urandom(200_000))
-        modelseal("sign", "key", name, "--private-key", "release.key", "--signature", f"{name}/model.sig", cwd=self.here)
+        self.sign(name)
+        return model
+
+    def sign(self, name: str, *options: str) -> None:
+        modelseal("sign", "key", name, "--private-key", "release.key", "--signature", f"{name}/model.sig", *options, cwd=self.here)
+
+    def script(self, name: str, text: str) -> Path:
+        script = self.here / name
+        script.write_text("#!/bin/sh\n" + text)
+        script.chmod(0o755)
+        return script
+
+    def linked(self, name: str, link: str) -> Path:
+        """A model whose signer takes a link for the bytes that it leads to; now it leads to `link`, where the same bytes are."""
+        model = self.here / name
+        shutil.copytree(self.good, model)
+        shutil.copy(self.good / "1/weights.bin", model / "0.bin")
+        shutil.copy(self.good / "1/weights.bin", self.here / "volume/outside.bin")
+        (model / "model.sig").unlink()
+        self.sign(name, "--allow-symlinks")
+        (model / "1/weights.bin").unlink()
+        (model / "1/weights.bin").symlink_to(link)
         return model
 
     @property
@@ -159,6 +181,80 @@ class InitContainer(Recipe):
         (self.good / "1/weights.bin").symlink_to(self.here / "elsewhere")
         run = self.run_script(self.good)
         self.assertEqual((run.returncode, entries(self.target.parent)), (1, []), run.stderr)
+
+    def test_links_that_the_signer_allowed(self) -> None:
+        outside = self.here / "volume/outside.bin"
+        for name, link, status in (
+            ("inside", "../0.bin", 0),
+            ("absolute", str(outside), 1),
+            # As the copy lies in the volume while it is verified, and as if it had its name by then.
+            ("relative", "../../../outside.bin", 1),
+            ("own-name", "../../model/0.bin", 1),
+        ):
+            with self.subTest(name):
+                source = self.linked(name, link)
+                for shell in ("sh", "busybox sh"):
+                    if shutil.which(shell.split()[0]) is None:
+                        continue
+                    run = self.run_script(source, shell=shell)
+                    self.assertEqual(run.returncode, status, run.stderr)
+                    if status:
+                        self.assertEqual(entries(self.target.parent), ["outside.bin"])
+                        self.assertIn("./1/weights.bin", self.log.read_text())
+                        self.assertIn("lead out of the model", self.log.read_text())
+
+    def test_two_runs_for_one_volume(self) -> None:
+        # While the first verifies, another run for the same volume begins, with another model.
+        script = DEPLOY / "docker/modelseal-init"
+        for target in (self.target, self.target.parent / "other"):
+            inner = f'MODELSEAL="{MODELSEAL}" sh "{script}" "{self.bad}" "{target}" {" ".join(self.under_policy)}'
+            judge = self.script("judge", f'{inner} >"{self.here}/second" 2>&1\necho $? >>"{self.here}/second"\nexec "{MODELSEAL}" "$@"\n')
+            for shell in ("sh", "busybox sh"):
+                if shutil.which(shell.split()[0]) is None:
+                    continue
+                with self.subTest(target.name, shell=shell):
+                    run = self.run_script(self.good, shell=shell, MODELSEAL=judge)
+                    self.assertEqual(run.returncode, 0, run.stderr)
+                    self.assertSame(self.target, self.good)
+                    second = (self.here / "second").read_text()
+                    self.assertTrue(second.endswith("\n3\n"), second)
+                    self.assertIn("does another run write to it?", second)
+                    self.assertEqual([p.name for p in self.target.parent.iterdir()], ["model"])
+
+    def test_gits_own_files_do_not_come_along(self) -> None:
+        # Nobody signed them, and the verification does not look at them.
+        (self.good / ".git").mkdir()
+        (self.good / ".git/hook").write_text("evil")
+        (self.good / ".gitattributes").write_text("evil")
+        run = self.run_script(self.good)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertEqual(entries(self.target), ["1", "1/weights.bin", "config.pbtxt", "model.sig"])
+
+    def test_a_volume_that_cannot_be_written_to(self) -> None:
+        # What `mkdir`, `rm` and `mv` say there is not "denied".
+        bin = self.here / "bin"
+        bin.mkdir()
+        for program in ("mktemp", "rm", "mv", "flock"):
+            with self.subTest(program):
+                shutil.rmtree(self.target, ignore_errors=True)
+                if program == "rm":
+                    self.target.mkdir()
+                failing = self.script(f"bin/{program}", 'echo "Read-only file system" >&2\nexit 1\n')
+                run = self.run_script(self.good, PATH=f"{bin}:{os.environ['PATH']}")
+                failing.unlink()
+                self.assertEqual(run.returncode, 3, run.stderr)
+                self.assertIn("modelseal-init: '", self.log.read_text())
+                self.assertEqual(entries(self.target) if self.target.exists() else [], [])
+                self.log.unlink()
+        for folder in self.target.parent.glob(".modelseal-staging*"):
+            shutil.rmtree(folder)
+
+    def test_a_target_that_is_no_name(self) -> None:
+        for name in ("/..", "/.", "//", "/.modelseal-staging.x"):
+            self.target = Path(f"{self.here}/volume")
+            command = ["sh", str(DEPLOY / "docker/modelseal-init"), str(self.good), f"{self.target}{name}", *self.under_policy]
+            run = subprocess.run(command, env=self.environment(), capture_output=True, text=True)
+            self.assertEqual(run.returncode, 2, run.stderr)
 
     def test_could_not_decide_is_not_denied(self) -> None:
         for what, source, options, more, status in (
@@ -255,9 +351,8 @@ class Hub(Files):
 
 class KServe(Recipe):
     def initialize(self, *arguments: str | Path, references: str = "", **more: str | Path) -> subprocess.CompletedProcess[str]:
-        environment = self.environment(
-            MODELSEAL_POLICIES=self.policy, MODELSEAL_VERIFY_OPTIONS="--policy-unsigned", MODELSEAL_REFERENCES=references, **more
-        )
+        given: dict[str, str | Path] = {"MODELSEAL_POLICIES": self.policy, "MODELSEAL_VERIFY_OPTIONS": "--policy-unsigned"}
+        environment = self.environment(MODELSEAL_REFERENCES=references, **given | more)
         command = [sys.executable, "-B", str(DEPLOY / "kserve/initializer.py"), *map(str, arguments)]
         return subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
@@ -339,6 +434,44 @@ class KServe(Recipe):
         run = self.initialize(f"file://{self.good}", self.target, references=self.local)
         self.assertEqual(run.returncode, 0, run.stderr)
         self.assertSame(self.target, self.good)
+
+    def test_links_that_the_signer_allowed(self) -> None:
+        for link, status in (("../0.bin", 0), (str(self.here / "volume/outside.bin"), 1), ("../../../../outside.bin", 1)):
+            with self.subTest(link):
+                name = f"linked-{len(link)}"
+                source = self.linked(name, link)
+                target = self.here / "volume" / name
+                run = self.initialize(f"file://{source}", target, references=self.local)
+                self.assertEqual(run.returncode, status, run.stderr)
+                if status:
+                    self.assertEqual(entries(target), [])
+                    self.assertIn("'1/weights.bin' leads out of the model", self.log.read_text())
+
+    def test_gits_own_files_do_not_come_along(self) -> None:
+        (self.good / ".git").mkdir()
+        (self.good / ".git/hook").write_text("evil")
+        (self.good / ".gitattributes").write_text("evil")
+        for _ in range(2):
+            run = self.initialize(f"file://{self.good}", self.target, references=self.local)
+            self.assertEqual(run.returncode, 0, run.stderr)
+            self.assertEqual(entries(self.target), ["1", "1/weights.bin", "config.pbtxt", "model.sig"])
+
+    def test_two_runs_for_one_destination(self) -> None:
+        self.target.mkdir()
+        lock = os.open(self.target, os.O_RDONLY)
+        self.addCleanup(os.close, lock)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run = self.initialize(f"file://{self.good}", self.target, references=self.local)
+        self.assertEqual((run.returncode, entries(self.target)), (3, []))
+        self.assertIn("does another run write to it?", self.log.read_text())
+
+    def test_nonsense_is_no_verdict(self) -> None:
+        run = self.initialize("http://[bad/x", self.target)
+        self.assertEqual((run.returncode, entries(self.target.parent)), (2, []), run.stderr)
+        self.assertIn("'http://[bad/x' is no URI", self.log.read_text())
+        run = self.initialize(f"file://{self.good}", self.target, references=self.local, MODELSEAL_VERIFY_OPTIONS="--format 'json")
+        self.assertEqual((run.returncode, entries(self.target)), (2, []), run.stderr)
+        self.assertIn("MODELSEAL_VERIFY_OPTIONS is no command line", self.log.read_text())
 
     def test_what_is_missing_is_said(self) -> None:
         for what, arguments, more, status in (
