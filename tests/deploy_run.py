@@ -524,7 +524,7 @@ exit 42
 
 
 class Triton(Recipe):
-    def start(self, repository: Path, prefix: str, *, options: str = "--strict") -> subprocess.CompletedProcess[str]:
+    def start(self, repository: Path, prefix: str, **more: str | Path) -> subprocess.CompletedProcess[str]:
         # When root runs this, the server is somebody else, who must get there.
         self.here.chmod(0o755)
         server = self.here / "tritonserver"
@@ -533,11 +533,11 @@ class Triton(Recipe):
         environment = self.environment(
             MODELSEAL_POLICIES=self.policy,
             MODELSEAL_REFERENCE_PREFIX=prefix,
-            MODELSEAL_EXEC_OPTIONS=f"{options} --policy-unsigned",
+            MODELSEAL_EXEC_OPTIONS="--policy-unsigned",
             TRITONSERVER=server,
             TMPDIR=self.here,
             OUTSIDE=self.bad / "1/weights.bin",
-        )
+        ) | {k: str(v) for k, v in more.items()}
         command = ["sh", str(DEPLOY / "triton/modelseal-tritonserver"), str(repository), "--http-port=1"]
         return subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
@@ -559,18 +559,59 @@ class Triton(Recipe):
         run = self.start(repository, "hf://huggingface.co/example")
         self.assertEqual((run.returncode, run.stdout), (1, ""), run.stderr)
         self.assertIn("integrity.digest-mismatch", run.stderr)
+        # The repository of links is removed when the server has ended.
+        self.assertEqual(list(self.here.glob("triton-repository.*")), [])
+
+    def test_it_ends_when_it_is_told_to(self) -> None:
+        # The server says that it runs, and waits to be stopped.
+        server = self.script("server", "trap 'echo stopped; exit 7' TERM\necho runs\nwhile :; do sleep 0.05; done\n")
+        told = self.script("told", 'while [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n')
+        repository = self.here / "repository"
+        shutil.copytree(self.good, repository / "ranker")
+        environment = self.environment(MODELSEAL=told, MODELSEAL_POLICIES=self.policy, TRITONSERVER=server, TMPDIR=self.here)
+        for shell in ("sh", "bash", "busybox sh"):
+            if shutil.which(shell.split()[0]) is None:
+                continue
+            with self.subTest(shell):
+                command = [*shell.split(), str(DEPLOY / "triton/modelseal-tritonserver"), str(repository)]
+                run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+                assert run.stdout is not None
+                self.assertEqual(run.stdout.readline(), "runs\n")
+                self.assertEqual(len(list(self.here.glob("triton-repository.*"))), 1)
+                run.terminate()
+                self.assertEqual((run.communicate()[0], run.returncode), ("stopped\n", 7))
+                self.assertEqual(list(self.here.glob("triton-repository.*")), [])
 
     def test_a_repository_that_was_signed_as_a_whole(self) -> None:
         repository = self.here / "repository"
         (repository / "ranker/1").mkdir(parents=True)
         shutil.copy(self.good / "1/weights.bin", repository / "ranker/1")
         modelseal("sign", "key", "repository", "--private-key", "release.key", "--signature", "repository/model.sig", cwd=self.here)
-        run = self.start(repository, "s3://models.example.com/triton")
+        name = "s3://models.example.com/triton"
+        run = self.start(repository, "", MODELSEAL_REFERENCE=name)
         self.assertEqual((run.returncode, run.stdout.splitlines()[1:]), (42, [self.seen("ranker", self.good)]), run.stderr)
-        # One more model, signed or not, is not what was signed.
-        shutil.copytree(self.good, repository / "another")
-        run = self.start(repository, "s3://models.example.com/triton")
+        # That it was signed so is not to be guessed from its files, and not to be guessed away.
+        run = self.start(repository, name)
+        self.assertEqual((run.returncode, run.stdout), (2, ""), run.stderr)
+        self.assertIn("MODELSEAL_REFERENCE", run.stderr)
+        os.rename(repository / "model.sig", self.here / "model.sig")
+        os.rename(repository / "ranker", self.here / "ranker")
+        shutil.copytree(self.model("another"), repository / "ranker")
+        run = self.start(repository, "", MODELSEAL_REFERENCE=name)
         self.assertEqual((run.returncode, run.stdout), (1, ""), run.stderr)
+        shutil.rmtree(repository / "ranker")
+        os.rename(self.here / "model.sig", repository / "model.sig")
+        os.rename(self.here / "ranker", repository / "ranker")
+        # One more model, signed or not, is not what was signed.
+        shutil.copytree(self.good, repository / "more")
+        run = self.start(repository, "", MODELSEAL_REFERENCE=name)
+        self.assertEqual((run.returncode, run.stdout), (1, ""), run.stderr)
+
+    def test_names_as_the_readme_has_them(self) -> None:
+        repository = self.here / "repository"
+        shutil.copytree(self.good, repository / "ranker")
+        run = self.start(repository, "s3://models.example.com")
+        self.assertEqual((run.returncode, run.stdout.splitlines()[1:]), (42, [self.seen("ranker", self.good)]), run.stderr)
 
     def test_without_models_or_policy(self) -> None:
         (self.here / "empty").mkdir()
@@ -583,17 +624,28 @@ class Triton(Recipe):
         told = self.here / "told"
         told.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
         told.chmod(0o755)
-        environment = self.environment(MODELSEAL=told, MODELSEAL_POLICIES="/a.toml:/b.toml", TMPDIR=self.here)
+        environment = self.environment(MODELSEAL=told, MODELSEAL_POLICIES="/a.toml:/b.toml", MODELSEAL_REFERENCE="s3://x/y", TMPDIR=self.here)
         command = ["sh", str(DEPLOY / "triton/modelseal-tritonserver"), str(self.good), "--http-port=1"]
-        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        model = f"file://{self.good}={self.good}"
-        self.assertEqual(
-            run.stdout.splitlines(),
-            ["exec", "--strict", "--policy", "/b.toml", "--policy", "/a.toml", "--model", model, "--"]
-            + ["tritonserver", f"--model-repository={self.good}", "--http-port=1"],
-        )
+        policies = ["--policy", "/b.toml", "--policy", "/a.toml", "--model", f"s3://x/y={self.good}", "--"]
+        server = ["tritonserver", f"--model-repository={self.good}", "--http-port=1"]
+        for more, expected in (
+            ({}, ["exec", "--strict"]),
+            # Further options are no reason to drop it.
+            ({"MODELSEAL_EXEC_OPTIONS": "--allow-write /dev"}, ["exec", "--allow-write", "/dev", "--strict"]),
+            ({"MODELSEAL_EXEC_OPTIONS": ""}, ["exec", "--strict"]),
+            ({"MODELSEAL_NOT_STRICT": "1", "MODELSEAL_EXEC_OPTIONS": "--copy"}, ["exec", "--copy"]),
+        ):
+            run = subprocess.run(command, env=environment | more, capture_output=True, text=True, check=True)
+            self.assertEqual(run.stdout.splitlines(), [*expected, *policies, *server])
 
-    def load(self, name: str, source: Path, url: str, **more: str | Path) -> subprocess.CompletedProcess[str]:
+    def test_no_place_for_the_links(self) -> None:
+        repository = self.here / "repository"
+        shutil.copytree(self.good, repository / "ranker")
+        run = self.start(repository, "s3://models.example.com", TMPDIR="/nowhere")
+        self.assertEqual((run.returncode, run.stdout), (3, ""), run.stderr)
+        self.assertIn("modelseal-tritonserver: '/nowhere'", run.stderr)
+
+    def load(self, name: str, source: Path, url: str, shell: str = "sh", **more: str | Path) -> subprocess.CompletedProcess[str]:
         key = self.here / "key"
         key.write_text("modelseal-key: 4711\n")
         (self.here / "volume").mkdir(exist_ok=True)
@@ -602,9 +654,8 @@ class Triton(Recipe):
             TRITON_REPOSITORY=self.here / "volume",
             TRITON_URL=url,
             TRITON_KEY_FILE=key,
-            **more,
-        )
-        command = ["sh", str(DEPLOY / "triton/modelseal-triton-load"), name, str(source), *self.under_policy]
+        ) | {k: str(v) for k, v in more.items()}
+        command = [shell, str(DEPLOY / "triton/modelseal-triton-load"), name, str(source), *self.under_policy]
         return subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
     def test_loads(self) -> None:
@@ -638,6 +689,21 @@ class Triton(Recipe):
             for name in ("../ranker", "", ".hidden", "a/b", "a b"):
                 self.assertEqual(self.load(name, self.good, url).returncode, 2, name)
             self.assertEqual(len(asked), 2)
+
+    def test_loads_nothing_by_mistake(self) -> None:
+        nobody = "http://127.0.0.1:1"
+        for shell in ("sh", "bash"):
+            for more, status in (
+                ({"MODELSEAL_INIT": "/nowhere/modelseal-init"}, 3),
+                ({"MODELSEAL_INIT": self.script("killed", "kill -9 $$\n")}, 3),
+                ({"TRITON_REPOSITORY": ""}, 2),
+                ({"TRITON_KEY_FILE": ""}, 2),
+                ({"TRITON_KEY_FILE": "/nowhere/key"}, 3),
+                ({}, 3),
+            ):
+                run = self.load("ranker", self.good, nobody, shell, **more)
+                self.assertEqual(run.returncode, status, (more, run.stderr))
+                self.assertIn("modelseal-triton-load: ", run.stderr)
 
 
 if __name__ == "__main__":

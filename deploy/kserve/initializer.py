@@ -6,7 +6,7 @@
 Each model is downloaded by KServe's own code into a directory of this process below DESTINATION, verified there, and moved
 to DESTINATION when it is allowed. Otherwise DESTINATION stays empty, and the reason is what `kubectl describe pod` shows.
 
-Environment, set in the ClusterStorageContainer:
+Environment, set in the image or the ClusterStorageContainer:
 
     MODELSEAL_POLICIES        policies, separated by colons; all of them have to allow each model. (MODELSEAL_POLICY is another
                               variable: it holds Python programs to policies that have modelseal's package)
