@@ -131,6 +131,20 @@ class Manifests(unittest.TestCase):
                 for image in everything(document, "image"):
                     self.assertRegex(image, PINNED, path)
 
+    def test_a_shell_is_there_where_one_is_asked_for(self) -> None:
+        seen = 0
+        for _, document in manifests():
+            for spec in pod_specs(document):
+                for container in spec["containers"]:
+                    if container.get("command", [""])[0].endswith("/sh"):
+                        # Only this image of ours has one, and it is busybox'.
+                        self.assertRegex(container["image"], r"/modelseal-init:")
+                        self.assertEqual(container["command"][0], "/busybox/sh")
+                        seen += 1
+        self.assertEqual(seen, 2)
+        dockerfile = (DEPLOY / "docker/Dockerfile").read_text()
+        self.assertIn('ENTRYPOINT ["/busybox/sh", ', dockerfile.partition(" AS init\n")[2])
+
     def test_compose(self) -> None:
         (document,) = documents(DEPLOY / "docker/compose.yaml")
         services = document["services"]
@@ -150,6 +164,10 @@ class Manifests(unittest.TestCase):
         prefixes = [f["prefix"] for f in storage["supportedUriFormats"]]
         service = by_kind("InferenceService", "kserve/inferenceservice.yaml")["spec"]["predictor"]
         self.assertTrue(service["model"]["storageUri"].startswith(tuple(prefixes)))
+        # Where KServe takes the image without the ClusterStorageContainer, nobody else says which policies.
+        (policies,) = [e["value"] for e in storage["container"]["env"] if e["name"] == "MODELSEAL_POLICIES"]
+        self.assertIn(f"ENV MODELSEAL_POLICIES={policies}\n", (DEPLOY / "kserve/Dockerfile").read_text())
+        self.assertIn(".data.storageInitializer |= (fromjson | .image = $image | tojson)", (DEPLOY / "kserve/README.md").read_text())
 
 
 class Admission(unittest.TestCase):
