@@ -280,7 +280,11 @@ class Guard(Case):
         modules["vllm.exceptions"].LoRAAdapterNotFoundError = NotFound  # type: ignore[attr-defined]
         modules["vllm.lora.worker_manager"].WorkerLoRAManager = Manager  # type: ignore[attr-defined]
         path = str(self.sharded("adapters/french"))
-        with mock.patch.dict(sys.modules, modules), mock.patch.dict(os.environ, self.environment()):
+        # `mock.patch.dict(sys.modules)` would take away, too, what is imported meanwhile.
+        here = {name: sys.modules[name] for name in names if name in sys.modules}
+        self.addCleanup(lambda: ([sys.modules.pop(name, None) for name in names], sys.modules.update(here)))
+        sys.modules.update(modules)
+        with mock.patch.dict(os.environ, self.environment()):
             modelseal_vllm._guard_adapters()
             request = types.SimpleNamespace(lora_name="french", lora_path=path, tensorizer_config_dict=None)
             Manager()._load_adapter(request)
