@@ -13,6 +13,7 @@ import http.server
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -523,6 +524,14 @@ exit 42
 """
 
 
+def stop_all(group: int) -> None:
+    """Ends what a test that failed left."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
 class Triton(Recipe):
     def start(self, repository: Path, prefix: str, **more: str | Path) -> subprocess.CompletedProcess[str]:
         # When root runs this, the server is somebody else, who must get there.
@@ -574,7 +583,10 @@ class Triton(Recipe):
                 continue
             with self.subTest(shell):
                 command = [*shell.split(), str(DEPLOY / "triton/modelseal-tritonserver"), str(repository)]
-                run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+                run = subprocess.Popen(
+                    command, env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, start_new_session=True
+                )
+                self.addCleanup(stop_all, run.pid)
                 assert run.stdout is not None
                 self.assertEqual(run.stdout.readline(), "runs\n")
                 self.assertEqual(len(list(self.here.glob("triton-repository.*"))), 1)
