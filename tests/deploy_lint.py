@@ -131,6 +131,20 @@ class Manifests(unittest.TestCase):
                 for image in everything(document, "image"):
                     self.assertRegex(image, PINNED, path)
 
+    def test_a_shell_is_there_where_one_is_asked_for(self) -> None:
+        seen = 0
+        for _, document in manifests():
+            for spec in pod_specs(document):
+                for container in spec["containers"]:
+                    if container.get("command", [""])[0].endswith("/sh"):
+                        # Only this image of ours has one, and it is busybox'.
+                        self.assertRegex(container["image"], r"/modelseal-init:")
+                        self.assertEqual(container["command"][0], "/busybox/sh")
+                        seen += 1
+        self.assertEqual(seen, 2)
+        dockerfile = (DEPLOY / "docker/Dockerfile").read_text()
+        self.assertIn('ENTRYPOINT ["/busybox/sh", ', dockerfile.partition(" AS init\n")[2])
+
     def test_compose(self) -> None:
         (document,) = documents(DEPLOY / "docker/compose.yaml")
         services = document["services"]
@@ -150,6 +164,10 @@ class Manifests(unittest.TestCase):
         prefixes = [f["prefix"] for f in storage["supportedUriFormats"]]
         service = by_kind("InferenceService", "kserve/inferenceservice.yaml")["spec"]["predictor"]
         self.assertTrue(service["model"]["storageUri"].startswith(tuple(prefixes)))
+        # Where KServe takes the image without the ClusterStorageContainer, nobody else says which policies.
+        (policies,) = [e["value"] for e in storage["container"]["env"] if e["name"] == "MODELSEAL_POLICIES"]
+        self.assertIn(f"ENV MODELSEAL_POLICIES={policies}\n", (DEPLOY / "kserve/Dockerfile").read_text())
+        self.assertIn(".data.storageInitializer |= (fromjson | .image = $image | tojson)", (DEPLOY / "kserve/README.md").read_text())
 
 
 class Admission(unittest.TestCase):
@@ -183,7 +201,7 @@ class Admission(unittest.TestCase):
 
     def test_closed_and_for_whole_namespaces(self) -> None:
         self.assertEqual(self.policy["failurePolicy"], "Fail")
-        self.assertNotIn("matchConditions", self.policy)
+        self.assertEqual([c["name"] for c in self.policy["matchConditions"]], ["created-or-changed"])
         binding = by_kind("ValidatingAdmissionPolicyBinding", "kubernetes/admission.yaml")["spec"]
         self.assertEqual(binding["validationActions"], ["Deny"])
         self.assertEqual(binding["paramRef"]["parameterNotFoundAction"], "Deny")
@@ -194,6 +212,43 @@ class Admission(unittest.TestCase):
 
     def test_our_own_pod_is_admitted(self) -> None:
         self.assertEqual(self.refusals(self.pod), [])
+
+    def test_what_is_harmless_is_admitted(self) -> None:
+        for what, change in (
+            ("defaults", "g['terminationMessagePath'] = '/dev/termination-log'"),
+            ("no termination message path", "del g['terminationMessagePath']"),
+            ("configuration", "s['volumes'].append({'name': 'c', 'configMap': {'name': 'x'}}); server['volumeMounts'].append({'name': 'c', 'mountPath': '/etc/..c/.d'})"),
+            ("a neighbour of the models", "server['volumeMounts'].append({'name': 'tmp', 'mountPath': '/models-cache'})"),
+            ("a debugger of the server", "s['ephemeralContainers'] = [{'name': 'd', 'image': 'x', 'targetContainerName': 'server'}]"),
+        ):
+            with self.subTest(what):
+                pod = copy.deepcopy(self.pod)
+                spec = pod["spec"]
+                exec(change, {"s": spec, "g": spec["initContainers"][0], "server": spec["containers"][0]})
+                self.assertEqual(self.refusals(pod), [])
+
+    def test_triton_is_admitted_without_its_loader(self) -> None:
+        template = by_kind("Deployment", "triton/deployment.yaml")["spec"]["template"]
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": template["metadata"], "spec": template["spec"]}
+        self.assertTrue(any("readOnly: true" in r for r in self.refusals(pod)))
+        pod["spec"]["containers"] = [c for c in pod["spec"]["containers"] if c["name"] != "loader"]
+        self.assertEqual(self.refusals(pod), [])
+
+    def test_older_pods_can_be_patched_but_not_changed(self) -> None:
+        (condition,) = self.policy["matchConditions"]
+        old = copy.deepcopy(self.pod)
+        del old["spec"]["initContainers"]
+        labelled = copy.deepcopy(old)
+        labelled["metadata"]["labels"] = {"more": "labels"}
+        changed = copy.deepcopy(old)
+        changed["spec"]["containers"][0]["image"] = "registry.example/other:1"
+        for operation, now, before, judged in (
+            ("CREATE", old, None, True),
+            ("UPDATE", labelled, old, False),
+            ("UPDATE", changed, old, True),
+        ):
+            given = {"request": {"operation": operation}, "object": now, "oldObject": before}
+            self.assertEqual(bool(self.evaluate(condition["expression"], {k: celpy.json_to_cel(v) for k, v in given.items()})), judged)
 
     def test_everything_else_is_refused(self) -> None:
         evil: dict[str, Any] = {"name": "evil", "image": "registry.example/evil:1"}
@@ -222,13 +277,34 @@ class Admission(unittest.TestCase):
             ("the unverified model", "s['containers'].append(evil | {'volumeMounts': [{'name': 'model-source', 'mountPath': '/m'}]})", "not at all"),
             ("a debugger that writes", "s['ephemeralContainers'] = [evil | {'volumeMounts': [rw]}]", "debug containers"),
             ("one process namespace", "s['shareProcessNamespace'] = True", "shareProcessNamespace"),
+            ("its processes", "s['hostPID'] = True", "hostPID"),
+            ("a debugger of the gate", "s['ephemeralContainers'] = [evil | {'targetContainerName': 'modelseal'}]", "targetContainerName"),
+            ("the script mounted over", "g['terminationMessagePath'] = '/usr/bin/modelseal-init'", "terminationMessagePath"),
+            ("the policy mounted over", "g['terminationMessagePath'] = '/etc/modelseal/policy.toml'", "terminationMessagePath"),
+            ("another directory to work in", "g['workingDir'] = '/model'", "workingDir"),
+            ("a name from a variable", "g['args'][5] = '$(X_PORT)'", "the arguments"),
+            ("a source elsewhere", "g['args'][0] = '/model/../verified'", "the arguments"),
+            ("a hidden name", "g['args'][1] = '/verified/.modelseal-staging'", "the arguments"),
+            ("the claim once more", "s['volumes'].append({'name': 'w', 'persistentVolumeClaim': {'claimName': 'models'}})", "volumes other than"),
+            ("the node's files", "s['volumes'].append({'name': 'w', 'hostPath': {'path': '/var/lib/kubelet/pods'}})", "volumes other than"),
+            ("an image", "s['volumes'].append({'name': 'w', 'image': {'reference': 'registry.example/evil:1'}})", "volumes other than"),
+            ("a claim of the pod's", "s['volumes'].append({'name': 'w', 'ephemeral': {'volumeClaimTemplate': {'spec': {'accessModes': ['x'], 'resources': {}}}}})", "volumes other than"),
+            ("a device", "server['volumeDevices'] = [{'name': 'model-source', 'devicePath': '/dev/x'}]", "volumeDevices"),
+            ("a debugger's device", "s['ephemeralContainers'] = [evil | {'volumeDevices': [{'name': 'model-source', 'devicePath': '/dev/x'}]}]", "volumeDevices"),
+            ("one file mounted into it", "s['volumes'].append({'name': 'w', 'configMap': {'name': 'x'}}); server['volumeMounts'].append({'name': 'w', 'mountPath': '/models/model/config.json', 'subPath': 'config.json'})", "over, into or around"),
+            ("a volume mounted over it", "server['volumeMounts'][1]['mountPath'] = '/models'", "over, into or around"),
+            ("a volume mounted around it", "server['volumeMounts'][0]['mountPath'] = '/tmp/models'", "over, into or around"),
+            ("a path in disguise", "server['volumeMounts'][1]['mountPath'] = '/x/../models/model'", "absolute and plain"),
+            ("a path that is relative", "server['volumeMounts'][1]['mountPath'] = 'models/model'", "absolute and plain"),
+            ("two slashes", "server['volumeMounts'][1]['mountPath'] = '/models//model'", "absolute and plain"),
+            ("a slash at the end", "server['volumeMounts'][0]['mountPath'] = '/models/'", "absolute and plain"),
             ("an annotation", "p['metadata']['annotations'] = {'storage.kserve.io/readonly': 'false'}", "annotation"),
         ]
         for what, change, expected in cases:
             with self.subTest(what):
                 pod = copy.deepcopy(self.pod)
                 spec = pod["spec"]
-                exec(change, {"p": pod, "s": spec, "g": spec["initContainers"][0], "evil": copy.deepcopy(evil), "rw": dict(rw)})
+                exec(change, {"p": pod, "s": spec, "g": spec["initContainers"][0], "server": spec["containers"][0], "evil": copy.deepcopy(evil), "rw": dict(rw)})
                 refusals = self.refusals(pod)
                 self.assertTrue(any(expected in r for r in refusals), f"{what}: {refusals}")
 

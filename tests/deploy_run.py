@@ -7,11 +7,13 @@ initializer with KServe's own downloader, and what starts and feeds Triton, on m
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import http.server
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -87,7 +89,28 @@ class Recipe(unittest.TestCase):
         (model / "1").mkdir(parents=True)
         (model / "config.pbtxt").write_text(f'name: "{name}"\n')
         (model / "1/weights.bin").write_bytes(os.urandom(200_000))
-        modelseal("sign", "key", name, "--private-key", "release.key", "--signature", f"{name}/model.sig", cwd=self.here)
+        self.sign(name)
+        return model
+
+    def sign(self, name: str, *options: str) -> None:
+        modelseal("sign", "key", name, "--private-key", "release.key", "--signature", f"{name}/model.sig", *options, cwd=self.here)
+
+    def script(self, name: str, text: str) -> Path:
+        script = self.here / name
+        script.write_text("#!/bin/sh\n" + text)
+        script.chmod(0o755)
+        return script
+
+    def linked(self, name: str, link: str) -> Path:
+        """A model whose signer takes a link for the bytes that it leads to; now it leads to `link`, where the same bytes are."""
+        model = self.here / name
+        shutil.copytree(self.good, model)
+        shutil.copy(self.good / "1/weights.bin", model / "0.bin")
+        shutil.copy(self.good / "1/weights.bin", self.here / "volume/outside.bin")
+        (model / "model.sig").unlink()
+        self.sign(name, "--allow-symlinks")
+        (model / "1/weights.bin").unlink()
+        (model / "1/weights.bin").symlink_to(link)
         return model
 
     @property
@@ -159,6 +182,80 @@ class InitContainer(Recipe):
         (self.good / "1/weights.bin").symlink_to(self.here / "elsewhere")
         run = self.run_script(self.good)
         self.assertEqual((run.returncode, entries(self.target.parent)), (1, []), run.stderr)
+
+    def test_links_that_the_signer_allowed(self) -> None:
+        outside = self.here / "volume/outside.bin"
+        for name, link, status in (
+            ("inside", "../0.bin", 0),
+            ("absolute", str(outside), 1),
+            # As the copy lies in the volume while it is verified, and as if it had its name by then.
+            ("relative", "../../../outside.bin", 1),
+            ("own-name", "../../model/0.bin", 1),
+        ):
+            with self.subTest(name):
+                source = self.linked(name, link)
+                for shell in ("sh", "busybox sh"):
+                    if shutil.which(shell.split()[0]) is None:
+                        continue
+                    run = self.run_script(source, shell=shell)
+                    self.assertEqual(run.returncode, status, run.stderr)
+                    if status:
+                        self.assertEqual(entries(self.target.parent), ["outside.bin"])
+                        self.assertIn("./1/weights.bin", self.log.read_text())
+                        self.assertIn("lead out of the model", self.log.read_text())
+
+    def test_two_runs_for_one_volume(self) -> None:
+        # While the first verifies, another run for the same volume begins, with another model.
+        script = DEPLOY / "docker/modelseal-init"
+        for target in (self.target, self.target.parent / "other"):
+            inner = f'MODELSEAL="{MODELSEAL}" sh "{script}" "{self.bad}" "{target}" {" ".join(self.under_policy)}'
+            judge = self.script("judge", f'{inner} >"{self.here}/second" 2>&1\necho $? >>"{self.here}/second"\nexec "{MODELSEAL}" "$@"\n')
+            for shell in ("sh", "busybox sh"):
+                if shutil.which(shell.split()[0]) is None:
+                    continue
+                with self.subTest(target.name, shell=shell):
+                    run = self.run_script(self.good, shell=shell, MODELSEAL=judge)
+                    self.assertEqual(run.returncode, 0, run.stderr)
+                    self.assertSame(self.target, self.good)
+                    second = (self.here / "second").read_text()
+                    self.assertTrue(second.endswith("\n3\n"), second)
+                    self.assertIn("does another run write to it?", second)
+                    self.assertEqual([p.name for p in self.target.parent.iterdir()], ["model"])
+
+    def test_gits_own_files_do_not_come_along(self) -> None:
+        # Nobody signed them, and the verification does not look at them.
+        (self.good / ".git").mkdir()
+        (self.good / ".git/hook").write_text("evil")
+        (self.good / ".gitattributes").write_text("evil")
+        run = self.run_script(self.good)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertEqual(entries(self.target), ["1", "1/weights.bin", "config.pbtxt", "model.sig"])
+
+    def test_a_volume_that_cannot_be_written_to(self) -> None:
+        # What `mkdir`, `rm` and `mv` say there is not "denied".
+        bin = self.here / "bin"
+        bin.mkdir()
+        for program in ("mktemp", "rm", "mv", "flock"):
+            with self.subTest(program):
+                shutil.rmtree(self.target, ignore_errors=True)
+                if program == "rm":
+                    self.target.mkdir()
+                failing = self.script(f"bin/{program}", 'echo "Read-only file system" >&2\nexit 1\n')
+                run = self.run_script(self.good, PATH=f"{bin}:{os.environ['PATH']}")
+                failing.unlink()
+                self.assertEqual(run.returncode, 3, run.stderr)
+                self.assertIn("modelseal-init: '", self.log.read_text())
+                self.assertEqual(entries(self.target) if self.target.exists() else [], [])
+                self.log.unlink()
+        for folder in self.target.parent.glob(".modelseal-staging*"):
+            shutil.rmtree(folder)
+
+    def test_a_target_that_is_no_name(self) -> None:
+        for name in ("/..", "/.", "//", "/.modelseal-staging.x"):
+            self.target = Path(f"{self.here}/volume")
+            command = ["sh", str(DEPLOY / "docker/modelseal-init"), str(self.good), f"{self.target}{name}", *self.under_policy]
+            run = subprocess.run(command, env=self.environment(), capture_output=True, text=True)
+            self.assertEqual(run.returncode, 2, run.stderr)
 
     def test_could_not_decide_is_not_denied(self) -> None:
         for what, source, options, more, status in (
@@ -255,9 +352,8 @@ class Hub(Files):
 
 class KServe(Recipe):
     def initialize(self, *arguments: str | Path, references: str = "", **more: str | Path) -> subprocess.CompletedProcess[str]:
-        environment = self.environment(
-            MODELSEAL_POLICIES=self.policy, MODELSEAL_VERIFY_OPTIONS="--policy-unsigned", MODELSEAL_REFERENCES=references, **more
-        )
+        given: dict[str, str | Path] = {"MODELSEAL_POLICIES": self.policy, "MODELSEAL_VERIFY_OPTIONS": "--policy-unsigned"}
+        environment = self.environment(MODELSEAL_REFERENCES=references, **given | more)
         command = [sys.executable, "-B", str(DEPLOY / "kserve/initializer.py"), *map(str, arguments)]
         return subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
@@ -340,6 +436,44 @@ class KServe(Recipe):
         self.assertEqual(run.returncode, 0, run.stderr)
         self.assertSame(self.target, self.good)
 
+    def test_links_that_the_signer_allowed(self) -> None:
+        for link, status in (("../0.bin", 0), (str(self.here / "volume/outside.bin"), 1), ("../../../../outside.bin", 1)):
+            with self.subTest(link):
+                name = f"linked-{len(link)}"
+                source = self.linked(name, link)
+                target = self.here / "volume" / name
+                run = self.initialize(f"file://{source}", target, references=self.local)
+                self.assertEqual(run.returncode, status, run.stderr)
+                if status:
+                    self.assertEqual(entries(target), [])
+                    self.assertIn("'1/weights.bin' leads out of the model", self.log.read_text())
+
+    def test_gits_own_files_do_not_come_along(self) -> None:
+        (self.good / ".git").mkdir()
+        (self.good / ".git/hook").write_text("evil")
+        (self.good / ".gitattributes").write_text("evil")
+        for _ in range(2):
+            run = self.initialize(f"file://{self.good}", self.target, references=self.local)
+            self.assertEqual(run.returncode, 0, run.stderr)
+            self.assertEqual(entries(self.target), ["1", "1/weights.bin", "config.pbtxt", "model.sig"])
+
+    def test_two_runs_for_one_destination(self) -> None:
+        self.target.mkdir()
+        lock = os.open(self.target, os.O_RDONLY)
+        self.addCleanup(os.close, lock)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run = self.initialize(f"file://{self.good}", self.target, references=self.local)
+        self.assertEqual((run.returncode, entries(self.target)), (3, []))
+        self.assertIn("does another run write to it?", self.log.read_text())
+
+    def test_nonsense_is_no_verdict(self) -> None:
+        run = self.initialize("http://[bad/x", self.target)
+        self.assertEqual((run.returncode, entries(self.target.parent)), (2, []), run.stderr)
+        self.assertIn("'http://[bad/x' is no URI", self.log.read_text())
+        run = self.initialize(f"file://{self.good}", self.target, references=self.local, MODELSEAL_VERIFY_OPTIONS="--format 'json")
+        self.assertEqual((run.returncode, entries(self.target)), (2, []), run.stderr)
+        self.assertIn("MODELSEAL_VERIFY_OPTIONS is no command line", self.log.read_text())
+
     def test_what_is_missing_is_said(self) -> None:
         for what, arguments, more, status in (
             ("no arguments", [], {}, 2),
@@ -390,8 +524,16 @@ exit 42
 """
 
 
+def stop_all(group: int) -> None:
+    """Ends what a test that failed left."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
 class Triton(Recipe):
-    def start(self, repository: Path, prefix: str, *, options: str = "--strict") -> subprocess.CompletedProcess[str]:
+    def start(self, repository: Path, prefix: str, **more: str | Path) -> subprocess.CompletedProcess[str]:
         # When root runs this, the server is somebody else, who must get there.
         self.here.chmod(0o755)
         server = self.here / "tritonserver"
@@ -400,11 +542,11 @@ class Triton(Recipe):
         environment = self.environment(
             MODELSEAL_POLICIES=self.policy,
             MODELSEAL_REFERENCE_PREFIX=prefix,
-            MODELSEAL_EXEC_OPTIONS=f"{options} --policy-unsigned",
+            MODELSEAL_EXEC_OPTIONS="--policy-unsigned",
             TRITONSERVER=server,
             TMPDIR=self.here,
             OUTSIDE=self.bad / "1/weights.bin",
-        )
+        ) | {k: str(v) for k, v in more.items()}
         command = ["sh", str(DEPLOY / "triton/modelseal-tritonserver"), str(repository), "--http-port=1"]
         return subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
@@ -426,18 +568,62 @@ class Triton(Recipe):
         run = self.start(repository, "hf://huggingface.co/example")
         self.assertEqual((run.returncode, run.stdout), (1, ""), run.stderr)
         self.assertIn("integrity.digest-mismatch", run.stderr)
+        # The repository of links is removed when the server has ended.
+        self.assertEqual(list(self.here.glob("triton-repository.*")), [])
+
+    def test_it_ends_when_it_is_told_to(self) -> None:
+        # The server says that it runs, and waits to be stopped.
+        server = self.script("server", "trap 'echo stopped; exit 7' TERM\necho runs\nwhile :; do sleep 0.05; done\n")
+        told = self.script("told", 'while [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n')
+        repository = self.here / "repository"
+        shutil.copytree(self.good, repository / "ranker")
+        environment = self.environment(MODELSEAL=told, MODELSEAL_POLICIES=self.policy, TRITONSERVER=server, TMPDIR=self.here)
+        for shell in ("sh", "bash", "busybox sh"):
+            if shutil.which(shell.split()[0]) is None:
+                continue
+            with self.subTest(shell):
+                command = [*shell.split(), str(DEPLOY / "triton/modelseal-tritonserver"), str(repository)]
+                run = subprocess.Popen(
+                    command, env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, start_new_session=True
+                )
+                self.addCleanup(stop_all, run.pid)
+                assert run.stdout is not None
+                self.assertEqual(run.stdout.readline(), "runs\n")
+                self.assertEqual(len(list(self.here.glob("triton-repository.*"))), 1)
+                run.terminate()
+                self.assertEqual((run.communicate()[0], run.returncode), ("stopped\n", 7))
+                self.assertEqual(list(self.here.glob("triton-repository.*")), [])
 
     def test_a_repository_that_was_signed_as_a_whole(self) -> None:
         repository = self.here / "repository"
         (repository / "ranker/1").mkdir(parents=True)
         shutil.copy(self.good / "1/weights.bin", repository / "ranker/1")
         modelseal("sign", "key", "repository", "--private-key", "release.key", "--signature", "repository/model.sig", cwd=self.here)
-        run = self.start(repository, "s3://models.example.com/triton")
+        name = "s3://models.example.com/triton"
+        run = self.start(repository, "", MODELSEAL_REFERENCE=name)
         self.assertEqual((run.returncode, run.stdout.splitlines()[1:]), (42, [self.seen("ranker", self.good)]), run.stderr)
-        # One more model, signed or not, is not what was signed.
-        shutil.copytree(self.good, repository / "another")
-        run = self.start(repository, "s3://models.example.com/triton")
+        # That it was signed so is not to be guessed from its files, and not to be guessed away.
+        run = self.start(repository, name)
+        self.assertEqual((run.returncode, run.stdout), (2, ""), run.stderr)
+        self.assertIn("MODELSEAL_REFERENCE", run.stderr)
+        os.rename(repository / "model.sig", self.here / "model.sig")
+        os.rename(repository / "ranker", self.here / "ranker")
+        shutil.copytree(self.model("another"), repository / "ranker")
+        run = self.start(repository, "", MODELSEAL_REFERENCE=name)
         self.assertEqual((run.returncode, run.stdout), (1, ""), run.stderr)
+        shutil.rmtree(repository / "ranker")
+        os.rename(self.here / "model.sig", repository / "model.sig")
+        os.rename(self.here / "ranker", repository / "ranker")
+        # One more model, signed or not, is not what was signed.
+        shutil.copytree(self.good, repository / "more")
+        run = self.start(repository, "", MODELSEAL_REFERENCE=name)
+        self.assertEqual((run.returncode, run.stdout), (1, ""), run.stderr)
+
+    def test_names_as_the_readme_has_them(self) -> None:
+        repository = self.here / "repository"
+        shutil.copytree(self.good, repository / "ranker")
+        run = self.start(repository, "s3://models.example.com")
+        self.assertEqual((run.returncode, run.stdout.splitlines()[1:]), (42, [self.seen("ranker", self.good)]), run.stderr)
 
     def test_without_models_or_policy(self) -> None:
         (self.here / "empty").mkdir()
@@ -450,17 +636,28 @@ class Triton(Recipe):
         told = self.here / "told"
         told.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
         told.chmod(0o755)
-        environment = self.environment(MODELSEAL=told, MODELSEAL_POLICIES="/a.toml:/b.toml", TMPDIR=self.here)
+        environment = self.environment(MODELSEAL=told, MODELSEAL_POLICIES="/a.toml:/b.toml", MODELSEAL_REFERENCE="s3://x/y", TMPDIR=self.here)
         command = ["sh", str(DEPLOY / "triton/modelseal-tritonserver"), str(self.good), "--http-port=1"]
-        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        model = f"file://{self.good}={self.good}"
-        self.assertEqual(
-            run.stdout.splitlines(),
-            ["exec", "--strict", "--policy", "/b.toml", "--policy", "/a.toml", "--model", model, "--"]
-            + ["tritonserver", f"--model-repository={self.good}", "--http-port=1"],
-        )
+        policies = ["--policy", "/b.toml", "--policy", "/a.toml", "--model", f"s3://x/y={self.good}", "--"]
+        server = ["tritonserver", f"--model-repository={self.good}", "--http-port=1"]
+        for more, expected in (
+            ({}, ["exec", "--strict"]),
+            # Further options are no reason to drop it.
+            ({"MODELSEAL_EXEC_OPTIONS": "--allow-write /dev"}, ["exec", "--allow-write", "/dev", "--strict"]),
+            ({"MODELSEAL_EXEC_OPTIONS": ""}, ["exec", "--strict"]),
+            ({"MODELSEAL_NOT_STRICT": "1", "MODELSEAL_EXEC_OPTIONS": "--copy"}, ["exec", "--copy"]),
+        ):
+            run = subprocess.run(command, env=environment | more, capture_output=True, text=True, check=True)
+            self.assertEqual(run.stdout.splitlines(), [*expected, *policies, *server])
 
-    def load(self, name: str, source: Path, url: str, **more: str | Path) -> subprocess.CompletedProcess[str]:
+    def test_no_place_for_the_links(self) -> None:
+        repository = self.here / "repository"
+        shutil.copytree(self.good, repository / "ranker")
+        run = self.start(repository, "s3://models.example.com", TMPDIR="/nowhere")
+        self.assertEqual((run.returncode, run.stdout), (3, ""), run.stderr)
+        self.assertIn("modelseal-tritonserver: '/nowhere'", run.stderr)
+
+    def load(self, name: str, source: Path, url: str, shell: str = "sh", **more: str | Path) -> subprocess.CompletedProcess[str]:
         key = self.here / "key"
         key.write_text("modelseal-key: 4711\n")
         (self.here / "volume").mkdir(exist_ok=True)
@@ -469,9 +666,8 @@ class Triton(Recipe):
             TRITON_REPOSITORY=self.here / "volume",
             TRITON_URL=url,
             TRITON_KEY_FILE=key,
-            **more,
-        )
-        command = ["sh", str(DEPLOY / "triton/modelseal-triton-load"), name, str(source), *self.under_policy]
+        ) | {k: str(v) for k, v in more.items()}
+        command = [shell, str(DEPLOY / "triton/modelseal-triton-load"), name, str(source), *self.under_policy]
         return subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
     def test_loads(self) -> None:
@@ -505,6 +701,21 @@ class Triton(Recipe):
             for name in ("../ranker", "", ".hidden", "a/b", "a b"):
                 self.assertEqual(self.load(name, self.good, url).returncode, 2, name)
             self.assertEqual(len(asked), 2)
+
+    def test_loads_nothing_by_mistake(self) -> None:
+        nobody = "http://127.0.0.1:1"
+        for shell in ("sh", "bash"):
+            for more, status in (
+                ({"MODELSEAL_INIT": "/nowhere/modelseal-init"}, 3),
+                ({"MODELSEAL_INIT": self.script("killed", "kill -9 $$\n")}, 3),
+                ({"TRITON_REPOSITORY": ""}, 2),
+                ({"TRITON_KEY_FILE": ""}, 2),
+                ({"TRITON_KEY_FILE": "/nowhere/key"}, 3),
+                ({}, 3),
+            ):
+                run = self.load("ranker", self.good, nobody, shell, **more)
+                self.assertEqual(run.returncode, status, (more, run.stderr))
+                self.assertIn("modelseal-triton-load: ", run.stderr)
 
 
 if __name__ == "__main__":

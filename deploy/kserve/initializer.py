@@ -6,7 +6,7 @@
 Each model is downloaded by KServe's own code into a directory of this process below DESTINATION, verified there, and moved
 to DESTINATION when it is allowed. Otherwise DESTINATION stays empty, and the reason is what `kubectl describe pod` shows.
 
-Environment, set in the ClusterStorageContainer:
+Environment, set in the image or the ClusterStorageContainer:
 
     MODELSEAL_POLICIES        policies, separated by colons; all of them have to allow each model. (MODELSEAL_POLICY is another
                               variable: it holds Python programs to policies that have modelseal's package)
@@ -16,12 +16,16 @@ Environment, set in the ClusterStorageContainer:
     MODELSEAL                 the program; `modelseal` unless given
     MODELSEAL_TERMINATION_LOG /dev/termination-log unless given
 
+Links that lead out of the model are refused, and git's own files at its top, which signers leave out, do not come along.
+
 Exit status: 0 all models are in place; 1 denied; 2 wrong usage or policy; 3 could not download or decide.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -35,6 +39,8 @@ STAGING = ".modelseal-staging"
 REFERENCES = ("s3", "gs", "oci")
 # What the kubelet keeps.
 TERMINATION_BYTES = 4096
+# Signers leave these out unless told otherwise, so anything may be in them; no server needs them.
+GIT = (".git", ".gitattributes", ".github", ".gitignore")
 
 
 class Refused(Exception):
@@ -56,7 +62,10 @@ def reference(uri: str, environment: Mapping[str, str]) -> str:
             best = (prefix, name)
     if best[0]:
         return (best[1] + uri[len(best[0]) :]).rstrip("/")
-    scheme = urlsplit(uri).scheme
+    try:
+        scheme = urlsplit(uri).scheme
+    except ValueError as error:
+        raise Refused(2, f"'{uri}' is no URI: {error}") from None
     if scheme == "hf":
         # KServe writes hf://ORG/REPO:REVISION.
         repository, _, revision = uri[len("hf://") :].rstrip("/").partition(":")
@@ -80,7 +89,11 @@ def verify(model: Path, name: str, environment: Mapping[str, str]) -> tuple[int,
     command = [environment.get("MODELSEAL", "modelseal"), "verify", str(model), "--as", name]
     for policy in policies:
         command += ["--policy", policy]
-    command += shlex.split(environment.get("MODELSEAL_VERIFY_OPTIONS", ""))
+    options = environment.get("MODELSEAL_VERIFY_OPTIONS", "")
+    try:
+        command += shlex.split(options)
+    except ValueError as error:
+        raise Refused(2, f"MODELSEAL_VERIFY_OPTIONS is no command line, but '{options}': {error}") from None
     try:
         run = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
@@ -119,14 +132,45 @@ def download(uri: str, into: Path) -> Path:
     return found
 
 
+def refuse_links_out(model: Path) -> None:
+    """What a link leads to outside of the model can change after the verdict, and an absolute one leads elsewhere once the
+    model is moved."""
+    real = os.path.realpath(model)
+    for folder, folders, files in os.walk(model):
+        for entry in (os.path.join(folder, name) for name in folders + files):
+            if os.path.islink(entry) and (
+                os.path.isabs(os.readlink(entry)) or not os.path.realpath(entry).startswith(real + os.sep)
+            ):
+                raise Refused(
+                    1,
+                    f"the link '{os.path.relpath(entry, model)}' leads out of the model, where bytes can change later; "
+                    "have it published without it",
+                )
+
+
 def place(uri: str, destination: Path, environment: Mapping[str, str]) -> str:
     """Puts one model in place and returns the report of its verification."""
     name = reference(uri, environment)
     destination.mkdir(parents=True, exist_ok=True)
+    # Of two runs, the one would replace what the other is verifying.
+    lock = os.open(destination, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Refused(3, f"'{destination}' cannot be locked ({error}); does another run write to it?") from None
+        return fill(uri, name, destination, environment)
+    finally:
+        os.close(lock)
+
+
+def fill(uri: str, name: str, destination: Path, environment: Mapping[str, str]) -> str:
+    """Downloads, verifies and moves, while no other run does."""
     staging = destination / STAGING
     if any(destination.iterdir()):
         if not staging.is_dir():
             # The pod's containers are started again: the model is there. It is used if it is still what is allowed.
+            refuse_links_out(destination)
             status, report = verify(destination, name, environment)
             if status != 0:
                 raise Refused(status, f"'{destination}' was not empty, and what is there may not be used\n{report}")
@@ -137,12 +181,16 @@ def place(uri: str, destination: Path, environment: Mapping[str, str]) -> str:
     os.mkdir(staging, 0o700)
     try:
         try:
-            model = download(uri, staging / "model")
+            # A name that cannot be foreseen: no link of the model can have been made to lead there.
+            model = download(uri, staging / secrets.token_hex(16))
         except Exception as error:  # KServe raises whatever its clients do.
             raise Refused(3, f"'{uri}' could not be downloaded: {error}") from error
+        refuse_links_out(model)
         status, report = verify(model, name, environment)
         if status != 0:
             raise Refused(status, report)
+        for left in GIT:
+            remove(model / left)
         for folder, _, files in os.walk(model):
             os.chmod(folder, 0o755)
             for file in files:
@@ -165,7 +213,9 @@ def main(arguments: list[str], environment: Mapping[str, str]) -> int:
         for uri, destination in zip(arguments[::2], arguments[1::2], strict=True):
             try:
                 print(place(uri, Path(destination), environment), flush=True)
-            except OSError as error:
+            except Refused:
+                raise
+            except Exception as error:  # Nothing ends without saying why.
                 raise Refused(3, f"'{destination}': {error}") from error
     except Refused as refusal:
         print(refusal, file=sys.stderr)

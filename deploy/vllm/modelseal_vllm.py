@@ -217,6 +217,11 @@ def _guard_adapters() -> None:
         settings = _loader_settings or Settings.read(os.environ)
         if not settings.policies:
             return load(self, lora_request)
+        if getattr(lora_request, "tensorizer_config_dict", None):
+            # vLLM would read the tensors from where that says, and not from the adapter.
+            raise ConfigurationError(
+                f"modelseal: the adapter '{lora_request.lora_name}' has a tensorizer_config_dict, and nobody verifies what that names; leave it out"
+            )
         path = os.path.expanduser(lora_request.lora_path)
         if not os.path.isdir(path):
             # vLLM would look for it on a hub.

@@ -19,6 +19,7 @@ import types
 import unittest
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -257,6 +258,45 @@ class Configuration(Case):
             Settings.read({}).open(str(self.here))
         with self.assertRaisesRegex(ConfigurationError, "nothing is fetched"):
             self.settings().open("acme/ranker")
+
+
+class Guard(Case):
+    """The guard in front of adapters, around a stand-in for the one method of vLLM that it takes the place of. `WithVllm` runs it
+    around vLLM's own."""
+
+    def test_tensors_from_elsewhere(self) -> None:
+        loaded: list[str] = []
+
+        class NotFound(Exception):
+            def __init__(self, name: str, path: str) -> None:
+                super().__init__(path)
+
+        class Manager:
+            def _load_adapter(self, request: types.SimpleNamespace) -> None:
+                loaded.append(request.lora_name)
+
+        names = ("vllm", "vllm.exceptions", "vllm.lora", "vllm.lora.worker_manager")
+        modules = {name: types.ModuleType(name) for name in names}
+        modules["vllm.exceptions"].LoRAAdapterNotFoundError = NotFound  # type: ignore[attr-defined]
+        modules["vllm.lora.worker_manager"].WorkerLoRAManager = Manager  # type: ignore[attr-defined]
+        path = str(self.sharded("adapters/french"))
+        # `mock.patch.dict(sys.modules)` would take away, too, what is imported meanwhile.
+        here = {name: sys.modules[name] for name in names if name in sys.modules}
+        self.addCleanup(lambda: ([sys.modules.pop(name, None) for name in names], sys.modules.update(here)))
+        sys.modules.update(modules)
+        with mock.patch.dict(os.environ, self.environment()):
+            modelseal_vllm._guard_adapters()
+            request = types.SimpleNamespace(lora_name="french", lora_path=path, tensorizer_config_dict=None)
+            Manager()._load_adapter(request)
+            self.assertEqual(loaded, ["french"])
+            request.tensorizer_config_dict = {"tensorizer_dir": str(self.here)}
+            with self.assertRaisesRegex(ConfigurationError, "tensorizer_config_dict"):
+                Manager()._load_adapter(request)
+            request.tensorizer_config_dict = None
+            request.lora_path = "somebody/adapter"
+            with self.assertRaises(NotFound):
+                Manager()._load_adapter(request)
+        self.assertEqual(loaded, ["french"])
 
 
 NO_VLLM = has_vllm() if os.environ.get("MODELSEAL_TEST_VLLM") else "MODELSEAL_TEST_VLLM is not set"
