@@ -47,11 +47,23 @@ impl Enclosure {
         given: &Path,
         original: PathBuf,
     ) -> Result<Held, ExecError> {
-        Ok(Held { given: given.to_owned(), at: original.clone(), original, how: How::Path })
+        Ok(Held {
+            given: given.to_owned(),
+            at: original.clone(),
+            original,
+            how: How::Path,
+            files: Vec::new(),
+        })
     }
 
     #[allow(clippy::unused_self, reason = "on Linux there may be something to copy")]
-    pub(super) fn keep(&self, _: &Held, _: &AllowedModel, _: &dyn Progress) -> Result<(), ExecError> {
+    pub(super) fn keep(
+        &mut self,
+        _: &Confinement,
+        _: &mut Held,
+        _: &AllowedModel,
+        _: &dyn Progress,
+    ) -> Result<(), ExecError> {
         Ok(())
     }
 

@@ -2,7 +2,8 @@
 //! about the file systems that they lie on. Root can always change them, by making a file system writable again.
 
 use super::tree;
-use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+use crate::kernel;
+use rustix::fs::{Mode, OFlags, open};
 use std::{
     collections::BTreeSet,
     fs, io,
@@ -17,53 +18,72 @@ const ON_BLOCK_DEVICES: [&str; 14] = [
     "udf", "vfat", "xfs",
 ];
 
-/// Whether the kernel refuses every write to every file of a tree (fs-verity), for ever.
-pub(super) fn is_sealed_by_verity(root: &Path) -> io::Result<bool> {
-    let (mut all, mut some) = (true, false);
-    tree::each_file(root, &mut |path, metadata| {
-        if all {
-            let found = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::TYPE)?;
-            some = true;
-            all = metadata.is_file() && found.stx_attributes.contains(StatxAttributes::VERITY);
-        }
-        Ok(())
-    })?;
-    Ok(all && some)
+/// Whether the kernel refuses every write to every one of these files (fs-verity), for ever. What the attributes of a file say
+/// is not asked: an overlay passes on those of the file below, and lets other bytes be put above it.
+pub(super) fn is_sealed_by_verity(files: &[PathBuf]) -> bool {
+    !files.is_empty() && files.iter().all(|file| is_enforced(file))
 }
 
-/// Whether a tree lies on file systems that nobody but root could write to.
+/// Whether any file of a tree might turn out to need no copy: which ones are decided about is not known yet.
+pub(super) fn may_be_fixed(root: &Path) -> bool {
+    let mut devices = BTreeSet::new();
+    let mut enforced = false;
+    let looked = tree::each_file(root, &mut |path, metadata| {
+        devices.insert(metadata.dev());
+        enforced |= metadata.is_file() && is_enforced(path);
+        Ok(())
+    });
+    looked.is_ok() && (enforced || devices.into_iter().any(|device| is_read_only_device(device).is_ok()))
+}
+
+fn is_enforced(file: &Path) -> bool {
+    // What is no file is not waited for.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    open(file, flags, Mode::empty())
+        .is_ok_and(|opened| !matches!(kernel::answer(&fs::File::from(opened)), kernel::Answer::NotEnforced))
+}
+
+/// Whether files lie on file systems that nobody but root could write to.
 ///
 /// # Errors
 /// What could be written, in words.
-pub(super) fn is_read_only(root: &Path) -> Result<(), String> {
+pub(super) fn is_read_only(files: &[PathBuf]) -> Result<(), String> {
     let mut devices = BTreeSet::new();
-    let failed = |e: io::Error| format!("'{}' cannot be looked at: {e}", root.display());
-    tree::each_file(root, &mut |_, metadata| {
-        devices.insert(metadata.dev());
-        Ok(())
-    })
-    .map_err(failed)?;
-    let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(failed)?;
+    for file in files {
+        let failed = |e: io::Error| format!("'{}' cannot be looked at: {e}", file.display());
+        devices.insert(fs::metadata(file).map_err(failed)?.dev());
+    }
     if devices.is_empty() {
         return Err("there is no file in it".to_owned());
     }
-    for device in devices {
-        let name = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
-        let Some(mounted) = mounts.lines().find_map(|line| Mounted::of(line, &name)) else {
-            return Err(format!("nothing is known of its file system ({name})"));
-        };
-        if !mounted.read_only {
-            return Err(format!("its file system ({}) is writable", mounted.kind));
-        }
-        if !ON_BLOCK_DEVICES.contains(&mounted.kind) {
-            return Err(format!(
-                "what lies under its file system ({}) may be written elsewhere",
-                mounted.kind
-            ));
-        }
-        device_is_out_of_reach(&name)?;
+    devices.into_iter().try_for_each(is_read_only_device)
+}
+
+/// As [`is_read_only`], of everything in a tree.
+pub(super) fn is_read_only_tree(root: &Path) -> Result<(), String> {
+    let mut files = Vec::new();
+    tree::each_file(root, &mut |path, _| {
+        files.push(path.to_owned());
+        Ok(())
+    })
+    .map_err(|e| format!("'{}' cannot be looked at: {e}", root.display()))?;
+    is_read_only(&files)
+}
+
+fn is_read_only_device(device: u64) -> Result<(), String> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo")
+        .map_err(|e| format!("'/proc/self/mountinfo' cannot be looked at: {e}"))?;
+    let name = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
+    let Some(mounted) = mounts.lines().find_map(|line| Mounted::of(line, &name)) else {
+        return Err(format!("nothing is known of its file system ({name})"));
+    };
+    if !mounted.read_only {
+        return Err(format!("its file system ({}) is writable", mounted.kind));
     }
-    Ok(())
+    if !ON_BLOCK_DEVICES.contains(&mounted.kind) {
+        return Err(format!("what lies under its file system ({}) may be written elsewhere", mounted.kind));
+    }
+    device_is_out_of_reach(&name)
 }
 
 /// Whether nobody but root can give the name of a model to another one.
@@ -150,9 +170,29 @@ mod tests {
     fn what_can_be_written_is_not_fixed() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("x"), "x").unwrap();
-        assert!(is_read_only(directory.path()).is_err());
-        assert!(!is_sealed_by_verity(directory.path()).unwrap());
+        let files = [directory.path().join("x")];
+        assert!(is_read_only(&files).is_err() && is_read_only_tree(directory.path()).is_err());
+        assert!(!is_sealed_by_verity(&files) && !may_be_fixed(directory.path()));
+        assert!(is_read_only(&[]).is_err() && !is_sealed_by_verity(&[]));
         assert!(!only_root_writes(&directory.path().join("x")));
         assert!(only_root_writes(Path::new("/proc/version")));
+    }
+
+    /// What the kernel answers on file systems of its own counts, and of these files alone.
+    #[test]
+    fn only_the_files_that_are_asked_about_have_to_be_enforced() {
+        let directory = tempfile::tempdir().unwrap();
+        let [model, signature] = ["model.bin", "model.sig"].map(|name| directory.path().join(name));
+        fs::write(&model, "frozen").unwrap();
+        fs::write(&signature, "not").unwrap();
+        let frozen = |file: &fs::File| match file.metadata().map(|found| found.len()) {
+            Ok(6) => kernel::Answer::EnforcedOtherwise,
+            _ => kernel::Answer::NotEnforced,
+        };
+        let standing = kernel::double::stand(frozen);
+        assert!(is_sealed_by_verity(std::slice::from_ref(&model)) && may_be_fixed(directory.path()));
+        assert!(!is_sealed_by_verity(&[model.clone(), signature]));
+        drop(standing);
+        assert!(!is_sealed_by_verity(&[model]));
     }
 }
