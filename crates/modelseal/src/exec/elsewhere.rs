@@ -47,13 +47,7 @@ impl Enclosure {
         given: &Path,
         original: PathBuf,
     ) -> Result<Held, ExecError> {
-        Ok(Held {
-            given: given.to_owned(),
-            at: original.clone(),
-            original,
-            how: How::Path,
-            files: Vec::new(),
-        })
+        Ok(Held { given: given.to_owned(), at: original.clone(), original, how: How::Path })
     }
 
     #[allow(clippy::unused_self, reason = "on Linux there may be something to copy")]

@@ -526,3 +526,47 @@ fn can_be_read(held: &Held, identity: Option<&Identity>) -> Result<(), ExecError
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    /// Whoever owns the directory above puts a link in the model's place, between its layout and the start of the command.
+    #[test]
+    fn a_link_that_is_put_there_later_is_not_mounted_on() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let done = std::thread::spawn(|| {
+            let directory = tempfile::tempdir().unwrap();
+            let path = |name: &str| directory.path().join(name);
+            for name in ["model", "other", "shown"] {
+                fs::create_dir(path(name)).unwrap();
+                fs::write(path(name).join("file"), name).unwrap();
+            }
+            // A namespace for this thread alone.
+            let Ok(namespace) = namespace::enter() else { return };
+            let mut enclosure =
+                Enclosure { private: Ok((namespace, path("place"))), here: None, notes: Vec::new() };
+            let held = Held {
+                given: path("model"),
+                original: path("model"),
+                at: path("shown"),
+                how: How::Names,
+                files: Vec::new(),
+                mirror: None,
+                root: tree::hold(&path("model")).unwrap(),
+            };
+            fs::rename(path("model"), path("moved")).unwrap();
+            symlink(path("other"), path("model")).unwrap();
+            enclosure.cover_originals(std::slice::from_ref(&held));
+            assert_eq!(fs::read_to_string(path("other/file")).unwrap(), "other");
+            assert_eq!(fs::read_to_string(path("moved/file")).unwrap(), "shown");
+            assert!(enclosure.notes[0].contains("leads elsewhere by now"), "{:?}", enclosure.notes);
+            fs::remove_file(path("model")).unwrap();
+            let _ = tree::take_away(&path("moved"));
+        });
+        done.join().unwrap();
+    }
+}
