@@ -83,7 +83,7 @@ fn is_read_only_device(device: u64) -> Result<(), String> {
     if !ON_BLOCK_DEVICES.contains(&mounted.kind) {
         return Err(format!("what lies under its file system ({}) may be written elsewhere", mounted.kind));
     }
-    device_is_out_of_reach(&name)
+    device_is_out_of_reach(&name, MAX_LAYERS)
 }
 
 /// Whether nobody but root can give the name of a model to another one.
@@ -118,28 +118,70 @@ impl<'a> Mounted<'a> {
     }
 }
 
-/// Whether nobody but root can write what a block device shows.
-fn device_is_out_of_reach(device: &str) -> Result<(), String> {
+/// Devices that lie on devices, and files on these: more is not followed, and not believed.
+const MAX_LAYERS: usize = 8;
+
+/// Devices that are hardware of this machine, or what it was given as such, or made of these.
+const DISKS: [&str; 11] = ["sd", "hd", "vd", "xvd", "nvme", "mmcblk", "pmem", "sr", "md", "dm-", "loop"];
+
+/// Whether nobody but root can write what a block device shows, or anything that lies under it.
+fn device_is_out_of_reach(device: &str, layers: usize) -> Result<(), String> {
     let known = PathBuf::from("/sys/dev/block").join(device);
-    if !known.is_dir() {
+    let Ok(known) = fs::canonicalize(known) else {
         return Err(format!("nothing is known of its device ({device})"));
+    };
+    if layers == 0 {
+        return Err(format!("its device ({device}) lies on too many others"));
     }
     // A partition lies in the directory of its disk.
-    let disk = if known.join("partition").exists() { known.join("..") } else { known };
+    let disk = match known.parent() {
+        Some(disk) if known.join("partition").exists() => disk,
+        _ => &known,
+    };
     if fs::read_to_string(disk.join("dm/uuid")).is_ok_and(|id| id.starts_with("CRYPT-VERITY-")) {
         return Ok(());
     }
-    match fs::read_to_string(disk.join("loop/backing_file")) {
-        Ok(file) => {
-            let file = PathBuf::from(file.trim_end_matches('\n'));
-            if only_root_writes(&file) {
-                return Ok(());
-            }
-            Err(format!("others than root could write the image under it ('{}')", file.display()))
-        }
-        // The nodes of disks are root's; what lies under them is hardware.
-        Err(_) => Ok(()),
+    let name = disk.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if !DISKS.iter().any(|kind| name.starts_with(kind)) {
+        return Err(format!("what lies under its device ({name}) may be written elsewhere"));
     }
+    for node in [disk, &known].map(|at| Path::new("/dev").join(at.file_name().unwrap_or_default())) {
+        if fs::metadata(&node).is_ok_and(|found| !is_roots_node(&found, &node)) {
+            return Err(format!("others than root could write to its device ('{}')", node.display()));
+        }
+    }
+    if let Ok(file) = fs::read_to_string(disk.join("loop/backing_file")) {
+        let file = PathBuf::from(file.trim_end_matches('\n'));
+        let Ok(found) = fs::metadata(&file) else {
+            return Err(format!("the image under it cannot be looked at ('{}')", file.display()));
+        };
+        if !only_root_writes(&file) {
+            return Err(format!("others than root could write the image under it ('{}')", file.display()));
+        }
+        let (major, minor) = (rustix::fs::major(found.dev()), rustix::fs::minor(found.dev()));
+        // Memory and overlays have no device.
+        return if major == 0 {
+            Ok(())
+        } else {
+            device_is_out_of_reach(&format!("{major}:{minor}"), layers - 1)
+        };
+    }
+    for under in fs::read_dir(disk.join("slaves")).into_iter().flatten().flatten() {
+        let number = fs::read_to_string(under.path().join("dev"))
+            .map_err(|e| format!("what lies under its device ({name}) cannot be looked at: {e}"))?;
+        device_is_out_of_reach(number.trim(), layers - 1)?;
+    }
+    Ok(())
+}
+
+/// Whether a device's node is root's, or is not this user's to write where root is not known (user_namespaces(7)).
+fn is_roots_node(found: &fs::Metadata, node: &Path) -> bool {
+    use rustix::{fs::Access, process::geteuid};
+    let roots = match geteuid().is_root() {
+        true => found.uid() == 0,
+        false => rustix::fs::access(node, Access::WRITE_OK).is_err(),
+    };
+    roots && found.mode() & 0o002 == 0
 }
 
 /// Whether a file and everything above it is root's, and nobody else may write to it.
@@ -176,6 +218,19 @@ mod tests {
         assert!(is_read_only(&[]).is_err() && !is_sealed_by_verity(&[]));
         assert!(!only_root_writes(&directory.path().join("x")));
         assert!(only_root_writes(Path::new("/proc/version")));
+    }
+
+    #[test]
+    fn a_device_is_roots_when_its_node_is() {
+        let node = tempfile::NamedTempFile::new().unwrap();
+        let is = || is_roots_node(&node.as_file().metadata().unwrap(), node.path());
+        let root = rustix::process::geteuid().is_root();
+        assert_eq!(is(), root, "who may write to it");
+        if root {
+            std::os::unix::fs::chown(node.path(), Some(65534), None).unwrap();
+            assert!(!is());
+        }
+        assert!(device_is_out_of_reach("0:1", MAX_LAYERS).is_err());
     }
 
     /// What the kernel answers on file systems of its own counts, and of these files alone.

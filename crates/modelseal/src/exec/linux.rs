@@ -98,6 +98,19 @@ impl Enclosure {
                 };
             }
         };
+        if let (Some(allowed), Err(why)) = (around(settings, &original), fixed::has_its_name(&original)) {
+            let what = format!(
+                "'{}' is allowed, and '{}' with it: {why}, which the command could then read",
+                allowed.display(),
+                given.display()
+            );
+            if settings.strict {
+                return Err(ExecError::unprotected(format_args!(
+                    "--strict: {what}; allow less, or keep the model elsewhere"
+                )));
+            }
+            self.notes.push(what);
+        }
         let number = at.to_string();
         let [room, behind] = ["models", "mirror"].map(|part| place.join(part).join(&number));
         let name = original.file_name().unwrap_or(OsStr::new("model"));
@@ -210,7 +223,7 @@ impl Enclosure {
         let identity = user::identity(settings.user.as_deref())?;
         self.take_mirrors_away(models)?;
         self.cover_originals(models);
-        let temporary = self.temporary(identity.as_ref())?;
+        let (temporary, shared) = self.temporary(identity.as_ref())?;
         let home = self.environment(settings, admitted, &temporary, identity.as_ref(), command)?;
 
         let mut rights = Rights::of_any_command();
@@ -218,6 +231,12 @@ impl Enclosure {
         settings.read.iter().for_each(|path| rights.run(path));
         settings.write.iter().for_each(|path| rights.write(path));
         rights.write(&temporary);
+        // Everybody's would be a way for others to hand it files.
+        if shared {
+            rights.write(Path::new("/dev/shm"));
+        } else {
+            self.notes.push("the command has no shared memory: /dev/shm is everybody's here".to_owned());
+        }
         home.iter().for_each(|home| rights.write(home));
         for held in models {
             rights.read(&held.at);
@@ -227,7 +246,7 @@ impl Enclosure {
             }
         }
         self.notes.extend(unreadable(settings, program, models, words));
-        privileges::drop(identity.as_ref())?;
+        self.notes.extend(privileges::drop(identity.as_ref())?);
         let landlock = rights.apply(settings.strict)?;
         if landlock.is_none() {
             self.notes.push(
@@ -292,13 +311,14 @@ impl Enclosure {
         }
     }
 
-    /// A directory that only the command writes to.
-    fn temporary(&self, identity: Option<&Identity>) -> Result<PathBuf, ExecError> {
+    /// A directory that only the command writes to, and whether it has shared memory of its own.
+    fn temporary(&self, identity: Option<&Identity>) -> Result<(PathBuf, bool), ExecError> {
+        let mut shared = false;
         let failed = |e: io::Error| ExecError::io("make a temporary directory", e);
         let at = match &self.private {
             Ok((_, place)) => {
                 // What others left in shared memory is nobody's model.
-                let _ = tree::memory(Path::new("/dev/shm"), 0o1777);
+                shared = tree::memory(Path::new("/dev/shm"), 0o1777).is_ok();
                 place.join("tmp")
             }
             // Nobody is left who could remove it afterwards.
@@ -309,7 +329,7 @@ impl Enclosure {
             }
         };
         give(&at, identity).map_err(failed)?;
-        Ok(at)
+        Ok((at, shared))
     }
 
     /// The environment; gives the new home, if there is one.
@@ -353,6 +373,14 @@ impl Enclosure {
     }
 }
 
+/// What is allowed besides and holds the old path of a model, or lies in it.
+fn around<'a>(settings: &'a Confinement, original: &Path) -> Option<&'a PathBuf> {
+    settings.read.iter().chain(&settings.write).find(|allowed| {
+        fs::canonicalize(allowed)
+            .is_ok_and(|allowed| original.starts_with(&allowed) || allowed.starts_with(original))
+    })
+}
+
 /// Finds a directory to mount a private place on, and mounts it. The directory stays, and is used by the next command.
 fn settle(settings: &Confinement) -> Result<PathBuf, String> {
     let mut why = String::from("there is no directory for one");
@@ -388,7 +416,12 @@ fn candidates(settings: &Confinement) -> Vec<(PathBuf, Whose)> {
         vec!["/run/modelseal".into(), "/var/lib/modelseal/exec".into()]
     } else {
         let of_session = settings.environment.get("XDG_RUNTIME_DIR").map(PathBuf::from);
-        let of_session = of_session.filter(|directory| directory.is_absolute()).map(|d| d.join("modelseal"));
+        let in_a_model = |directory: &Path| {
+            let mut models = settings.models.iter().filter_map(|(_, path)| fs::canonicalize(path).ok());
+            fs::canonicalize(directory).is_ok_and(|at| models.any(|model| at.starts_with(model)))
+        };
+        let of_session =
+            of_session.filter(|at| at.is_absolute() && !in_a_model(at)).map(|d| d.join("modelseal"));
         let shared = PathBuf::from(format!("/tmp/modelseal-{}", user.as_raw()));
         of_session.into_iter().chain([shared]).collect()
     };
