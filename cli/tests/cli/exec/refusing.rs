@@ -236,6 +236,11 @@ fn strict_starts_nothing_where_the_means_are_missing() {
     ran.says("warning: this system does not permit a mount namespace").says("can still change them");
     let ran = without_namespaces(&door, &with_model, &["cat", "policy.toml"]).unwrap().exits(1);
     ran.says("Permission denied").says("--allow-read");
+    // Shared memory would be everybody's.
+    let ran =
+        without_namespaces(&door, &with_model, &["sh", "-c", "echo x >/dev/shm/modelseal-test"]).unwrap();
+    assert!(!std::path::Path::new("/dev/shm/modelseal-test").exists(), "{ran:?}");
+    ran.says("no shared memory").says("Permission denied");
 }
 
 /// Where others can give the model's old name to something else, what is put there could be read.
