@@ -31,15 +31,38 @@ fn report(error: &clap::Error, given: &[OsString]) -> Exit {
     let runs = runs.is_some_and(|word| word == "exec");
     if !json {
         let _ = error.print();
-        if runs {
-            output.diagnostic(format_args!("modelseal: exec: usage: {CODE}: {}", first_paragraph(error)));
-        }
+    }
+    if runs {
+        crate::commands::exec::refuse(
+            status_fd(given),
+            Failure::usage(CODE, first_paragraph(error)),
+            &output,
+        );
+    }
+    if !json {
         Exit::Usage
     } else if no_command {
         output.failure(&Failure::usage(CODE, "a command is missing; `modelseal --help` lists them"))
     } else {
         output.failure(&Failure::usage(CODE, first_paragraph(error)))
     }
+}
+
+/// The descriptor that somebody waits at, on a command line that is wrong otherwise.
+fn status_fd(given: &[OsString]) -> Option<u32> {
+    let mut words =
+        given.iter().take_while(|word| *word != "--").map(|word| word.to_str().unwrap_or_default());
+    while let Some(word) = words.next() {
+        let number = match word.strip_prefix("--status-fd") {
+            Some("") => words.next(),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        if number.is_some() {
+            return number.and_then(|number| number.parse().ok());
+        }
+    }
+    None
 }
 
 /// What is wrong, in one line; the rest is for people.

@@ -15,20 +15,27 @@ use std::{convert::Infallible, env, ffi::OsStr, path::PathBuf};
 
 /// Comes back only when the command was not started.
 pub fn run(args: &ExecArgs, output: &Output) -> Result<Exit, Failure> {
-    // Standard output is the command's.
-    if output.is_json() {
-        let message = "standard output belongs to the command; for one line of JSON, give --status-fd";
-        return Err(Failure::usage("usage.flags", message));
-    }
     let mut status = match Status::open(args.status_fd) {
         Ok(status) => status,
         Err(refused) => return Ok(refused.tell(output, &mut Status::None)),
     };
+    // Standard output is the command's.
+    if output.is_json() {
+        let message = "standard output belongs to the command; for one line of JSON, give --status-fd";
+        Refused::from(Failure::usage("usage.flags", message)).tell(output, &mut status);
+        return Err(Failure::usage("usage.flags", message));
+    }
     let refused = match start(args, output, &mut status) {
         Err(refused) => refused,
         Ok(never) => match never {},
     };
     Ok(refused.tell(output, &mut status))
+}
+
+/// Says that a command was not started for what is wrong on the command line itself.
+pub fn refuse(status_fd: Option<u32>, failure: Failure, output: &Output) {
+    let mut status = Status::open(status_fd).unwrap_or(Status::None);
+    Refused::from(failure).tell(output, &mut status);
 }
 
 fn start(args: &ExecArgs, output: &Output, status: &mut Status) -> Result<Infallible, Refused> {

@@ -121,7 +121,7 @@ pub struct Ready {
 }
 
 /// A model as it lies where the command will see it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Held {
     /// As it was given.
     given: PathBuf,
@@ -130,6 +130,15 @@ struct Held {
     /// Where the command sees it.
     at: PathBuf,
     how: How,
+    /// The files that were decided about, where the command sees them. None before.
+    #[cfg(target_os = "linux")]
+    files: Vec<PathBuf>,
+    /// All of it, laid out to be verified; the command never sees this.
+    #[cfg(target_os = "linux")]
+    mirror: Option<PathBuf>,
+    /// What lay at `original` when it was laid out.
+    #[cfg(target_os = "linux")]
+    root: std::os::fd::OwnedFd,
 }
 
 /// What stands between a writer elsewhere and the bytes that the command reads.
@@ -320,7 +329,7 @@ impl Room {
         if at != self.admitted.len() || decided.map(|decided| &decided.reference) != expected.as_ref() {
             return Err(ExecError::internal("the decision is about another model"));
         }
-        self.enclosure.keep(held, allowed, progress)?;
+        self.enclosure.keep(&self.settings, held, allowed, progress)?;
         self.admitted.push(ExecModel {
             reference: name.clone(),
             path: held.at.display().to_string(),
@@ -392,11 +401,13 @@ fn become_command(mut command: Command) -> Result<Infallible, io::Error> {
 impl Held {
     /// Where it lies until it was decided about.
     fn judged_at(&self) -> &Path {
-        match self.how {
-            #[cfg(target_os = "linux")]
-            How::Copy => &self.original,
-            _ => &self.at,
+        #[cfg(target_os = "linux")]
+        {
+            let elsewhere = if self.how == How::Copy { &self.original } else { &self.at };
+            self.mirror.as_ref().unwrap_or(elsewhere)
         }
+        #[cfg(not(target_os = "linux"))]
+        &self.at
     }
 }
 
@@ -405,7 +416,9 @@ impl How {
         match self {
             Self::Path => "path (advisory)",
             #[cfg(target_os = "linux")]
-            Self::Names | Self::Directory => "bind mount (advisory)",
+            Self::Names => "bind mount (advisory)",
+            #[cfg(target_os = "linux")]
+            Self::Directory => "directory mount (advisory)",
             #[cfg(target_os = "linux")]
             Self::Verity => "fs-verity",
             #[cfg(target_os = "linux")]

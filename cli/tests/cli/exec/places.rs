@@ -149,6 +149,91 @@ fn a_model_of_very_many_files_is_mounted_as_a_whole() {
         );
         assert_eq!(ran.stdout, "10050\nx");
         assert_ne!(ran.code, Some(0));
+        if door.has_namespace(who) {
+            let (ran, report) = door.run_with_status(who, &[], &["true"]);
+            assert_eq!(report["models"][0]["bytes"], "directory mount (advisory)");
+            ran.says("is mounted as a whole directory");
+            let (_, report) = door.run_with_status(who, &["--strict"], &["cat", "{model}/many/77"]);
+            assert_eq!(report["models"][0]["bytes"], "sealed copy");
+        }
+    }
+}
+
+/// Whoever owns the directory can put what they want under names that no signature covers.
+#[test]
+fn what_nobody_signed_changes_nothing_and_is_not_there() {
+    let door = Door::new();
+    for at in 0..10_050 {
+        door.world().file(&format!("model/.git/{at}"), "x");
+    }
+    door.world().file("model/.gitattributes", "x");
+    symlink("/etc", door.world().join("model/.github")).unwrap();
+    door.world().tool("mkfifo", &["model/.git/fifo"]);
+    symlink("/etc", door.world().join("model/.git/link")).unwrap();
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(door.world().join("model/.git/7"), fs::Permissions::from_mode(0o600)).unwrap();
+    for who in everybody() {
+        for flags in [&[][..], &["--copy"], &["--strict"]] {
+            if !door.has_namespace(who) {
+                continue;
+            }
+            let (ran, report) =
+                door.run_with_status(who, flags, &["sh", "-c", "cd {model} && find . | sort"]);
+            assert_eq!(ran.exits(0).says_nothing().stdout, ".\n./a.bin\n./sub\n./sub/b.bin\n");
+            let expected = if flags.is_empty() { "bind mount (advisory)" } else { "sealed copy" };
+            assert_eq!(report["models"][0]["bytes"], expected);
+        }
+    }
+}
+
+#[test]
+fn files_that_a_policy_lets_be_unsigned_are_not_there() {
+    let door = Door::new();
+    door.site.policy("signature = { signers = [\"alice\"] }\ncontent = { unsigned-files = \"allow\" }");
+    door.world().file("model/extra.py", "x");
+    for who in everybody().into_iter().filter(|who| door.has_namespace(*who)) {
+        for flags in [&[][..], &["--copy"]] {
+            let ran = door.run(who, flags, &["ls", "{model}"]).exits(0);
+            assert_eq!(ran.stdout, "a.bin\nsub\n");
+        }
+    }
+}
+
+/// A git directory that was signed is part of the model; it is laid out as a whole, and that is said.
+#[test]
+fn a_git_directory_that_was_signed_is_there() {
+    let door = Door::new();
+    door.world().file("model/.git/config", "signed\n");
+    let args =
+        ["sign", "key", "model", "--private-key", "alice.key", "--signature", "model/model.sig", "--force"];
+    door.world().run(&[&args[..], &["--no-ignore-git-paths"]].concat()).exits(0);
+    for who in everybody().into_iter().filter(|who| door.has_namespace(*who)) {
+        for (flags, expected) in [(&[][..], "directory mount (advisory)"), (&["--strict"], "sealed copy")] {
+            let (ran, report) = door.run_with_status(who, flags, &["cat", "{model}/.git/config"]);
+            assert_eq!(ran.exits(0).stdout, "signed\n");
+            assert_eq!(report["models"][0]["bytes"], expected);
+        }
+    }
+}
+
+#[test]
+fn few_descriptors_are_enough_for_many_directories() {
+    let door = Door::new();
+    for at in 0..300 {
+        door.world().file(&format!("model/d{at}/x"), "x");
+    }
+    door.sign("model");
+    for who in everybody().into_iter().filter(|who| door.has_namespace(*who)) {
+        let given = super::model();
+        let inner = door.command(who, &["--model", &given, "--status-fd", "9"], &["true"]);
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "ulimit -n 100; exec \"$0\" \"$@\" 9>&1"]).arg(inner.get_program());
+        shell.args(inner.get_args()).current_dir(door.world().path()).env("PATH", "/usr/bin:/bin");
+        if who == super::Who::User && rustix::process::geteuid().is_root() {
+            std::os::unix::process::CommandExt::uid(&mut shell, 65534);
+        }
+        let report: serde_json::Value = serde_json::from_str(&Ran::of(&mut shell).exits(0).stdout).unwrap();
+        assert_eq!(report["models"][0]["bytes"], "bind mount (advisory)");
     }
 }
 

@@ -58,3 +58,27 @@ fn the_home_is_new_unless_it_was_allowed() {
         assert_eq!(door.world().list("home"), Vec::<String>::new());
     }
 }
+
+#[test]
+fn root_that_stays_root_keeps_no_groups_and_sends_no_signals() {
+    if !is_root("groups of root") {
+        return;
+    }
+    let door = Door::new();
+    let given = super::model();
+    let inner = door.command(Who::Root, &["--model", &given, "--user", "root"], &["id", "-G"]);
+    let mut with_groups = std::process::Command::new("setpriv");
+    with_groups.args(["--groups", "4,24"]).arg(inner.get_program()).args(inner.get_args());
+    with_groups.current_dir(door.world().path()).env("PATH", "/usr/bin:/bin");
+    assert_eq!(crate::common::Ran::of(&mut with_groups).exits(0).stdout, "0\n");
+
+    let (ran, report) = door.run_with_status(
+        Who::Root,
+        &["--user", "root"],
+        &["sh", "-c", "kill -0 $$ && echo itself; kill -0 $PPID && echo others"],
+    );
+    // Landlock knows signals since the sixth version of its interface.
+    if report["protections"]["landlock"].as_u64() >= Some(6) {
+        assert_eq!(ran.stdout, "itself\n");
+    }
+}

@@ -236,4 +236,56 @@ fn strict_starts_nothing_where_the_means_are_missing() {
     ran.says("warning: this system does not permit a mount namespace").says("can still change them");
     let ran = without_namespaces(&door, &with_model, &["cat", "policy.toml"]).unwrap().exits(1);
     ran.says("Permission denied").says("--allow-read");
+    // Shared memory would be everybody's.
+    let ran =
+        without_namespaces(&door, &with_model, &["sh", "-c", "echo x >/dev/shm/modelseal-test"]).unwrap();
+    assert!(!std::path::Path::new("/dev/shm/modelseal-test").exists(), "{ran:?}");
+    ran.says("no shared memory").says("Permission denied");
+}
+
+/// Where others can give the model's old name to something else, what is put there could be read.
+#[test]
+fn nothing_that_others_can_put_in_its_place_is_allowed_with_the_directory_around() {
+    let door = Door::new();
+    let given = model();
+    for who in everybody().into_iter().filter(|who| door.has_namespace(*who)) {
+        for allowed in [".", "model/sub"] {
+            let flags = ["--model", &given, "--strict", "--allow-read", allowed];
+            refused(&door, who, &flags, 3, "error.unprotected").says("and 'model' with it");
+            door.run(who, &["--allow-read", allowed], &["true"]).exits(0).says("and 'model' with it");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_of_json_is_told_down_the_status_descriptor() {
+    let door = Door::new();
+    let (ran, report) = door.run_with_status(Who::User, &["--format", "json"], &["true"]);
+    ran.exits(2).says("modelseal: exec: usage: usage.flags: standard output belongs to the command");
+    assert_eq!((&report["started"], &report["code"]), (&false.into(), &"usage.flags".into()));
+    // A command line that cannot be read, too.
+    for flags in [&["--memory", "0"][..], &["--nosuch"], &["--nosuch", "--format", "json"]] {
+        let (ran, report) = door.run_with_status(Who::User, flags, &["true"]);
+        ran.exits(2).says("modelseal: exec: usage: usage.flags: ");
+        assert_eq!((&report["started"], &report["exit"]), (&false.into(), &2.into()));
+    }
+}
+
+#[test]
+fn no_command_is_taken_from_the_working_directory() {
+    let door = Door::new();
+    door.world().file("true", "#!/bin/sh\necho EVIL\n");
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(door.world().join("true"), fs::Permissions::from_mode(0o755)).unwrap();
+    let given = model();
+    for who in everybody() {
+        for path in [None, Some(""), Some(":/usr/bin:/bin")] {
+            let mut command = door.command(who, &["--model", &given], &["true"]);
+            match path {
+                Some(path) => command.env("PATH", path),
+                None => command.env_remove("PATH"),
+            };
+            assert_eq!(Ran::of(&mut command).exits(0).stdout, "");
+        }
+    }
 }

@@ -236,7 +236,17 @@ impl Decided {
     /// The list that the bytes of an allowed model are compared with: what was measured, as far as every policy's word goes.
     fn readable(&self) -> Result<Manifest, LoadError> {
         let [measured] = &self.measured[..] else { return Err(LoadError::several_ways()) };
-        let lists = self.decision.allowed(true).map(|allowed| {
+        let lists = self.lists().ok_or_else(LoadError::several_ways)?;
+        let manifest = measured.get();
+        let listed = manifest.resources().iter().filter(|resource| is_listed(&lists, &resource.path));
+        let resources: Vec<_> = listed.cloned().collect();
+        Manifest::new(manifest.serialization().clone(), resources).map_err(|_| LoadError::several_ways())
+    }
+
+    /// The names that each list has which every policy's word goes for; of a list of one file, which may have any name, none.
+    /// Whoever is not allowed has no such list.
+    fn lists(&self) -> Option<Vec<Option<HashSet<ModelPath>>>> {
+        self.decision.allowed(true).map(|allowed| {
             let names = |list: &'_ Manifest| -> Option<HashSet<ModelPath>> {
                 // Of a model that is one file it is that file, whatever it is called.
                 let names = list.resources().iter().map(|resource| resource.path.clone());
@@ -244,17 +254,12 @@ impl Decided {
             };
             let lists = allowed.lists().map(|list| names(&list.manifest));
             lists.collect::<Vec<_>>()
-        });
-        // Whoever is not allowed has no such list.
-        let Some(lists) = lists else { return Err(LoadError::several_ways()) };
-        let is_listed = |path: &ModelPath| {
-            lists.iter().all(|names| names.as_ref().is_none_or(|names| names.contains(path)))
-        };
-        let manifest = measured.get();
-        let listed = manifest.resources().iter().filter(|resource| is_listed(&resource.path));
-        let resources: Vec<_> = listed.cloned().collect();
-        Manifest::new(manifest.serialization().clone(), resources).map_err(|_| LoadError::several_ways())
+        })
     }
+}
+
+fn is_listed(lists: &[Option<HashSet<ModelPath>>], path: &ModelPath) -> bool {
+    lists.iter().all(|names| names.as_ref().is_none_or(|names| names.contains(path)))
 }
 
 impl AllowedModel {
@@ -274,6 +279,18 @@ impl AllowedModel {
         }
         let contents = readable.of_measured(self.decided.readable()?)?;
         Ok(readable.made.get_or_init(|| contents))
+    }
+
+    /// The names of the files that were measured and decided about, without looking at the model again.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn decided_names(&self) -> std::collections::BTreeSet<ModelPath> {
+        let Some(lists) = self.decided.lists() else { return std::collections::BTreeSet::new() };
+        let mut ways = self.decided.measured.iter().map(|measured| {
+            let names = measured.get().resources().iter().map(|resource| &resource.path);
+            names.filter(|path| is_listed(&lists, path)).cloned().collect::<std::collections::BTreeSet<_>>()
+        });
+        let first = ways.next().unwrap_or_default();
+        ways.fold(first, |names, more| names.intersection(&more).cloned().collect())
     }
 
     /// [`Contents::open`].

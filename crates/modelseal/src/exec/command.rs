@@ -12,6 +12,9 @@ use std::{
 /// Scripts whose interpreters are scripts, and virtual environments of virtual environments: more is no mistake of ours.
 const MAX_STEPS: usize = 32;
 
+/// Where commands are when nothing says so.
+const USUAL_PATH: &str = if cfg!(unix) { "/usr/local/bin:/usr/bin:/bin" } else { "" };
+
 /// A command that was found.
 #[derive(Debug)]
 pub(super) struct Program {
@@ -83,8 +86,10 @@ fn lookup(name: &OsStr, environment: &Environment) -> Result<PathBuf, ExecError>
     let candidates: Vec<PathBuf> = if direct {
         vec![PathBuf::from(name)]
     } else {
-        let path = environment.get("PATH").unwrap_or_default();
-        std::env::split_paths(path).map(|directory| directory.join(name)).collect()
+        let path = environment.get("PATH").filter(|path| !path.is_empty()).unwrap_or(OsStr::new(USUAL_PATH));
+        // An empty one would be the working directory, whoever writes to that.
+        let named = std::env::split_paths(path).filter(|directory| !directory.as_os_str().is_empty());
+        named.map(|directory| directory.join(name)).collect()
     };
     let mut refused = false;
     for candidate in candidates {
@@ -209,6 +214,10 @@ impl Parts<'_> {
 
 fn first_bytes(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    // What is no file, a pipe, is not waited for.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
     fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
@@ -272,6 +281,37 @@ mod tests {
         for other in ["home", "home/bin", "base", "base/share", ""] {
             assert!(!program.parts.contains(&root.join(other)), "{other}: {:?}", program.parts);
         }
+    }
+
+    #[test]
+    fn without_a_path_commands_are_the_systems() {
+        for path in [None, Some(""), Some(":/usr/bin:/bin:")] {
+            let environment =
+                Environment::new(path.map(|path| (OsString::from("PATH"), OsString::from(path))));
+            let program = Program::find(&["sh".into()], &environment).unwrap();
+            assert!(program.path.ends_with("bin/sh") && program.path.starts_with("/"), "{program:?}");
+            // The working directory of this test is the crate's, and this is no command of the system.
+            let error = lookup(OsStr::new("Cargo.toml"), &environment).unwrap_err();
+            assert!(error.to_string().contains("in PATH") && error.status() == Some(127));
+        }
+        let empty = OsStr::new(":/nowhere:");
+        let tried: Vec<_> = std::env::split_paths(empty).filter(|d| !d.as_os_str().is_empty()).collect();
+        assert_eq!(tried, [Path::new("/nowhere")]);
+    }
+
+    #[test]
+    fn an_interpreter_that_is_a_pipe_is_not_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        let pipe = root.path().join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::from_raw_mode(0o755),
+            0,
+        )
+        .unwrap();
+        assert!(first_bytes(&pipe, 256).is_err());
     }
 
     #[test]

@@ -51,7 +51,13 @@ impl Enclosure {
     }
 
     #[allow(clippy::unused_self, reason = "on Linux there may be something to copy")]
-    pub(super) fn keep(&self, _: &Held, _: &AllowedModel, _: &dyn Progress) -> Result<(), ExecError> {
+    pub(super) fn keep(
+        &mut self,
+        _: &Confinement,
+        _: &mut Held,
+        _: &AllowedModel,
+        _: &dyn Progress,
+    ) -> Result<(), ExecError> {
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use std::{
 const OFFLINE: [&str; 3] = ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"];
 
 /// What would lead loaders to other caches than the empty one.
-const CACHES: [&str; 8] = [
+const CACHES: [&str; 12] = [
     "HUGGINGFACE_HUB_CACHE",
     "TRANSFORMERS_CACHE",
     "PYTORCH_TRANSFORMERS_CACHE",
@@ -21,11 +21,21 @@ const CACHES: [&str; 8] = [
     "HF_DATASETS_CACHE",
     "HF_MODULES_CACHE",
     "TORCH_HOME",
+    "SENTENCE_TRANSFORMERS_HOME",
+    "DIFFUSERS_CACHE",
+    "MODELSCOPE_CACHE",
+    "HF_XET_CACHE",
 ];
 
-/// What signing needs and no model does.
-const SECRETS: [&str; 4] =
-    ["MODELSEAL_PASSWORD", "MODELSEAL_PIN", "MODELSEAL_IDENTITY_TOKEN", "MODELSEAL_CLIENT_SECRET"];
+/// What signing needs, or who downloads, and no model does.
+const SECRETS: [&str; 6] = [
+    "MODELSEAL_PASSWORD",
+    "MODELSEAL_PIN",
+    "MODELSEAL_IDENTITY_TOKEN",
+    "MODELSEAL_CLIENT_SECRET",
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+];
 
 /// Where a home's parts are (XDG Base Directory Specification).
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "the home stays where it is there"))]
@@ -109,6 +119,8 @@ mod tests {
             ("HF_HUB_OFFLINE", "0"),
             ("TRANSFORMERS_CACHE", "/elsewhere"),
             ("HF_HOME", "/elsewhere"),
+            ("HF_TOKEN", "hunter2"),
+            ("MODELSCOPE_CACHE", "/elsewhere"),
         ];
         let environment = Environment::new(given.map(|(name, value)| (name.into(), value.into())));
         let mut command = Command::new("true");
@@ -129,6 +141,7 @@ mod tests {
             set["MODELSEAL_MODELS"],
             r#"{"hf://huggingface.co/a/b":{"manifest":"manifest-sha256:00","path":"/m"}}"#
         );
+        assert!(!set.contains_key("HF_TOKEN") && !set.contains_key("MODELSCOPE_CACHE"));
         assert!(!set.contains_key("MODELSEAL_PASSWORD") && !set.contains_key("TRANSFORMERS_CACHE"));
     }
 }

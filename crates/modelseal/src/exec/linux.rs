@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! PLACE/                in memory, for the command's own use
-//!   models/0/NAME       each model, read-only: files mounted one by one, a directory as a whole, or a sealed copy
+//!   mirror/0/NAME       each model as it lies there, each file mounted: this is verified, and taken away again
+//!   models/0/NAME       the files that were decided about, read-only: mounted one by one, a directory as a whole, or a sealed copy
 //!   tmp/ home/          the command's TMPDIR, and a home where its own was not allowed
 //! ```
 //!
@@ -25,6 +26,7 @@ use crate::{
     report::{ExecModel, Protections},
 };
 use modelseal_model::Progress;
+use rustix::fs::{Mode, OFlags, open};
 use std::{
     ffi::{OsStr, OsString},
     fs, io,
@@ -70,94 +72,141 @@ impl Enclosure {
         given: &Path,
         original: PathBuf,
     ) -> Result<Held, ExecError> {
-        let held = |at: &Path, how| Held {
+        let failed = |e: io::Error| ExecError::io(format_args!("lay out '{}'", given.display()), e);
+        let root = tree::hold(&original).map_err(failed)?;
+        let held = |at: PathBuf, how, mirror, root| Held {
             given: given.to_owned(),
             original: original.clone(),
-            at: at.to_owned(),
+            at,
             how,
+            files: Vec::new(),
+            mirror,
+            root,
         };
         let (_, place) = match &self.private {
             Ok(private) => private,
             Err(why) => {
                 // Nothing here keeps the path from leading elsewhere while it is read.
-                let fixed = fixed::is_read_only(&original).and_then(|()| fixed::has_its_name(&original));
+                let fixed = fixed::is_read_only_tree(&original).and_then(|()| fixed::has_its_name(&original));
                 return match fixed {
-                    Ok(()) => Ok(held(&original, How::ReadOnly)),
+                    Ok(()) => Ok(held(original.clone(), How::ReadOnly, None, root)),
                     Err(writable) if settings.strict => Err(ExecError::unprotected(format_args!(
                         "--strict: '{}' could change while the command reads it: {writable}, and {why}",
                         given.display()
                     ))),
-                    Err(_) => Ok(held(&original, How::Path)),
+                    Err(_) => Ok(held(original.clone(), How::Path, None, root)),
                 };
             }
         };
-        let room = place.join("models").join(at.to_string());
-        let to = room.join(original.file_name().unwrap_or(OsStr::new("model")));
-        let failed = |e: io::Error| ExecError::io(format_args!("lay out '{}'", given.display()), e);
-        fs::create_dir(&room).map_err(failed)?;
-        tree::unbounded_memory(&room).map_err(failed)?;
-        if settings.copy {
-            return Ok(held(&to, How::Copy));
+        if let (Some(allowed), Err(why)) = (around(settings, &original), fixed::has_its_name(&original)) {
+            let what = format!(
+                "'{}' is allowed, and '{}' with it: {why}, which the command could then read",
+                allowed.display(),
+                given.display()
+            );
+            if settings.strict {
+                return Err(ExecError::unprotected(format_args!(
+                    "--strict: {what}; allow less, or keep the model elsewhere"
+                )));
+            }
+            self.notes.push(what);
         }
-        let again = || tree::take_away(&room).and_then(|()| tree::unbounded_memory(&room));
-        let how = match tree::lay_out(&original, &to) {
-            Ok(()) if fixed::is_sealed_by_verity(&to).map_err(failed)? => How::Verity,
+        let number = at.to_string();
+        let [room, behind] = ["models", "mirror"].map(|part| place.join(part).join(&number));
+        let name = original.file_name().unwrap_or(OsStr::new("model"));
+        let (to, mirror) = (room.join(name), behind.join(name));
+        for room in [&room, &behind] {
+            fs::create_dir(room).map_err(failed)?;
+            tree::unbounded_memory(room).map_err(failed)?;
+        }
+        if settings.copy {
+            return Ok(held(to, How::Copy, None, root));
+        }
+        let how = match tree::lay_out(&root, &mirror) {
             Ok(()) => How::Names,
             Err(NotLaidOut::Link) => {
                 // From another place it would lead elsewhere, and its target is not the only name of these bytes.
                 self.notes
                     .push(format!("'{}' has links in it, so it is copied into memory", given.display()));
-                again().map_err(failed)?;
-                return Ok(held(&to, How::Copy));
+                tree::take_away(&behind).map_err(failed)?;
+                return Ok(held(to, How::Copy, None, root));
             }
-            Err(NotLaidOut::TooMany | NotLaidOut::Io(_)) => {
-                again().map_err(failed)?;
-                match tree::mount_whole(&original, &to) {
+            Err(NotLaidOut::TooMany) => {
+                tree::take_away(&behind).and_then(|()| tree::unbounded_memory(&behind)).map_err(failed)?;
+                match tree::mount_whole(&root, &mirror) {
                     Ok(()) => How::Directory,
                     Err(NotLaidOut::Io(e)) => return Err(failed(e)),
                     Err(_) => return Err(ExecError::internal("a whole directory was looked into")),
                 }
             }
+            Err(NotLaidOut::Io(e)) => return Err(failed(e)),
         };
-        let how = match how {
-            How::Verity => how,
-            how => match fixed::is_read_only(&to) {
+        // What will need a copy in any case is compared while it is copied, and read once.
+        if settings.strict && !fixed::may_be_fixed(&mirror) {
+            tree::take_away(&behind).map_err(failed)?;
+            return Ok(held(to, How::Copy, None, root));
+        }
+        tree::seal(&behind).map_err(failed)?;
+        Ok(held(to, how, Some(mirror), root))
+    }
+
+    /// Shows the command the files that were decided about, and no others; finds what their bytes are protected by, and
+    /// copies them where that is how they are held.
+    pub(super) fn keep(
+        &mut self,
+        settings: &Confinement,
+        held: &mut Held,
+        allowed: &AllowedModel,
+        progress: &dyn Progress,
+    ) -> Result<(), ExecError> {
+        let names = match held.how {
+            How::Copy => {
+                let contents = allowed.contents().map_err(|e| ExecError::loading(&e))?;
+                contents.files().map(|(name, _)| name.clone()).collect()
+            }
+            _ => allowed.decided_names(),
+        };
+        let is_file = fs::symlink_metadata(held.judged_at()).is_ok_and(|found| !found.is_dir());
+        held.files = match is_file {
+            true => vec![held.at.clone()],
+            false => names.iter().map(|name| held.at.join(name.as_str())).collect(),
+        };
+        let Some(mirror) = &held.mirror else {
+            return if held.how == How::Copy { copy(held, is_file, allowed, progress) } else { Ok(()) };
+        };
+        let room = super::super::disk::parent(&held.at);
+        let failed = |e: io::Error| ExecError::io(format_args!("lay out '{}'", held.given.display()), e);
+        if names.iter().any(tree::in_whole) {
+            held.how = How::Directory;
+        }
+        if held.how == How::Directory {
+            let root = tree::hold(mirror).map_err(failed)?;
+            match tree::mount_whole(&root, &held.at) {
+                Err(NotLaidOut::Io(e)) => return Err(failed(e)),
+                Err(_) => return Err(ExecError::internal("a whole directory was looked into")),
+                Ok(()) => {}
+            }
+        } else {
+            tree::show(mirror, &names, &held.at).map_err(failed)?;
+        }
+        held.how = match held.how {
+            How::Names if fixed::is_sealed_by_verity(&held.files) => How::Verity,
+            how => match fixed::is_read_only(&held.files) {
                 Ok(()) => How::ReadOnly,
                 Err(_) if settings.strict => {
-                    again().map_err(failed)?;
-                    return Ok(held(&to, How::Copy));
+                    tree::take_away(&room).and_then(|()| tree::unbounded_memory(&room)).map_err(failed)?;
+                    held.how = How::Copy;
+                    return copy(held, is_file, allowed, progress);
                 }
                 Err(_) => how,
             },
         };
-        tree::seal(&room).map_err(failed)?;
-        Ok(held(&to, how))
-    }
-
-    /// Copies a model that was allowed, where that is how it is held.
-    pub(super) fn keep(
-        &self,
-        held: &Held,
-        allowed: &AllowedModel,
-        progress: &dyn Progress,
-    ) -> Result<(), ExecError> {
-        if held.how != How::Copy {
-            return Ok(());
+        if held.how == How::Directory {
+            self.notes.push(format!(
+                "'{}' is mounted as a whole directory, because it has too many files or directories, or its .git was signed:                  whoever can write to it can still replace files, and files that nobody signed are there as well; give --copy                  or --strict",
+                held.given.display()
+            ));
         }
-        let contents = allowed.contents().map_err(|e| ExecError::loading(&e))?;
-        has_room(held, contents)?;
-        let room = super::super::disk::parent(&held.at);
-        let is_file = held.original.is_file();
-        let to = if is_file { room.join("file") } else { held.at.clone() };
-        contents.copy_to(&to, progress).map_err(|e| ExecError::loading(&e))?;
-        let failed =
-            |e: io::Error| ExecError::io(format_args!("seal the copy of '{}'", held.given.display()), e);
-        if is_file {
-            let name = held.original.file_name().unwrap_or_default();
-            fs::rename(to.join(name), &held.at).map_err(failed)?;
-            fs::remove_dir(&to).map_err(failed)?;
-        }
-        tree::make_readable(&held.at).map_err(failed)?;
         tree::seal(&room).map_err(failed)
     }
 
@@ -172,8 +221,9 @@ impl Enclosure {
         command: &mut Command,
     ) -> Result<(Protections, Vec<String>), ExecError> {
         let identity = user::identity(settings.user.as_deref())?;
+        self.take_mirrors_away(models)?;
         self.cover_originals(models);
-        let temporary = self.temporary(identity.as_ref())?;
+        let (temporary, shared) = self.temporary(identity.as_ref())?;
         let home = self.environment(settings, admitted, &temporary, identity.as_ref(), command)?;
 
         let mut rights = Rights::of_any_command();
@@ -181,21 +231,22 @@ impl Enclosure {
         settings.read.iter().for_each(|path| rights.run(path));
         settings.write.iter().for_each(|path| rights.write(path));
         rights.write(&temporary);
+        // Everybody's would be a way for others to hand it files.
+        if shared {
+            rights.write(Path::new("/dev/shm"));
+        } else {
+            self.notes.push("the command has no shared memory: /dev/shm is everybody's here".to_owned());
+        }
         home.iter().for_each(|home| rights.write(home));
         for held in models {
             rights.read(&held.at);
             if self.private.is_err() {
                 // Files that are links were verified through them.
-                let _ = tree::each_file(&held.at, &mut |path, metadata| {
-                    if metadata.is_symlink() && path.is_file() {
-                        rights.read(path);
-                    }
-                    Ok(())
-                });
+                held.files.iter().filter(|file| file.is_symlink()).for_each(|file| rights.read(file));
             }
         }
         self.notes.extend(unreadable(settings, program, models, words));
-        privileges::drop(identity.as_ref())?;
+        self.notes.extend(privileges::drop(identity.as_ref())?);
         let landlock = rights.apply(settings.strict)?;
         if landlock.is_none() {
             self.notes.push(
@@ -220,11 +271,39 @@ impl Enclosure {
         Ok((protections, self.notes))
     }
 
+    /// What was verified is now shown by other mounts, which stay.
+    fn take_mirrors_away(&self, models: &[Held]) -> Result<(), ExecError> {
+        for held in models {
+            if let Some(mirror) = &held.mirror {
+                tree::take_away(&super::super::disk::parent(mirror)).map_err(|e| {
+                    ExecError::io(format_args!("take away the mirror of '{}'", held.given.display()), e)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     /// Puts what was verified where it was before, too: programs know models by their own paths. Where that fails, there are only
     /// the new places.
-    fn cover_originals(&self, models: &[Held]) {
+    fn cover_originals(&mut self, models: &[Held]) {
         for held in models.iter().filter(|held| held.at != held.original) {
-            let _ = tree::also_at(&held.at, &held.original);
+            let same = || -> io::Result<bool> {
+                let (here, there) = (fs::symlink_metadata(&held.at)?, fs::symlink_metadata(&held.original)?);
+                Ok((here.dev(), here.ino()) == (there.dev(), there.ino()))
+            };
+            match tree::also_at(&held.at, &held.root).and_then(|()| same()) {
+                Ok(true) => {}
+                Ok(false) => self.notes.push(format!(
+                    "'{}' leads elsewhere by now; the command finds what was verified at '{}' alone",
+                    held.original.display(),
+                    held.at.display()
+                )),
+                Err(e) => self.notes.push(format!(
+                    "what was verified cannot be mounted at '{}', too ({e}); the command finds it at '{}' alone",
+                    held.original.display(),
+                    held.at.display()
+                )),
+            }
         }
         if let (Ok(_), Some(here)) = (&self.private, &self.here) {
             // Under a model that is covered now, this is another directory.
@@ -232,13 +311,14 @@ impl Enclosure {
         }
     }
 
-    /// A directory that only the command writes to.
-    fn temporary(&self, identity: Option<&Identity>) -> Result<PathBuf, ExecError> {
+    /// A directory that only the command writes to, and whether it has shared memory of its own.
+    fn temporary(&self, identity: Option<&Identity>) -> Result<(PathBuf, bool), ExecError> {
+        let mut shared = false;
         let failed = |e: io::Error| ExecError::io("make a temporary directory", e);
         let at = match &self.private {
             Ok((_, place)) => {
                 // What others left in shared memory is nobody's model.
-                let _ = tree::memory(Path::new("/dev/shm"), 0o1777);
+                shared = tree::memory(Path::new("/dev/shm"), 0o1777).is_ok();
                 place.join("tmp")
             }
             // Nobody is left who could remove it afterwards.
@@ -249,7 +329,7 @@ impl Enclosure {
             }
         };
         give(&at, identity).map_err(failed)?;
-        Ok(at)
+        Ok((at, shared))
     }
 
     /// The environment; gives the new home, if there is one.
@@ -293,13 +373,21 @@ impl Enclosure {
     }
 }
 
+/// What is allowed besides and holds the old path of a model, or lies in it.
+fn around<'a>(settings: &'a Confinement, original: &Path) -> Option<&'a PathBuf> {
+    settings.read.iter().chain(&settings.write).find(|allowed| {
+        fs::canonicalize(allowed)
+            .is_ok_and(|allowed| original.starts_with(&allowed) || allowed.starts_with(original))
+    })
+}
+
 /// Finds a directory to mount a private place on, and mounts it. The directory stays, and is used by the next command.
 fn settle(settings: &Confinement) -> Result<PathBuf, String> {
     let mut why = String::from("there is no directory for one");
     for (candidate, whose) in candidates(settings) {
         let mounted =
             usable(&candidate, whose).and_then(|()| tree::memory(&candidate, 0o755)).and_then(|()| {
-                for (name, mode) in [("models", 0o755), ("tmp", 0o700), ("home", 0o700)] {
+                for (name, mode) in [("models", 0o755), ("mirror", 0o700), ("tmp", 0o700), ("home", 0o700)] {
                     fs::create_dir(candidate.join(name))?;
                     fs::set_permissions(candidate.join(name), fs::Permissions::from_mode(mode))?;
                 }
@@ -328,7 +416,12 @@ fn candidates(settings: &Confinement) -> Vec<(PathBuf, Whose)> {
         vec!["/run/modelseal".into(), "/var/lib/modelseal/exec".into()]
     } else {
         let of_session = settings.environment.get("XDG_RUNTIME_DIR").map(PathBuf::from);
-        let of_session = of_session.filter(|directory| directory.is_absolute()).map(|d| d.join("modelseal"));
+        let in_a_model = |directory: &Path| {
+            let mut models = settings.models.iter().filter_map(|(_, path)| fs::canonicalize(path).ok());
+            fs::canonicalize(directory).is_ok_and(|at| models.any(|model| at.starts_with(model)))
+        };
+        let of_session =
+            of_session.filter(|at| at.is_absolute() && !in_a_model(at)).map(|d| d.join("modelseal"));
         let shared = PathBuf::from(format!("/tmp/modelseal-{}", user.as_raw()));
         of_session.into_iter().chain([shared]).collect()
     };
@@ -366,6 +459,28 @@ fn give(directory: &Path, identity: Option<&Identity>) -> io::Result<()> {
         Some(identity) => chown(directory, Some(identity.uid), Some(identity.gid)),
         None => Ok(()),
     }
+}
+
+/// Copies a model that was allowed into its place, and seals that.
+fn copy(
+    held: &Held,
+    is_file: bool,
+    allowed: &AllowedModel,
+    progress: &dyn Progress,
+) -> Result<(), ExecError> {
+    let contents = allowed.contents().map_err(|e| ExecError::loading(&e))?;
+    has_room(held, contents)?;
+    let room = super::super::disk::parent(&held.at);
+    let to = if is_file { room.join("file") } else { held.at.clone() };
+    contents.copy_to(&to, progress).map_err(|e| ExecError::loading(&e))?;
+    let failed = |e: io::Error| ExecError::io(format_args!("seal the copy of '{}'", held.given.display()), e);
+    if is_file {
+        let name = held.original.file_name().unwrap_or_default();
+        fs::rename(to.join(name), &held.at).map_err(failed)?;
+        fs::remove_dir(&to).map_err(failed)?;
+    }
+    tree::make_readable(&held.at).map_err(failed)?;
+    tree::seal(&room).map_err(failed)
 }
 
 /// Refuses a copy that would leave no memory.
@@ -425,8 +540,11 @@ fn unreadable(
 
 /// Sees that the command can open every file of a model, as what it will be.
 fn can_be_read(held: &Held, identity: Option<&Identity>) -> Result<(), ExecError> {
-    let outcome = tree::each_file(&held.at, &mut |path, _| {
-        fs::File::open(path)
+    // What was decided about are files; one that is another thing by now, read by its own path, is not waited for.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let outcome = held.files.iter().try_for_each(|path| {
+        open(path, flags, Mode::empty())
+            .map_err(io::Error::from)
             .map_err(|e| io::Error::new(e.kind(), format!("'{}': {e}", path.display())))
             .map(|_| ())
     });
@@ -440,4 +558,48 @@ fn can_be_read(held: &Held, identity: Option<&Identity>) -> Result<(), ExecError
             e,
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    /// Whoever owns the directory above puts a link in the model's place, between its layout and the start of the command.
+    #[test]
+    fn a_link_that_is_put_there_later_is_not_mounted_on() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let done = std::thread::spawn(|| {
+            let directory = tempfile::tempdir().unwrap();
+            let path = |name: &str| directory.path().join(name);
+            for name in ["model", "other", "shown"] {
+                fs::create_dir(path(name)).unwrap();
+                fs::write(path(name).join("file"), name).unwrap();
+            }
+            // A namespace for this thread alone.
+            let Ok(namespace) = namespace::enter() else { return };
+            let mut enclosure =
+                Enclosure { private: Ok((namespace, path("place"))), here: None, notes: Vec::new() };
+            let held = Held {
+                given: path("model"),
+                original: path("model"),
+                at: path("shown"),
+                how: How::Names,
+                files: Vec::new(),
+                mirror: None,
+                root: tree::hold(&path("model")).unwrap(),
+            };
+            fs::rename(path("model"), path("moved")).unwrap();
+            symlink(path("other"), path("model")).unwrap();
+            enclosure.cover_originals(std::slice::from_ref(&held));
+            assert_eq!(fs::read_to_string(path("other/file")).unwrap(), "other");
+            assert_eq!(fs::read_to_string(path("moved/file")).unwrap(), "shown");
+            assert!(enclosure.notes[0].contains("leads elsewhere by now"), "{:?}", enclosure.notes);
+            fs::remove_file(path("model")).unwrap();
+            let _ = tree::take_away(&path("moved"));
+        });
+        done.join().unwrap();
+    }
 }

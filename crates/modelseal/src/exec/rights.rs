@@ -4,7 +4,7 @@
 use super::ExecError;
 use landlock::{
     ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, LandlockStatus, PathBeneath, PathFd, Ruleset,
-    RulesetAttr, RulesetCreatedAttr, RulesetError,
+    RulesetAttr, RulesetCreatedAttr, RulesetError, Scope,
 };
 use std::{
     os::fd::{AsFd, BorrowedFd},
@@ -42,7 +42,7 @@ const READ: [&str; 6] =
     ["/proc", "/sys", "/run/systemd/resolve", "/run/resolvconf", "/run/nscd", "/var/cache/fontconfig"];
 
 /// The devices that harm nothing, and those that compute.
-const DEVICES: [&str; 12] = [
+const DEVICES: [&str; 11] = [
     "/dev/null",
     "/dev/zero",
     "/dev/full",
@@ -54,7 +54,6 @@ const DEVICES: [&str; 12] = [
     "/dev/dri",
     "/dev/kfd",
     "/dev/infiniband",
-    "/dev/shm",
 ];
 
 /// The first letters of further devices that compute.
@@ -151,9 +150,11 @@ impl Rights {
     /// [`ExecError`] when `strict` and the kernel knows too little, or when it refuses.
     pub(super) fn apply(self, strict: bool) -> Result<Option<u32>, ExecError> {
         let failed = |e: RulesetError| {
-            ExecError::unprotected(format_args!(
-                "--strict needs Landlock of Linux 6.2 or later, enabled in this kernel: {e}"
-            ))
+            ExecError::unprotected(if strict {
+                format!("--strict needs Landlock of Linux 6.2 or later, enabled in this kernel: {e}")
+            } else {
+                format!("this kernel has Landlock and refuses its rules: {e}")
+            })
         };
         let mut ruleset = Ruleset::default();
         if strict {
@@ -162,6 +163,8 @@ impl Rights {
             ruleset = ruleset.set_compatibility(CompatLevel::BestEffort);
         }
         let ruleset = ruleset.handle_access(AccessFs::from_all(WANTED)).map_err(failed)?;
+        // Signals to processes outside, and sockets without a name in a file system (Linux 6.12).
+        let ruleset = ruleset.scope(Scope::AbstractUnixSocket | Scope::Signal).map_err(failed)?;
         let mut ruleset = ruleset.create().map_err(failed)?;
         for (opened, rights) in &self.0 {
             let rule = PathBeneath::new(opened.as_fd(), *rights).set_compatibility(CompatLevel::BestEffort);

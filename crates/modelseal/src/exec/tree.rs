@@ -1,13 +1,17 @@
 //! Laying a model out where nobody outside can change a name: directories are new, and every file is mounted into them
 //! read-only. Who has a file open elsewhere can still write its bytes; who replaces it replaces another name.
 
-use modelseal_core::limits::{MAX_MOUNTED_DEPTH, MAX_MOUNTED_FILES};
+use modelseal_core::{
+    limits::{MAX_MOUNTED_DEPTH, MAX_MOUNTED_FILES},
+    path::ModelPath,
+};
 use rustix::{
     fs::{AtFlags, Dir, FileType, Mode, OFlags, StatVfsMountFlags, open, openat, statat, statvfs},
     io::Errno,
     mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_remount, unmount},
 };
 use std::{
+    collections::BTreeSet,
     ffi::{CString, OsStr, OsString},
     fs, io,
     os::{
@@ -16,6 +20,9 @@ use std::{
     },
     path::{Path, PathBuf},
 };
+
+/// How a file is opened that is mounted and not read.
+const HANDLE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Why a model cannot be laid out file by file.
 #[derive(Debug)]
@@ -64,55 +71,97 @@ pub(super) fn take_away(at: &Path) -> io::Result<()> {
     Ok(unmount(at, UnmountFlags::DETACH)?)
 }
 
-/// Mounts what is at `from`, with what is mounted in it, at `to`, too.
-pub(super) fn also_at(from: &Path, to: &Path) -> io::Result<()> {
-    Ok(mount_bind_recursive(from, to)?)
+/// Mounts what is at `from`, with what is mounted in it, at `to`, too: at what was opened, whatever has its name now.
+pub(super) fn also_at(from: &Path, to: &OwnedFd) -> io::Result<()> {
+    Ok(mount_bind_recursive(from, of_descriptor(to))?)
 }
 
-/// Lays the model at `original` out as `to`, which must not exist yet.
-pub(super) fn lay_out(original: &Path, to: &Path) -> Result<(), NotLaidOut> {
-    let root = open(original, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-    if !is_directory(&root)? {
-        return mount_file(&root, to);
+/// Opens what has a name now, to be laid out and to be covered later: other names lead elsewhere, this does not.
+pub(super) fn hold(original: &Path) -> io::Result<OwnedFd> {
+    Ok(open(original, HANDLE, Mode::empty())?)
+}
+
+/// Lays a model out as `to`, which must not exist yet. A directory at its top that no signature need cover (`.git`) may be
+/// anything: it is mounted as a whole, and [`in_whole`] tells what lies in it.
+pub(super) fn lay_out(root: &OwnedFd, to: &Path) -> Result<(), NotLaidOut> {
+    if !is_directory(root)? {
+        return mount_file(root, to);
     }
     make_directory(to)?;
-    let mut todo: Vec<(OwnedFd, PathBuf, usize)> = vec![(root, to.to_owned(), 0)];
+    // Names and no descriptors: a process may have far fewer of these than a model has directories.
+    let mut todo: Vec<Vec<OsString>> = vec![Vec::new()];
     let mut seen = 0;
-    while let Some((directory, to, depth)) = todo.pop() {
-        if depth > MAX_MOUNTED_DEPTH {
+    while let Some(inside) = todo.pop() {
+        if inside.len() > MAX_MOUNTED_DEPTH {
             return Err(NotLaidOut::TooMany);
         }
+        let directory = descend(root, &inside)?;
+        let to: PathBuf = [to].into_iter().chain(inside.iter().map(Path::new)).collect();
         for (name, kind) in entries(&directory)? {
             seen += 1;
             if seen > MAX_MOUNTED_FILES {
                 return Err(NotLaidOut::TooMany);
             }
             let place = to.join(&name);
+            let is_git = inside.is_empty() && crate::scope::git_paths().any(|git| name == git.as_str());
             if kind == FileType::Symlink {
+                if is_git {
+                    continue;
+                }
                 return Err(NotLaidOut::Link);
             }
-            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let entry = openat(&directory, name.as_os_str(), flags, Mode::empty())?;
-            if is_directory(&entry)? {
-                make_directory(&place)?;
-                todo.push((entry, place, depth + 1));
-            } else {
+            let entry = openat(&directory, name.as_os_str(), HANDLE, Mode::empty())?;
+            if !is_directory(&entry)? {
                 mount_file(&entry, &place)?;
+            } else if is_git {
+                mount_directory(&entry, &place)?;
+            } else {
+                make_directory(&place)?;
+                todo.push(inside.iter().cloned().chain([name]).collect());
             }
         }
     }
     Ok(())
 }
 
-/// Mounts the directory at `original` as `to`, whatever is in it.
-pub(super) fn mount_whole(original: &Path, to: &Path) -> Result<(), NotLaidOut> {
-    let root = open(original, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-    if !is_directory(&root)? {
-        return mount_file(&root, to);
+/// Whether [`lay_out`] left what is around this file to others.
+pub(super) fn in_whole(name: &ModelPath) -> bool {
+    crate::scope::git_paths().any(|git| name.is_within(&git) && *name != git)
+}
+
+/// Mounts a model as `to`, whatever is in it.
+pub(super) fn mount_whole(root: &OwnedFd, to: &Path) -> Result<(), NotLaidOut> {
+    if is_directory(root)? { mount_directory(root, to) } else { mount_file(root, to) }
+}
+
+/// Mounts the files of `mirror` that have these names as `to`, and nothing else. What is mounted in `mirror` are the very
+/// files that were verified; names there are private.
+pub(super) fn show<'a>(
+    mirror: &Path,
+    names: impl IntoIterator<Item = &'a ModelPath>,
+    to: &Path,
+) -> io::Result<()> {
+    let failed = |e: NotLaidOut| match e {
+        NotLaidOut::Io(e) => e,
+        NotLaidOut::Link | NotLaidOut::TooMany => io::ErrorKind::InvalidData.into(),
+    };
+    if !fs::symlink_metadata(mirror)?.is_dir() {
+        return mount_file(&hold(mirror)?, to).map_err(failed);
     }
-    make_directory(to)?;
-    mount_bind_recursive(of_descriptor(&root), to)?;
-    make_read_only(to)
+    make_directory(to).map_err(failed)?;
+    let mut made: BTreeSet<PathBuf> = BTreeSet::new();
+    for name in names {
+        let mut place = to.to_owned();
+        let mut parts = name.as_str().split('/').peekable();
+        while let Some(part) = parts.next() {
+            place.push(part);
+            if parts.peek().is_some() && made.insert(place.clone()) {
+                make_directory(&place).map_err(failed)?;
+            }
+        }
+        mount_file(&hold(&mirror.join(name.as_str()))?, &place).map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// Every file below a path that is no link, and every link: what may be many is given one by one. Whoever asks says when it
@@ -153,6 +202,21 @@ pub(super) fn make_readable(root: &Path) -> io::Result<()> {
 fn make_directory(at: &Path) -> Result<(), NotLaidOut> {
     fs::create_dir(at)?;
     Ok(fs::set_permissions(at, fs::Permissions::from_mode(0o555))?)
+}
+
+/// Opens a directory below another one, by names none of which may be a link.
+fn descend(root: &OwnedFd, names: &[OsString]) -> Result<OwnedFd, NotLaidOut> {
+    let mut at = openat(root, ".", HANDLE, Mode::empty())?;
+    for name in names {
+        at = openat(&at, name.as_os_str(), HANDLE | OFlags::DIRECTORY, Mode::empty())?;
+    }
+    Ok(at)
+}
+
+fn mount_directory(directory: &OwnedFd, to: &Path) -> Result<(), NotLaidOut> {
+    make_directory(to)?;
+    mount_bind_recursive(of_descriptor(directory), to)?;
+    make_read_only(to)
 }
 
 fn mount_file(file: &OwnedFd, to: &Path) -> Result<(), NotLaidOut> {

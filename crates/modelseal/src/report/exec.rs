@@ -42,8 +42,9 @@ pub struct ExecModel {
     /// The digest of its manifest. Absent when it was allowed unverified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifest: Option<String>,
-    /// Why its bytes stay what was verified: `fs-verity`, `read-only filesystem`, `sealed copy`; or `bind mount (advisory)` and
-    /// `path (advisory)`, where somebody else may still be able to write them.
+    /// Why its bytes stay what was verified: `fs-verity`, `read-only filesystem`, `sealed copy`; or `bind mount (advisory)`,
+    /// `directory mount (advisory)` (names can change, too, and unsigned files are there) and `path (advisory)`, where somebody
+    /// else may still be able to write them.
     pub bytes: String,
 }
 
