@@ -5,14 +5,39 @@ An audit hook stands behind it. What Python opens in a known model by any other 
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
+import io
+import lzma
 import os
 import sys
+import tarfile
+import tempfile
 import threading
+import zipfile
 from typing import Any
 
 from . import gate, locate
 from .patching import Call, Point
+
+#: File objects of the standard library that read from another one, and where they keep it.
+_BELOW: tuple[tuple[Any, str], ...] = (
+    (getattr(tempfile, "_TemporaryFileWrapper"), "file"),
+    (gzip.GzipFile, "fileobj"),
+    (bz2.BZ2File, "_fp"),
+    (lzma.LZMAFile, "_fp"),
+    (getattr(tarfile, "_FileInFile"), "fileobj"),
+    (zipfile.ZipExtFile, "_fileobj"),
+    (getattr(zipfile, "_SharedFile"), "_file"),
+)
+#: Those that can be made anew over verified bytes.
+_UNPACKING: tuple[tuple[type, Call], ...] = (
+    (gzip.GzipFile, lambda below: gzip.GzipFile(fileobj=below, mode="rb")),
+    (bz2.BZ2File, bz2.BZ2File),
+    (lzma.LZMAFile, lzma.LZMAFile),
+)
+_MAX_WRAPPERS = 8
 
 _within = threading.local()
 _audited = False
@@ -67,9 +92,10 @@ def reopened(file: Any, by: str, *, outside_is_refused: bool) -> Any:
 
     An object that knows no path is refused, unless that was allowed, where what is outside of models is.
     """
-    if gate.is_own(file):
+    source, unpacked = _source(file)
+    if gate.is_own(source):
         return None
-    path = getattr(file, "name", None)
+    path = getattr(source, "name", None)
     if isinstance(path, int) or not isinstance(path, (str, bytes, os.PathLike)) or not os.path.lexists(path):
         if outside_is_refused and not gate.objects_allowed():
             raise gate.refuse_object(by)
@@ -77,13 +103,36 @@ def reopened(file: Any, by: str, *, outside_is_refused: bool) -> Any:
     number = gate.descriptor(path, by, outside_is_refused=outside_is_refused)
     if number is None:
         return None
-    verified = os.fdopen(number, "rb")
+    verified: Any = os.fdopen(number, "rb")
+    if unpacked:
+        open_again = next((again for kind, again in _UNPACKING if type(file) is kind), None)
+        if open_again is None:
+            verified.close()
+            raise gate.refuse_object(by)
+        verified = open_again(verified)
     try:
         verified.seek(file.tell())
     except (AttributeError, OSError):
         verified.close()
         raise gate.refuse_object(by) from None
     return gate.mark(verified)
+
+
+def _source(file: Any) -> tuple[Any, bool]:
+    """The file object that reads from the system, below those that unpack; whether there are such."""
+    unpacked = False
+    for _ in range(_MAX_WRAPPERS):
+        if gate.is_own(file) or isinstance(file, io.FileIO):
+            return file, unpacked
+        if isinstance(file, (io.BufferedReader, io.BufferedRandom)):
+            file = file.raw
+            continue
+        below = next((name for kind, name in _BELOW if isinstance(file, kind)), None)
+        if below is None:
+            break
+        unpacked = unpacked or below != "file"
+        file = getattr(file, below, None)
+    return None, unpacked
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:

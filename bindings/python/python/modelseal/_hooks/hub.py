@@ -100,15 +100,20 @@ class _Entry:
 
     def __call__(self, original: Call, *args: Any, **kwargs: Any) -> Any:
         model = args[self._at] if len(args) > self._at else kwargs.get(self._argument)
-        if isinstance(model, (str, bytes, os.PathLike)) and os.path.exists(model):
+        here = isinstance(model, (str, bytes, os.PathLike)) and os.path.exists(model)
+        if here:
             gate.admit(model, self._by)
         try:
-            return original(*args, **kwargs)
+            loaded = original(*args, **kwargs)
         except Exception as error:
             refusal = _refusal(error)
             if refusal is None or refusal is error:
                 raise
-            raise refusal from error
+            raise refusal from None
+        if here:
+            # What was taken away meanwhile the library has done without.
+            gate.admit(model, self._by)
+        return loaded
 
 
 def restore() -> None:

@@ -35,10 +35,12 @@ def points() -> list[Point]:
         # joblib reads its own caches and what it shares between workers by the same function.
         Point("joblib", "load", _Loader("joblib.load", "filename"), keep=("joblib.",)),
         Point("numpy", "load", _numpy_load),
+        Point("torch.package.package_importer", "PackageImporter.__init__", _torch_package),
         *(
-            Point("tokenizers.models", f"{model}.{method}", _Loader(f"{model}.{method}", *arguments))
+            Point("tokenizers.models", name, _Loader(name, *arguments, at=at))
             for model, arguments in [("BPE", ("vocab", "merges")), ("WordPiece", ("vocab",)), ("WordLevel", ("vocab",))]
-            for method in ("from_file", "read_file")
+            # The class itself comes last: what stands for it asks it for the rest.
+            for name, at in [(f"{model}.from_file", 1), (f"{model}.read_file", 0), (model, 0)]
         ),
         Point("tokenizers", "Tokenizer.from_pretrained", _tokenizer_from_hub),
         *(
@@ -110,6 +112,25 @@ def _numpy_load(original: Call, *args: Any, **kwargs: Any) -> Any:
     # What it returns may read from the object later (an archive of arrays), so a verified one is not closed here.
     instead = reopened(file, "numpy.load", outside_is_refused=bool(pickles)) if hasattr(file, "read") else None
     return again(file if instead is None else instead)
+
+
+def _torch_package(original: Call, importer: Any, file_or_buffer: Any, *args: Any, **kwargs: Any) -> Any:
+    """A package is code that runs, and is read for as long as its importer lives."""
+    by = "torch.package.PackageImporter"
+    if isinstance(file_or_buffer, (str, os.PathLike)):
+        if os.path.isdir(file_or_buffer):
+            raise gate.refuse(
+                by,
+                file_or_buffer,
+                "a package that is a directory cannot be given verified bytes",
+                "error.unsupported",
+                "keep the package as one file, as PackageExporter writes it",
+            )
+        return verified(
+            lambda instead: original(importer, instead, *args, **kwargs), file_or_buffer, by, outside_is_refused=True
+        )
+    instead = reopened(file_or_buffer, by, outside_is_refused=True)
+    return original(importer, file_or_buffer if instead is None else instead, *args, **kwargs)
 
 
 def _tokenizer_from_hub(original: Call, identifier: str, revision: str = "main", token: Any = None) -> Any:
