@@ -31,6 +31,8 @@ class Settings:
     allow_objects: bool
     #: Further arguments of `open_model`, sorted.
     options: tuple[tuple[str, Any], ...]
+    #: Why there is no policy to ask, so that nothing loads.
+    unusable: str | None = None
 
     def key(self) -> str:
         """Equal for equal settings; options need not be hashable."""
@@ -140,6 +142,10 @@ class Judge:
     def _open(self, path: str, reference: str | None) -> Any:
         import modelseal
 
+        if self.settings.unusable is not None:
+            raise modelseal.UsageError(
+                self.settings.unusable, code="usage.flags", fix="name a policy file in it, or unset it"
+            )
         options = dict(self.settings.options)
         if self.settings.policies:
             options["policy"] = list(self.settings.policies)

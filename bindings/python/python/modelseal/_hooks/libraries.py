@@ -35,6 +35,11 @@ def points() -> list[Point]:
         # joblib reads its own caches and what it shares between workers by the same function.
         Point("joblib", "load", _Loader("joblib.load", "filename"), keep=("joblib.",)),
         Point("numpy", "load", _numpy_load),
+        *(
+            Point(f"numpy.lib.{module}", "NpzFile.__init__", _numpy_archive)
+            for module in ("_npyio_impl", "npyio")  # since numpy 2, and before
+        ),
+        *(Point(f"numpy.lib.{module}", "read_array", _numpy_array) for module in ("_format_impl", "format")),
         Point("torch.package.package_importer", "PackageImporter.__init__", _torch_package),
         *(
             Point("tokenizers.models", name, _Loader(name, *arguments, at=at))
@@ -112,6 +117,27 @@ def _numpy_load(original: Call, *args: Any, **kwargs: Any) -> Any:
     # What it returns may read from the object later (an archive of arrays), so a verified one is not closed here.
     instead = reopened(file, "numpy.load", outside_is_refused=bool(pickles)) if hasattr(file, "read") else None
     return again(file if instead is None else instead)
+
+
+def _numpy_archive(original: Call, archive: Any, fid: Any, own_fid: Any = False, *args: Any, **kwargs: Any) -> Any:
+    """What `numpy.load` makes of an archive, made without it."""
+    pickles = bool(args[0] if args else kwargs.get("allow_pickle", False))
+
+    def again(instead: Any) -> Any:
+        return original(archive, instead, own_fid, *args, **kwargs)
+
+    if isinstance(fid, (str, bytes, os.PathLike)):
+        return verified(again, fid, "numpy.NpzFile", outside_is_refused=pickles)
+    instead = reopened(fid, "numpy.NpzFile", outside_is_refused=pickles) if hasattr(fid, "read") else None
+    return again(fid if instead is None else instead)
+
+
+def _numpy_array(original: Call, fp: Any, *args: Any, **kwargs: Any) -> Any:
+    """Pickles in arrays, when they are read without `numpy.load`."""
+    if not (args[0] if args else kwargs.get("allow_pickle", False)):
+        return original(fp, *args, **kwargs)
+    by = "numpy.lib.format.read_array"
+    return verified(lambda instead: original(instead, *args, **kwargs), fp, by, outside_is_refused=True)
 
 
 def _torch_package(original: Call, importer: Any, file_or_buffer: Any, *args: Any, **kwargs: Any) -> Any:

@@ -182,12 +182,13 @@ class Patches:
         bare = getattr(old, "__func__", old) if isinstance(old, (staticmethod, classmethod)) else old
         if bare is None or "__modelseal_original__" in getattr(bare, "__dict__", {}):
             return
-        new = self._standing(bare) if isinstance(holder, ModuleType) else None
+        new: Any = self._standing(bare) if isinstance(holder, ModuleType) else None
+        if new is None:
+            is_method = isinstance(old, ClassMethodDescriptorType)
+            new = hooked(_bound(old) if is_method else bare, point.call)
         if isinstance(old, ClassMethodDescriptorType):
-            new = classmethod(hooked(_bound(old), point.call))
-        elif new is None:
-            new = hooked(bare, point.call)
-        if isinstance(old, (staticmethod, classmethod)):
+            new = classmethod(new)
+        elif isinstance(old, (staticmethod, classmethod)):
             new = type(old)(new)
         try:
             setattr(holder, attribute, new)
