@@ -49,5 +49,6 @@ echo "ok   the program"
 "$clean/python" -m pip install --quiet --no-deps -r "$package/requirements-test.txt" -r "$package/requirements-enforce.txt"
 "$clean/python" -m pip check
 "$clean/python" "$root/tests/python_docs.py" "$root/docs/python.md"
+"$clean/python" "$root/tests/python_docs.py" "$root/docs/enforce.md"
 cd "$package"
 "$clean/python" -m pytest --quiet

@@ -344,3 +344,38 @@ def test_what_is_allowed_unverified_is_what_was_measured(model, policy):
         flip_a_bit(model / "weights.bin", 9)
         with pytest.raises(modelseal.ModelDenied):
             opened.read("weights.bin")
+
+
+def test_the_signature_is_found_in_the_model_where_there_is_none_here(model, keys):
+    modelseal.sign(model, private_key=keys / "own.key", signature=model / "model.sig")
+    assert modelseal.verify(model, public_key=keys / "own.pub").verdict == "allow"
+    assert modelseal.open_model(str(model), public_key=keys / "own.pub").read("config.json")
+    modelseal.sign(model, private_key=keys / "other.key", ignore=model / "model.sig")
+    with pytest.raises(modelseal.ModelDenied):
+        modelseal.open_model(model, public_key=keys / "own.pub")  # the one in the working directory comes first
+
+
+def test_remedies_name_arguments(model, keys):
+    with pytest.raises(modelseal.ModelDenied) as found:
+        modelseal.open_model(model, public_key=keys / "own.pub")
+    assert found.value.fix == "name the signature file with signature="
+    modelseal.sign(model, private_key=keys / "own.key")
+    (model / "--as").write_text("x")
+    with pytest.raises(modelseal.ModelDenied) as found:
+        modelseal.verify(model, public_key=keys / "own.pub")
+    assert "'--as' is not signed" in found.value.message
+    assert "ignore=, or look at signed files only with ignore_unsigned_files=True" in found.value.fix
+
+
+def test_a_remedy_is_given_once():
+    error = modelseal.ModelDenied("it is a pipe: remove it, or ignore it", code="usage.file", fix="remove it")
+    assert str(error) == "it is a pipe: remove it, or ignore it [usage.file]"
+
+
+def test_a_file_of_a_model_is_not_the_model(model, keys):
+    modelseal.sign(model, private_key=keys / "own.key")
+    for ask in (modelseal.open_model, modelseal.verify):
+        with pytest.raises(modelseal.ModelDenied) as found:
+            ask(model / "config.json", public_key=keys / "own.pub")
+        assert found.value.code == "integrity.file-missing" and found.value.checks
+        assert "is a single file" in found.value.message and found.value.fix == "give the directory of the model"

@@ -307,3 +307,12 @@ def test_a_header_that_is_not_aligned(model, keys):
         tensors = sign_and_open(model, keys, **way).safetensors(FILE)
         for array in (tensors["a"], tensors.load_all()["a"]):
             assert array.tolist() == [0.5] and array.flags.aligned
+
+
+@pytest.mark.parametrize("shape", [[1 << 62, 0], [0, 1 << 40, 1 << 40]])
+def test_a_tensor_without_elements_that_is_too_large_for_arrays_is_refused(model, keys, shape):
+    header = json.dumps({"w": {"dtype": "F32", "shape": shape, "data_offsets": [0, 0]}}).encode()
+    (model / FILE).write_bytes(struct.pack("<Q", len(header)) + header)
+    with pytest.raises(modelseal.ModelDenied) as found:
+        sign_and_open(model, keys).safetensors(FILE)
+    assert found.value.code == "content.format-mismatch" and found.value.file == FILE

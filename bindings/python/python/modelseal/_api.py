@@ -19,6 +19,7 @@ from ._arguments import (
     path as _path,
     paths as _paths,
 )
+from ._errors import told_about as _told_about
 from ._results import Digest, Signed, Verified, digest_of, signed_of, verified_of
 
 
@@ -126,12 +127,14 @@ def verify(
 
     Say whom to believe, in one way: ``public_key``; ``certificates``, the roots to trust, with ``certificate_identity``;
     ``identity`` (or ``identity_pattern``) and ``identity_provider``; or ``policy``, one file or several, with the name
-    ``as_`` under which the model is asked for.
+    ``as_`` under which the model is asked for. Unless ``signature`` is given, it is `model.sig` in the working directory or,
+    where there is none, in the model's.
 
     A model that is loaded afterwards by its path may have been changed by then: ``open_model`` gives the bytes that were
     verified.
     """
     trusting = Trusting.of(
+        _path(path),
         signature=signature,
         public_key=public_key,
         certificates=certificates,
@@ -160,4 +163,5 @@ def verify(
         accept_unverified=accept_unverified,
         threads=threads,
     )
-    return verified_of(json.loads(_native.verify(_path(path), trusting, progress)))
+    with _told_about(_path(path)):
+        return verified_of(json.loads(_native.verify(_path(path), trusting, progress)))

@@ -126,6 +126,7 @@ class Trusting:
     @classmethod
     def of(
         cls,
+        model: str,
         *,
         signature: StrPath | None,
         public_key: Document | None,
@@ -157,7 +158,7 @@ class Trusting:
     ) -> Trusting:
         """What the arguments of ``verify`` and ``open_model`` say; refuses those that would count for nothing."""
         trusting = cls(
-            signature="model.sig" if signature is None else path(signature),
+            signature=_signature_of(model) if signature is None else path(signature),
             public_key=public_key,
             certificates=documents(certificates),
             certificate_identity=certificate_identity,
@@ -246,6 +247,12 @@ class Trusting:
             raise _usage("require_log and require_timestamp are for keys and certificates; identities always have both")
         if self.staging and self.trusted_root is not None:
             raise _usage("give staging=True or trusted_root, not both")
+
+
+def _signature_of(model: str) -> str:
+    """Where the signature is looked for when nobody says it: here, as the command line does, or else in the model."""
+    inside = os.path.join(model, "model.sig")
+    return inside if not os.path.lexists("model.sig") and os.path.lexists(inside) else "model.sig"
 
 
 def _usage(message: str) -> UsageError:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal
 
-from ._arguments import StrPath, path as _path, paths as _paths
+from ._arguments import StrPath, Trusting, path as _path, paths as _paths
 from ._errors import UndecidedError, UsageError
 from ._hooks import files, gate, hub, libraries
 from ._hooks.judge import Settings
@@ -45,11 +46,18 @@ class enforce:
         allow_objects: bool = False,
         **options: Any,
     ) -> None:
-        policies = tuple(os.path.abspath(each) for each in _paths(policy))
+        try:
+            given = _paths(policy)
+        except TypeError:
+            raise UsageError(f"a policy is the path of a file, not {policy!r}", code="usage.flags") from None
+        if not all(given):
+            raise UsageError("the path of a policy is empty", code="usage.flags")
+        policies = tuple(os.path.abspath(each) for each in given)
         if not policies and not options:
             raise UsageError("enforce needs a policy, or whose signature to accept", code="usage.flags")
         if check not in ("all", "read"):
             raise UsageError(f"check is 'all' or 'read', not {check!r}", code="usage.flags")
+        _check_options(policies, options)
         named = sorted((os.path.realpath(_path(where)), reference) for reference, where in (models or {}).items())
         self._settings = Settings(policies, tuple(named), check == "all", allow_objects, tuple(sorted(options.items())))
         self._installed = 0
@@ -88,6 +96,24 @@ class enforce:
         self.remove()
 
 
+def _check_options(policies: tuple[str, ...], options: dict[str, Any]) -> None:
+    """Refuses now what no model could be opened with."""
+    from ._model import open_model
+
+    known = dict(open_model.__kwdefaults__ or {})
+    del known["policy"], known["progress"]
+    if "as_" in options:
+        raise UsageError("enforce takes no as_: name models with models={REFERENCE: PATH}", code="usage.flags")
+    for name in options:
+        if name != "progress" and name not in known:
+            raise UsageError(f"enforce has no argument {name!r}", code="usage.flags")
+    given = {name: value for name, value in options.items() if name != "progress"}
+    try:
+        Trusting.of("", policy=policies, **{**known, **given})
+    except TypeError as error:
+        raise UsageError(f"an argument of enforce is of the wrong type: {error}", code="usage.flags") from None
+
+
 def from_environment(environment: Mapping[str, str]) -> enforce:
     """What the variables say: MODELSEAL_POLICY, and those that go with it.
 
@@ -105,9 +131,12 @@ def from_environment(environment: Mapping[str, str]) -> enforce:
     if environment.get("MODELSEAL_POLICY_UNSIGNED") == "1":
         options["policy_unsigned"] = True
     policy = environment["MODELSEAL_POLICY"]
-    # An empty name is a file that cannot be read.
-    policies = [each or "MODELSEAL_POLICY is empty" for each in policy.split(os.pathsep)]
-    return enforce(policies, models=models, **options)
+    policies = policy.split(os.pathsep)
+    made = enforce([each or os.devnull for each in policies], models=models, **options)
+    if not all(policies):
+        unusable = "MODELSEAL_POLICY is empty, or one of the paths in it is"
+        made._settings = replace(made._settings, unusable=unusable)
+    return made
 
 
 def _after_fork() -> None:

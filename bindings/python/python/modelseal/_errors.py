@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -43,7 +47,8 @@ class ModelsealError(Exception):
         return str(self.args[0])
 
     def __str__(self) -> str:
-        fix = f"; {self.fix}" if self.fix else ""
+        # Some messages say themselves what to do.
+        fix = f"; {self.fix}" if self.fix and self.fix not in self.message else ""
         return f"{self.message}{fix} [{self.code}]"
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -93,7 +98,57 @@ def _from_native(
         checks = [] if file is None else [check]
     if fix is None:
         fix = next((check["fix"] for check in checks if check.get("fix")), None)
-    return _KINDS[kind](message, code=code, checks=checks, fix=fix, file=file, report=document)
+    fix = None if fix is None else _in_python(fix)
+    return _KINDS[kind](_in_python(message), code=code, checks=checks, fix=fix, file=file, report=document)
+
+
+#: Flags of the command line, and the arguments that they are here.
+_ARGUMENTS = {
+    "--allow-symlinks": "allow_symlinks=True",
+    "--as": "as_=",
+    "--base": "base=",
+    "--base REFERENCE=PATH": "base={REFERENCE: PATH}",
+    "--bundle": "bundle=",
+    "--certificate-chain ROOT": "certificates=ROOT",
+    "--certificate-identity": "certificate_identity=",
+    "--force": "force=True",
+    "--identity IDENTITY --identity-provider ISSUER": "identity=IDENTITY, identity_provider=ISSUER",
+    "--identity-token-file": "identity_token=",
+    "--ignore-paths": "ignore=",
+    "--ignore-unsigned-files": "ignore_unsigned_files=True",
+    "--no-ignore-git-paths": "ignore_git_paths=False",
+    "--policy-unsigned": "policy_unsigned=True",
+    "--public-key KEY": "public_key=KEY",
+    "--public-key": "public_key=",
+    "--signature": "signature=",
+    "--state-dir": "state=",
+    "--store": "store=",
+    "--trusted-root": "trusted_root=",
+}
+_FLAG = re.compile(
+    # What stands in quotes is a name, or a command to run in a shell.
+    r"'[^']*'|`[^`]*`|(?:\bmodelseal verify (?:key|certificate|sigstore) )?("
+    + "|".join(re.escape(flag) for flag in sorted(_ARGUMENTS, key=len, reverse=True))
+    + r")(?![\w-])"
+)
+
+
+def _in_python(text: str) -> str:
+    """What the toolkit says, with arguments instead of the flags of its command line."""
+    return _FLAG.sub(lambda found: _ARGUMENTS[found[1]] if found[1] else found[0], text)
+
+
+@contextmanager
+def told_about(path: str) -> Iterator[None]:
+    """Says of a refusal what the path that was given has to do with it."""
+    try:
+        yield
+    except ModelDenied as error:
+        if error.code != "integrity.file-missing" or not os.path.isfile(path):
+            raise
+        error.args = (f"{error.message}; '{path}' is a single file, and a file of a model is not the model",)
+        error.fix = "give the directory of the model"
+        raise
 
 
 def denied_bytes(message: str, *, code: str, file: str, fix: str) -> ModelDenied:

@@ -16,6 +16,7 @@ from ._arguments import (
     Trusting,
     path as _path,
 )
+from ._errors import told_about as _told_about
 from ._files import BUFFER_BYTES, VerifiedFile
 from ._results import Verified, verified_of
 
@@ -62,6 +63,7 @@ def open_model(
     nothing of what is loaded.
     """
     trusting = Trusting.of(
+        _path(path),
         signature=signature,
         public_key=public_key,
         certificates=certificates,
@@ -90,7 +92,8 @@ def open_model(
         accept_unverified=accept_unverified,
         threads=threads,
     )
-    contents, report = _native.open_model(_path(path), trusting, progress)
+    with _told_about(_path(path)):
+        contents, report = _native.open_model(_path(path), trusting, progress)
     return Model(_path(path), contents, json.loads(report))
 
 

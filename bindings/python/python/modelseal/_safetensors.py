@@ -245,8 +245,12 @@ def _entry(name: str, entry: Any, data_size: int, data_start: int, file: str) ->
     if not begin <= end <= data_size:
         wrong("lies outside the file")
     bits = _DTYPES[dtype][0]
+    extent = bits
     for size in shape:
         bits *= size
+        extent *= max(size, 1)
+    if extent >= 8 << 63:  # without elements though it may be: no array library has it
+        wrong("has a shape that is too large")
     if bits != 8 * (end - begin):
         wrong(f"has {end - begin} bytes, which its dtype and shape do not fill")
     return TensorInfo(dtype, tuple(shape), end - begin, data_start + begin)

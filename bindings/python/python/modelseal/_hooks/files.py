@@ -5,14 +5,39 @@ An audit hook stands behind it. What Python opens in a known model by any other 
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
+import io
+import lzma
 import os
 import sys
+import tarfile
+import tempfile
 import threading
+import zipfile
 from typing import Any
 
 from . import gate, locate
 from .patching import Call, Point
+
+#: File objects of the standard library that read from another one, and where they keep it.
+_BELOW: tuple[tuple[Any, str], ...] = (
+    (getattr(tempfile, "_TemporaryFileWrapper"), "file"),
+    (gzip.GzipFile, "fileobj"),
+    (bz2.BZ2File, "_fp"),
+    (lzma.LZMAFile, "_fp"),
+    (getattr(tarfile, "_FileInFile"), "fileobj"),
+    (zipfile.ZipExtFile, "_fileobj"),
+    (getattr(zipfile, "_SharedFile"), "_file"),
+)
+#: Those that can be made anew over verified bytes.
+_UNPACKING: tuple[tuple[type, Call], ...] = (
+    (gzip.GzipFile, lambda below: gzip.GzipFile(fileobj=below, mode="rb")),
+    (bz2.BZ2File, bz2.BZ2File),
+    (lzma.LZMAFile, lzma.LZMAFile),
+)
+_MAX_WRAPPERS = 8
 
 _within = threading.local()
 _audited = False
@@ -36,6 +61,9 @@ def audit() -> None:
 
 def _open(original: Call, *args: Any, **kwargs: Any) -> Any:
     file, mode = _argument(args, kwargs, 0, "file", None), _argument(args, kwargs, 1, "mode", "r")
+    if gate.was_given(file):
+        # What a loader keeps of it is verified still when its path is another file's.
+        return gate.mark(_plainly(original, args, kwargs))
     if isinstance(file, int) or not isinstance(mode, str) or _only_writes(mode) or not _is_content(file):
         return _plainly(original, args, kwargs)
     if os.path.isdir(file):
@@ -49,8 +77,22 @@ def _open(original: Call, *args: Any, **kwargs: Any) -> Any:
             "copy the model and change the copy",
         )
     # `opener` keeps the name that was asked for, and gives the file object a descriptor that it closes.
-    kwargs = {**kwargs, "opener": lambda *_: gate.known(file, "open"), "closefd": True}
+    kwargs = {**kwargs, "opener": lambda *_: _opened(file), "closefd": True}
     return gate.mark(_plainly(original, args[:6], kwargs))
+
+
+def _opened(file: Any) -> int:
+    number = gate.known(file, "open")
+    if number is None:
+        # A moment ago it was of a model.
+        raise gate.refuse(
+            "open",
+            file,
+            "a link on the way to it was changed while it was opened",
+            "integrity.changed-during-verify",
+            "find out who writes to the model while it loads",
+        )
+    return number
 
 
 def _pickle_load(original: Call, file: Any, **kwargs: Any) -> Any:
@@ -67,9 +109,10 @@ def reopened(file: Any, by: str, *, outside_is_refused: bool) -> Any:
 
     An object that knows no path is refused, unless that was allowed, where what is outside of models is.
     """
-    if gate.is_own(file):
+    source, unpacked = _source(file)
+    if gate.is_own(source):
         return None
-    path = getattr(file, "name", None)
+    path = getattr(source, "name", None)
     if isinstance(path, int) or not isinstance(path, (str, bytes, os.PathLike)) or not os.path.lexists(path):
         if outside_is_refused and not gate.objects_allowed():
             raise gate.refuse_object(by)
@@ -77,13 +120,36 @@ def reopened(file: Any, by: str, *, outside_is_refused: bool) -> Any:
     number = gate.descriptor(path, by, outside_is_refused=outside_is_refused)
     if number is None:
         return None
-    verified = os.fdopen(number, "rb")
+    verified: Any = os.fdopen(number, "rb")
+    if unpacked:
+        open_again = next((again for kind, again in _UNPACKING if type(file) is kind), None)
+        if open_again is None:
+            verified.close()
+            raise gate.refuse_object(by)
+        verified = open_again(verified)
     try:
         verified.seek(file.tell())
     except (AttributeError, OSError):
         verified.close()
         raise gate.refuse_object(by) from None
     return gate.mark(verified)
+
+
+def _source(file: Any) -> tuple[Any, bool]:
+    """The file object that reads from the system, below those that unpack; whether there are such."""
+    unpacked = False
+    for _ in range(_MAX_WRAPPERS):
+        if gate.is_own(file) or isinstance(file, io.FileIO):
+            return file, unpacked
+        if isinstance(file, (io.BufferedReader, io.BufferedRandom)):
+            file = file.raw
+            continue
+        below = next((name for kind, name in _BELOW if isinstance(file, kind)), None)
+        if below is None:
+            break
+        unpacked = unpacked or below != "file"
+        file = getattr(file, below, None)
+    return None, unpacked
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:

@@ -223,13 +223,19 @@ def _told(path: Any, by: str) -> Iterator[None]:
     try:
         yield
     except ModelsealError as error:
-        message = f"{by}: {_shown(path)} was refused: {error.message}"
-        fix = error.fix or "`modelseal verify` with the same policy shows every check"
+        message = f"{by}: {_shown(path)} was refused: {_in_enforce(error.message)}"
+        fix = _in_enforce(error.fix) if error.fix else "`modelseal verify` with the same policy shows every check"
         told = type(error)(message, code=error.code, checks=error.checks, fix=fix, report=error.report)
     else:
         return
     # Out here it does not keep the first one alive, and the files of the model that are open in its frames.
-    raise told
+    raise told from None
+
+
+def _in_enforce(text: str) -> str:
+    """Remedies that are arguments of `open_model`, as `enforce` has them."""
+    text = text.replace("name it with as_= as the policy does", "name it as the policy does: models={REFERENCE: PATH}")
+    return text.replace("policy_unsigned=True", "policy_unsigned=True (MODELSEAL_POLICY_UNSIGNED=1)")
 
 
 def _outside() -> Exception:

@@ -47,8 +47,8 @@ def points() -> list[Point]:
         Point("huggingface_hub.file_download", "hf_hub_download", _download),
         Point("huggingface_hub.file_download", "try_to_load_from_cache", _from_cache),
         Point("huggingface_hub._snapshot_download", "snapshot_download", _snapshot),
-        Point("transformers.utils.hub", "cached_files", _Entry("transformers.cached_files", "path_or_repo_id")),
-        Point("transformers.utils.hub", "cached_file", _Entry("transformers.cached_file", "path_or_repo_id")),
+        Point("transformers.utils.hub", "cached_files", _Entry("transformers.cached_files", "path_or_repo_id", finds=True)),
+        Point("transformers.utils.hub", "cached_file", _Entry("transformers.cached_file", "path_or_repo_id", finds=True)),
         *(
             Point(
                 module,
@@ -65,7 +65,7 @@ def points() -> list[Point]:
         Point(
             "diffusers.utils.hub_utils",
             "_get_model_file",
-            _Entry("diffusers._get_model_file", "pretrained_model_name_or_path"),
+            _Entry("diffusers._get_model_file", "pretrained_model_name_or_path", finds=True),
         ),
         Point("diffusers.utils.dynamic_modules_utils", "get_cached_module_file", _diffusers_code),
         Point("torch.hub", "_load_local", _Entry("torch.hub.load", "hubconf_dir")),
@@ -73,7 +73,7 @@ def points() -> list[Point]:
         Point("peft.peft_model", "PeftModel.from_pretrained", _Entry("PeftModel.from_pretrained", "model_id", at=2)),
         Point("peft.utils.save_and_load", "load_peft_weights", _Entry("peft.load_peft_weights", "model_id")),
         *(
-            Point(module, name, _Entry("sentence_transformers", "model_name_or_path"))
+            Point(module, name, _Entry("sentence_transformers", "model_name_or_path", finds=True))
             for module in ("sentence_transformers.util.file_io", "sentence_transformers.util")
             for name in ("load_file_path", "load_dir_path")
         ),
@@ -95,20 +95,31 @@ class _Entry:
     A refusal comes out as what it is, also where the library makes another error of it.
     """
 
-    def __init__(self, by: str, argument: str, at: int = 0) -> None:
+    def __init__(self, by: str, argument: str, at: int = 0, finds: bool = False) -> None:
         self._by, self._argument, self._at = by, argument, at
+        #: Whether it returns paths in the model, or out of it: `subfolder` and names may say `..`.
+        self._finds = finds
 
     def __call__(self, original: Call, *args: Any, **kwargs: Any) -> Any:
         model = args[self._at] if len(args) > self._at else kwargs.get(self._argument)
-        if isinstance(model, (str, bytes, os.PathLike)) and os.path.exists(model):
+        here = isinstance(model, (str, bytes, os.PathLike)) and os.path.exists(model)
+        if here:
             gate.admit(model, self._by)
         try:
-            return original(*args, **kwargs)
+            loaded = original(*args, **kwargs)
         except Exception as error:
             refusal = _refusal(error)
             if refusal is None or refusal is error:
                 raise
-            raise refusal from error
+            raise refusal from None
+        if here:
+            # What was taken away meanwhile the library has done without.
+            gate.admit(model, self._by)
+            if self._finds:
+                for path in loaded if isinstance(loaded, (list, tuple)) else [loaded]:
+                    if isinstance(path, (str, os.PathLike)):
+                        gate.admit(path, self._by)
+        return loaded
 
 
 def restore() -> None:

@@ -31,6 +31,8 @@ class Settings:
     allow_objects: bool
     #: Further arguments of `open_model`, sorted.
     options: tuple[tuple[str, Any], ...]
+    #: Why there is no policy to ask, so that nothing loads.
+    unusable: str | None = None
 
     def key(self) -> str:
         """Equal for equal settings; options need not be hashable."""
@@ -46,6 +48,8 @@ class _Entry:
     #: When it has to be decided again, in seconds of the system's clock.
     until: float = 0.0
     stamp: object = None
+    #: What the system said of the model's files and directories when it was decided.
+    seen: object = None
 
 
 class Judge:
@@ -76,8 +80,18 @@ class Judge:
         return place
 
     def admit(self, place: Place) -> Mapping[str, int]:
-        """Decides about the model, unless that was done; its files and their sizes."""
-        model: Any = self._opened(place)[0]
+        """Decides about the model, unless that was done and all its files are there still; its files and their sizes.
+
+        What a library does not find it does without, and asks nobody: so this looks before, and is cheap.
+        """
+        model, fresh = self._opened(place)
+        if not fresh:
+            seen = _seen(model)
+            with self._lock:
+                entry = self._entries.get(place.root)
+            if seen is None or entry is None or entry.model is not model or entry.seen != seen:
+                self._forget(place.root)
+                model, _ = self._opened(place)
         files: Mapping[str, int] = model.files
         return files
 
@@ -103,6 +117,7 @@ class Judge:
                 return entry.model, False
             entry.model = None
             entry.model = self._decide(place)
+            entry.seen = _seen(entry.model)
             entry.until, entry.stamp = _until(entry.model.report), stamp
             return entry.model, True
 
@@ -127,6 +142,10 @@ class Judge:
     def _open(self, path: str, reference: str | None) -> Any:
         import modelseal
 
+        if self.settings.unusable is not None:
+            raise modelseal.UsageError(
+                self.settings.unusable, code="usage.flags", fix="name a policy file in it, or unset it"
+            )
         options = dict(self.settings.options)
         if self.settings.policies:
             options["policy"] = list(self.settings.policies)
@@ -140,6 +159,25 @@ class Judge:
     def _stamp(self, root: str) -> object:
         """Changes when another directory or another policy stands where one was."""
         return [_identity(root, False), *(_identity(policy, True) for policy in self.settings.policies)]
+
+
+def _seen(model: Any) -> object:
+    """What the system says of a model's files and their directories; None when they are not those that were decided."""
+    if not os.path.isdir(model.path):
+        return _identity(model.path, True)
+    seen: dict[str, object] = {}
+    for name, size in model.files.items():
+        path = os.path.join(model.path, name)
+        try:
+            if os.stat(path).st_size != size:
+                return None
+        except OSError:
+            return None
+        seen[path] = _identity(path, True)
+        above = os.path.dirname(path)
+        if above not in seen:
+            seen[above] = _identity(above, True)
+    return seen
 
 
 def _descriptor(model: Any, name: str) -> int:

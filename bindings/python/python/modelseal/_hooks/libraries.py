@@ -36,9 +36,16 @@ def points() -> list[Point]:
         Point("joblib", "load", _Loader("joblib.load", "filename"), keep=("joblib.",)),
         Point("numpy", "load", _numpy_load),
         *(
-            Point("tokenizers.models", f"{model}.{method}", _Loader(f"{model}.{method}", *arguments))
+            Point(f"numpy.lib.{module}", "NpzFile.__init__", _numpy_archive)
+            for module in ("_npyio_impl", "npyio")  # since numpy 2, and before
+        ),
+        *(Point(f"numpy.lib.{module}", "read_array", _numpy_array) for module in ("_format_impl", "format")),
+        Point("torch.package.package_importer", "PackageImporter.__init__", _torch_package),
+        *(
+            Point("tokenizers.models", name, _Loader(name, *arguments, at=at))
             for model, arguments in [("BPE", ("vocab", "merges")), ("WordPiece", ("vocab",)), ("WordLevel", ("vocab",))]
-            for method in ("from_file", "read_file")
+            # The class itself comes last: what stands for it asks it for the rest.
+            for name, at in [(f"{model}.from_file", 1), (f"{model}.read_file", 0), (model, 0)]
         ),
         Point("tokenizers", "Tokenizer.from_pretrained", _tokenizer_from_hub),
         *(
@@ -110,6 +117,46 @@ def _numpy_load(original: Call, *args: Any, **kwargs: Any) -> Any:
     # What it returns may read from the object later (an archive of arrays), so a verified one is not closed here.
     instead = reopened(file, "numpy.load", outside_is_refused=bool(pickles)) if hasattr(file, "read") else None
     return again(file if instead is None else instead)
+
+
+def _numpy_archive(original: Call, archive: Any, fid: Any, own_fid: Any = False, *args: Any, **kwargs: Any) -> Any:
+    """What `numpy.load` makes of an archive, made without it."""
+    pickles = bool(args[0] if args else kwargs.get("allow_pickle", False))
+
+    def again(instead: Any) -> Any:
+        return original(archive, instead, own_fid, *args, **kwargs)
+
+    if isinstance(fid, (str, bytes, os.PathLike)):
+        return verified(again, fid, "numpy.NpzFile", outside_is_refused=pickles)
+    instead = reopened(fid, "numpy.NpzFile", outside_is_refused=pickles) if hasattr(fid, "read") else None
+    return again(fid if instead is None else instead)
+
+
+def _numpy_array(original: Call, fp: Any, *args: Any, **kwargs: Any) -> Any:
+    """Pickles in arrays, when they are read without `numpy.load`."""
+    if not (args[0] if args else kwargs.get("allow_pickle", False)):
+        return original(fp, *args, **kwargs)
+    by = "numpy.lib.format.read_array"
+    return verified(lambda instead: original(instead, *args, **kwargs), fp, by, outside_is_refused=True)
+
+
+def _torch_package(original: Call, importer: Any, file_or_buffer: Any, *args: Any, **kwargs: Any) -> Any:
+    """A package is code that runs, and is read for as long as its importer lives."""
+    by = "torch.package.PackageImporter"
+    if isinstance(file_or_buffer, (str, os.PathLike)):
+        if os.path.isdir(file_or_buffer):
+            raise gate.refuse(
+                by,
+                file_or_buffer,
+                "a package that is a directory cannot be given verified bytes",
+                "error.unsupported",
+                "keep the package as one file, as PackageExporter writes it",
+            )
+        return verified(
+            lambda instead: original(importer, instead, *args, **kwargs), file_or_buffer, by, outside_is_refused=True
+        )
+    instead = reopened(file_or_buffer, by, outside_is_refused=True)
+    return original(importer, file_or_buffer if instead is None else instead, *args, **kwargs)
 
 
 def _tokenizer_from_hub(original: Call, identifier: str, revision: str = "main", token: Any = None) -> Any:

@@ -6,13 +6,14 @@ of it, it stays below as a passage.
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
-from types import FunctionType, ModuleType
+from types import ClassMethodDescriptorType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from . import gate
@@ -51,8 +52,43 @@ class Hook:
         return str(self.__qualname__)
 
 
+class ClassHook(type):
+    """The type of what stands for a class that can be neither changed nor derived from: it is called as that is."""
+
+    __modelseal_original__: Any
+    __modelseal_call__: tuple[Call]
+
+    def __new__(meta, name: str, bases: tuple[Any, ...], names: dict[str, Any], **kwargs: Any) -> Any:
+        if any(isinstance(base, ClassHook) for base in bases):
+            # As without us, which the original refuses.
+            bases = tuple(getattr(base, "__modelseal_original__", base) for base in bases)
+            return type(name, bases, names, **kwargs)
+        return super().__new__(meta, name, bases, names)
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if not gate.active():
+            return cls.__modelseal_original__(*args, **kwargs)
+        return cls.__modelseal_call__[0](cls.__modelseal_original__, *args, **kwargs)
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(type.__getattribute__(cls, "__modelseal_original__"), name)
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, cls.__modelseal_original__)
+
+    def __subclasscheck__(cls, other: type) -> bool:
+        return issubclass(getattr(other, "__modelseal_original__", other), cls.__modelseal_original__)
+
+
+def _class_hook(original: Any, call: Call) -> Any:
+    names = {"__doc__": original.__doc__, "__module__": original.__module__, "__qualname__": original.__qualname__}
+    return ClassHook(original.__name__, (), {**names, "__modelseal_original__": original, "__modelseal_call__": (call,)})
+
+
 def hooked(original: Any, call: Call) -> Any:
     """What stands where `original` stood."""
+    if isinstance(original, type):
+        return _class_hook(original, call)
     if not isinstance(original, FunctionType):
         return Hook(original, call)
 
@@ -107,6 +143,8 @@ class Patches:
             for holder, attribute, new, old in reversed(set_):
                 if vars(holder).get(attribute) is new:
                     setattr(holder, attribute, old)
+                if getattr(copyreg.dispatch_table.get(old), "func", None) is _pickled:
+                    del copyreg.dispatch_table[old]
             self._rebind({id(new): old for _, _, new, old in set_}, {})
 
     def imported(self, name: str) -> None:
@@ -139,18 +177,30 @@ class Patches:
             holder = vars(holder).get(name)
             if holder is None:
                 return
+            holder = vars(holder).get("__modelseal_original__", holder)
         old = vars(holder).get(attribute)
         bare = getattr(old, "__func__", old) if isinstance(old, (staticmethod, classmethod)) else old
         if bare is None or "__modelseal_original__" in getattr(bare, "__dict__", {}):
             return
-        new = hooked(bare, point.call)
-        if isinstance(old, (staticmethod, classmethod)):
+        new: Any = self._standing(bare) if isinstance(holder, ModuleType) else None
+        if new is None:
+            is_method = isinstance(old, ClassMethodDescriptorType)
+            new = hooked(_bound(old) if is_method else bare, point.call)
+        if isinstance(old, ClassMethodDescriptorType):
+            new = classmethod(new)
+        elif isinstance(old, (staticmethod, classmethod)):
             new = type(old)(new)
         try:
             setattr(holder, attribute, new)
         except TypeError:  # a class that cannot be changed
             return
         self._set.append((holder, attribute, new, old))
+        if isinstance(new, ClassHook) and old not in copyreg.dispatch_table:
+            copyreg.dispatch_table[old] = functools.partial(_pickled, new)
+
+    def _standing(self, original: Any) -> Any:
+        """What stands for a function already under another name: pickling finds it by the name that it has."""
+        return next((new for holder, _, new, old in self._set if old is original and isinstance(holder, ModuleType)), None)
 
     def _keepers(self) -> dict[int, tuple[str, ...]]:
         keep = {(point.module, point.attribute): point.keep for points in self._points.values() for point in points}
@@ -175,6 +225,22 @@ class Patches:
                 names[name] = new
                 if keep:
                     self._set.append((module, name, new, value))
+
+
+def _bound(descriptor: Any) -> Any:
+    """A class method of a class that is written in C or Rust, as a function of the class."""
+
+    @functools.wraps(descriptor)
+    def call(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        return descriptor.__get__(None, cls)(*args, **kwargs)
+
+    return call
+
+
+def _pickled(standing: Any, instance: Any) -> Any:
+    """How an instance is pickled whose class is found under its name no more, but what stands for it."""
+    reduced = instance.__reduce_ex__(4)
+    return (standing, reduced[1][1:], *reduced[2:])
 
 
 class _Finder(MetaPathFinder):
