@@ -1,4 +1,4 @@
-"""`enforce` at its edges: links that flip, paths out of a model, arrays without `numpy.load`, wrong arguments, remedies."""
+"""`enforce` at its edges: links that flip, paths out of a model, arrays without `numpy.load`, arguments, remedies."""
 
 from __future__ import annotations
 

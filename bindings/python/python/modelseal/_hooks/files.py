@@ -5,11 +5,9 @@ An audit hook stands behind it. What Python opens in a known model by any other 
 
 from __future__ import annotations
 
-import bz2
 import errno
 import gzip
 import io
-import lzma
 import os
 import sys
 import tarfile
@@ -21,12 +19,19 @@ from typing import Any
 from . import gate, locate
 from .patching import Call, Point
 
+try:
+    import bz2
+    import lzma
+except ImportError:  # an interpreter that was built without them has no such files
+    _PACKED: tuple[tuple[Any, str], ...] = ()
+else:
+    _PACKED = ((bz2.BZ2File, "_fp"), (lzma.LZMAFile, "_fp"))
+
 #: File objects of the standard library that read from another one, and where they keep it.
 _BELOW: tuple[tuple[Any, str], ...] = (
     (getattr(tempfile, "_TemporaryFileWrapper"), "file"),
     (gzip.GzipFile, "fileobj"),
-    (bz2.BZ2File, "_fp"),
-    (lzma.LZMAFile, "_fp"),
+    *_PACKED,
     (getattr(tarfile, "_FileInFile"), "fileobj"),
     (zipfile.ZipExtFile, "_fileobj"),
     (getattr(zipfile, "_SharedFile"), "_file"),
@@ -34,8 +39,7 @@ _BELOW: tuple[tuple[Any, str], ...] = (
 #: Those that can be made anew over verified bytes.
 _UNPACKING: tuple[tuple[type, Call], ...] = (
     (gzip.GzipFile, lambda below: gzip.GzipFile(fileobj=below, mode="rb")),
-    (bz2.BZ2File, bz2.BZ2File),
-    (lzma.LZMAFile, lzma.LZMAFile),
+    *((kind, kind) for kind, _ in _PACKED),
 )
 _MAX_WRAPPERS = 8
 

@@ -47,8 +47,10 @@ def points() -> list[Point]:
         Point("huggingface_hub.file_download", "hf_hub_download", _download),
         Point("huggingface_hub.file_download", "try_to_load_from_cache", _from_cache),
         Point("huggingface_hub._snapshot_download", "snapshot_download", _snapshot),
-        Point("transformers.utils.hub", "cached_files", _Entry("transformers.cached_files", "path_or_repo_id", finds=True)),
-        Point("transformers.utils.hub", "cached_file", _Entry("transformers.cached_file", "path_or_repo_id", finds=True)),
+        *(
+            Point("transformers.utils.hub", name, _Entry(f"transformers.{name}", "path_or_repo_id", finds=True))
+            for name in ("cached_files", "cached_file")
+        ),
         *(
             Point(
                 module,

@@ -81,8 +81,9 @@ class ClassHook(type):
 
 
 def _class_hook(original: Any, call: Call) -> Any:
-    names = {"__doc__": original.__doc__, "__module__": original.__module__, "__qualname__": original.__qualname__}
-    return ClassHook(original.__name__, (), {**names, "__modelseal_original__": original, "__modelseal_call__": (call,)})
+    names = {name: getattr(original, name) for name in ("__doc__", "__module__", "__qualname__")}
+    names.update(__modelseal_original__=original, __modelseal_call__=(call,))
+    return ClassHook(original.__name__, (), names)
 
 
 def hooked(original: Any, call: Call) -> Any:
@@ -200,7 +201,9 @@ class Patches:
 
     def _standing(self, original: Any) -> Any:
         """What stands for a function already under another name: pickling finds it by the name that it has."""
-        return next((new for holder, _, new, old in self._set if old is original and isinstance(holder, ModuleType)), None)
+        return next(
+            (new for holder, _, new, old in self._set if old is original and isinstance(holder, ModuleType)), None
+        )
 
     def _keepers(self) -> dict[int, tuple[str, ...]]:
         keep = {(point.module, point.attribute): point.keep for points in self._points.values() for point in points}
