@@ -109,7 +109,7 @@ def prepare(directory, gib):
     key = directory / "bench"
     if not key.with_suffix(".key").exists():
         run(modelseal, "key", "generate", "--no-password", "--algorithm", "p256", "--output", key, stdout=subprocess.DEVNULL)
-    models = {"files": (4, gib, []), "shards": (1, gib, ["--shard-size", SHARD]), "tensor": (1, 2 * gib, ["--shard-size", SHARD])}
+    models = {"files": (4, gib, []), "shards": (1, gib, ["--method", "shards", "--shard-size", SHARD]), "tensor": (1, 2 * gib, ["--method", "shards", "--shard-size", SHARD])}
     for name, (files, size, options) in models.items():
         model = directory / name
         if not pathlib.Path(f"{model}.sig").exists():
