@@ -9,7 +9,7 @@ with everything else, in DIRECTORY (default: target/bench-load). Prints a table,
 
 Cases: `files` is four files signed whole, `shards` one file signed in shards of 64 MiB. `warm` lies in the page cache; `cold`
 was thrown out of it before (which needs no root, and shows nothing on a file system in memory). `tensor` is one tensor of
-16 MiB out of a file of twice the size. Processor time is user and system time of the whole process less that of the same
+16 MiB out of a file of twice the size, in shards of 16 MiB. Processor time is user and system time of the whole process less that of the same
 process without the load. One thread.
 """
 
@@ -109,12 +109,16 @@ def prepare(directory, gib):
     key = directory / "bench"
     if not key.with_suffix(".key").exists():
         run(modelseal, "key", "generate", "--no-password", "--algorithm", "p256", "--output", key, stdout=subprocess.DEVNULL)
-    models = {"files": (4, gib, []), "shards": (1, gib, ["--method", "shards", "--shard-size", SHARD]), "tensor": (1, 2 * gib, ["--method", "shards", "--shard-size", SHARD])}
-    for name, (files, size, options) in models.items():
+    models = {"files": (4, gib, 0), "shards": (1, gib, SHARD), "tensor": (1, 2 * gib, TENSOR)}
+    for name, (files, size, shard) in models.items():
         model = directory / name
-        if not pathlib.Path(f"{model}.sig").exists():
-            write_model(model, files, int(size * 1024) * MIB // files)
-            run(modelseal, "sign", "key", model, "--private-key", f"{key}.key", "--signature", f"{model}.sig", *options,
+        if pathlib.Path(f"{model}.sig").exists():
+            continue
+        write_model(model, files, int(size * 1024) * MIB // files)
+        # The reference's command line knows whole files only.
+        by_shards = ["--method", "shards", "--shard-size", shard]
+        for signature, options in ((f"{model}.whole.sig", []), (f"{model}.sig", by_shards if shard else [])):
+            run(modelseal, "sign", "key", model, "--private-key", f"{key}.key", "--signature", signature, *options,
                 stdout=subprocess.DEVNULL)
     return venv / "bin/python", modelseal, f"{key}.pub"
 
@@ -156,7 +160,7 @@ def timed(python, name, model, key):
 def reference(model, key):
     """The reference tool's verification alone, as its own command line is used."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    run(ROOT / ".venv/bin/model_signing", "verify", "key", model, "--signature", f"{model}.sig", "--public_key", key,
+    run(ROOT / ".venv/bin/model_signing", "verify", "key", model, "--signature", f"{model}.whole.sig", "--public_key", key,
         stdout=subprocess.DEVNULL)
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     return {"wall": wall, "cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime}

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! PLACE/                in memory, for the command's own use
-//!   mirror/0/NAME       each model as it lies there, each file mounted: this is verified, and taken away again
+//!   mirror/0/NAME       each model as it lies there, each file mounted: this is verified, and moved to `models`
 //!   models/0/NAME       the files that were decided about, read-only: mounted one by one, a directory as a whole, or a sealed copy
 //!   tmp/ home/          the command's TMPDIR, and a home where its own was not allowed
 //! ```
@@ -174,40 +174,41 @@ impl Enclosure {
         let Some(mirror) = &held.mirror else {
             return if held.how == How::Copy { copy(held, is_file, allowed, progress) } else { Ok(()) };
         };
-        let room = super::super::disk::parent(&held.at);
-        let failed = |e: io::Error| ExecError::io(format_args!("lay out '{}'", held.given.display()), e);
+        let room = &super::super::disk::parent(&held.at);
+        let given = held.given.clone();
+        let failed = |e: io::Error| ExecError::io(format_args!("lay out '{}'", given.display()), e);
         if names.iter().any(tree::in_whole) {
             held.how = How::Directory;
         }
-        if held.how == How::Directory {
-            let root = tree::hold(mirror).map_err(failed)?;
-            match tree::mount_whole(&root, &held.at) {
-                Err(NotLaidOut::Io(e)) => return Err(failed(e)),
-                Err(_) => return Err(ExecError::internal("a whole directory was looked into")),
-                Ok(()) => {}
-            }
-        } else {
-            tree::show(mirror, &names, &held.at).map_err(failed)?;
-        }
-        held.how = match held.how {
-            How::Names if fixed::is_sealed_by_verity(&held.files) => How::Verity,
-            how => match fixed::is_read_only(&held.files) {
+        let verified: Vec<PathBuf> = match is_file {
+            true => vec![mirror.clone()],
+            false => names.iter().map(|name| mirror.join(name.as_str())).collect(),
+        };
+        let how = match held.how {
+            How::Names if fixed::is_sealed_by_verity(&verified) => How::Verity,
+            how => match fixed::is_read_only(&verified) {
                 Ok(()) => How::ReadOnly,
                 Err(_) if settings.strict => {
-                    tree::take_away(&room).and_then(|()| tree::unbounded_memory(&room)).map_err(failed)?;
                     held.how = How::Copy;
                     return copy(held, is_file, allowed, progress);
                 }
                 Err(_) => how,
             },
         };
+        let behind = &super::super::disk::parent(mirror);
+        if held.how != How::Directory && !is_file {
+            tree::leave_only(behind, mirror, &verified).map_err(failed)?;
+        }
+        tree::move_to(behind, room).map_err(failed)?;
+        held.mirror = None;
+        held.how = how;
         if held.how == How::Directory {
             self.notes.push(format!(
                 "'{}' is mounted as a whole directory, because it has too many files or directories, or its .git was signed:                  whoever can write to it can still replace files, and files that nobody signed are there as well; give --copy                  or --strict",
                 held.given.display()
             ));
         }
-        tree::seal(&room).map_err(failed)
+        tree::seal(room).map_err(failed)
     }
 
     /// Gives up everything that the command must not have.

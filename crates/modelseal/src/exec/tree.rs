@@ -8,7 +8,9 @@ use modelseal_core::{
 use rustix::{
     fs::{AtFlags, Dir, FileType, Mode, OFlags, StatVfsMountFlags, open, openat, statat, statvfs},
     io::Errno,
-    mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_remount, unmount},
+    mount::{
+        MountFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_move, mount_remount, unmount,
+    },
 };
 use std::{
     collections::BTreeSet,
@@ -134,34 +136,42 @@ pub(super) fn mount_whole(root: &OwnedFd, to: &Path) -> Result<(), NotLaidOut> {
     if is_directory(root)? { mount_directory(root, to) } else { mount_file(root, to) }
 }
 
-/// Mounts the files of `mirror` that have these names as `to`, and nothing else. What is mounted in `mirror` are the very
-/// files that were verified; names there are private.
-pub(super) fn show<'a>(
-    mirror: &Path,
-    names: impl IntoIterator<Item = &'a ModelPath>,
-    to: &Path,
-) -> io::Result<()> {
-    let failed = |e: NotLaidOut| match e {
-        NotLaidOut::Io(e) => e,
-        NotLaidOut::Link | NotLaidOut::TooMany => io::ErrorKind::InvalidData.into(),
-    };
-    if !fs::symlink_metadata(mirror)?.is_dir() {
-        return mount_file(&hold(mirror)?, to).map_err(failed);
-    }
-    make_directory(to).map_err(failed)?;
-    let mut made: BTreeSet<PathBuf> = BTreeSet::new();
-    for name in names {
-        let mut place = to.to_owned();
-        let mut parts = name.as_str().split('/').peekable();
-        while let Some(part) = parts.next() {
-            place.push(part);
-            if parts.peek().is_some() && made.insert(place.clone()) {
-                make_directory(&place).map_err(failed)?;
+/// Leaves only these files in a mirror, and the directories that lead to them. What is mounted there are the very files that were
+/// verified; other mounts of them could not be made where they have lost their names meanwhile. `behind` is what `mirror` lies in.
+pub(super) fn leave_only(behind: &Path, mirror: &Path, files: &[PathBuf]) -> io::Result<()> {
+    mount_remount(behind, MountFlags::NOSUID | MountFlags::NODEV, "")?;
+    let kept: BTreeSet<&Path> = files.iter().map(PathBuf::as_path).collect();
+    let (mut todo, mut directories) = (vec![mirror.to_owned()], Vec::new());
+    while let Some(directory) = todo.pop() {
+        for entry in fs::read_dir(&directory)? {
+            let at = entry?.path();
+            if kept.contains(at.as_path()) {
+                continue;
+            }
+            // What is mounted here is somebody else's; below it lies what this process made.
+            match unmount(&at, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
+                Ok(()) | Err(Errno::INVAL) => {}
+                Err(e) => return Err(e.into()),
+            }
+            if fs::symlink_metadata(&at)?.is_dir() {
+                todo.push(at);
+            } else {
+                fs::remove_file(&at)?;
             }
         }
-        mount_file(&hold(&mirror.join(name.as_str()))?, &place).map_err(failed)?;
+        directories.push(directory);
+    }
+    let needed: BTreeSet<&Path> = kept.iter().flat_map(|file| file.ancestors().skip(1)).collect();
+    // Those that were found last lie deepest.
+    for directory in directories.iter().rev().filter(|directory| !needed.contains(directory.as_path())) {
+        fs::remove_dir(directory)?;
     }
     Ok(())
+}
+
+/// Moves a mount with all that is mounted in it.
+pub(super) fn move_to(from: &Path, to: &Path) -> io::Result<()> {
+    Ok(mount_move(from, to)?)
 }
 
 /// Every file below a path that is no link, and every link: what may be many is given one by one. Whoever asks says when it
