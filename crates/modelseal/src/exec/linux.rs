@@ -204,7 +204,9 @@ impl Enclosure {
         held.how = how;
         if held.how == How::Directory {
             self.notes.push(format!(
-                "'{}' is mounted as a whole directory, because it has too many files or directories, or its .git was signed:                  whoever can write to it can still replace files, and files that nobody signed are there as well; give --copy                  or --strict",
+                "'{}' is mounted as a whole directory, because it has too many files or directories, or its .git was signed: \
+                 whoever can write to it can still replace files, and files that nobody signed are there as well; give --copy \
+                 or --strict",
                 held.given.display()
             ));
         }
