@@ -1,7 +1,7 @@
 //! `modelseal verify --policy`.
 
 use crate::{
-    args::{PolicyArgs, ResultArgs, TrustArgs, VerifyPolicyArgs},
+    args::{EffortArgs, PolicyArgs, ResultArgs, TrustArgs, VerifyPolicyArgs},
     commands::{
         policy::signing_key,
         sign::files_text,
@@ -17,7 +17,7 @@ use crate::{
     progress::Bar,
 };
 use modelseal::{
-    Decided, Policies, Printable, Signer, SummaryForm, VerdictCache,
+    DecideRequest, Decided, Policies, Printable, Signer, SummaryForm, VerdictCache,
     policy::{Code, Reference},
     report::{BaseModelReport, Check, Status, Verdict, VerifyReport},
 };
@@ -32,31 +32,19 @@ pub fn run(args: &VerifyPolicyArgs, freeze: bool, output: &Output) -> Result<Exi
     let model = &args.model.path;
     let signer = prepare(&args.results, model)?;
     let policies = load(&args.policies)?;
-    let mut request = modelseal::decide(model)
-        .under(&policies)
-        .memory(args.effort.memory)
-        .high_water(args.remember_version)
-        .freezing(freeze)
-        .complete(args.results.vsa_on_deny);
-    if let Some(threads) = args.effort.threads {
-        request = request.threads(threads);
-    }
+    let mut request =
+        modelseal::decide(model).under(&policies).freezing(freeze).complete(args.results.vsa_on_deny);
     if let Some(reference) = &args.reference {
         request = request.named(reference)?;
     }
-    for bundle in &args.bundle {
-        request = request.bundle(bundle);
-    }
-    for directory in &args.bundle_dir {
-        request = request.bundle_dir(directory);
-    }
-    for base in &args.base {
-        let (reference, path) = named_path("--base", base)?;
-        request = request.base_model(reference, path)?;
-    }
-    if let Some(store) = &args.store {
-        request = request.store(store);
-    }
+    let evidence = Evidence {
+        bundle: &args.bundle,
+        bundle_dir: &args.bundle_dir,
+        base: &args.base,
+        store: args.store.as_deref(),
+        remember_version: args.remember_version,
+    };
+    let request = evidence.with(request, &args.effort)?;
     let decided = request.run(&Bar::start())?;
     let mut notes = write_results(&args.results, model, &policies, &decided, signer.as_deref())?;
     let warned = decided.report().with(Status::Warn).count();
@@ -96,6 +84,43 @@ pub fn run(args: &VerifyPolicyArgs, freeze: bool, output: &Output) -> Result<Exi
         output.result(&report, |out| print_success(out, &report))?;
     }
     Ok(exit)
+}
+
+/// What the flags of `verify --policy` and of `exec` say alike.
+pub struct Evidence<'a> {
+    pub bundle: &'a [PathBuf],
+    pub bundle_dir: &'a [PathBuf],
+    pub base: &'a [String],
+    pub store: Option<&'a Path>,
+    pub remember_version: bool,
+}
+
+impl Evidence<'_> {
+    /// Adds it to a request, and how much that may take.
+    pub fn with<P>(
+        self,
+        request: DecideRequest<P>,
+        effort: &EffortArgs,
+    ) -> Result<DecideRequest<P>, Failure> {
+        let mut request = request.memory(effort.memory).high_water(self.remember_version);
+        if let Some(threads) = effort.threads {
+            request = request.threads(threads);
+        }
+        for bundle in self.bundle {
+            request = request.bundle(bundle);
+        }
+        for directory in self.bundle_dir {
+            request = request.bundle_dir(directory);
+        }
+        for base in self.base {
+            let (reference, path) = named_path("--base", base)?;
+            request = request.base_model(reference, path)?;
+        }
+        if let Some(store) = self.store {
+            request = request.store(store);
+        }
+        Ok(request)
+    }
 }
 
 /// `REFERENCE=PATH`. Either part may have more of the character: the first that ends a reference counts.

@@ -1,6 +1,6 @@
 //! `modelseal exec`: decides about models, then becomes a command that can read only these.
 
-use super::decide::{named_path, print_checks, trusting};
+use super::decide::{Evidence, named_path, print_checks, trusting};
 use crate::{
     args::ExecArgs,
     exit::{Exit, Failure},
@@ -131,24 +131,14 @@ fn admit(
 }
 
 fn requested(args: &ExecArgs, request: DecideRequest<()>) -> Result<DecideRequest<()>, Failure> {
-    let mut request = request.memory(args.effort.memory).high_water(args.remember_version);
-    if let Some(threads) = args.effort.threads {
-        request = request.threads(threads);
-    }
-    for bundle in &args.bundle {
-        request = request.bundle(bundle);
-    }
-    for directory in &args.bundle_dir {
-        request = request.bundle_dir(directory);
-    }
-    for base in &args.base {
-        let (reference, path) = named_path("--base", base)?;
-        request = request.base_model(reference, path)?;
-    }
-    if let Some(store) = &args.store {
-        request = request.store(store);
-    }
-    Ok(request)
+    let evidence = Evidence {
+        bundle: &args.bundle,
+        bundle_dir: &args.bundle_dir,
+        base: &args.base,
+        store: args.store.as_deref(),
+        remember_version: args.remember_version,
+    };
+    evidence.with(request, &args.effort)
 }
 
 /// The checks that did not pass, as `verify --policy` prints them.
