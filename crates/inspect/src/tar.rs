@@ -280,7 +280,7 @@ impl<'a> Reader<'a> {
     }
 
     fn pad(&mut self, size: u64, scan: &mut Scan<'_>) -> Result<bool, Halt> {
-        self.skip_exactly(size.next_multiple_of(BLOCK as u64) - size, scan)
+        self.skip_exactly(size.wrapping_neg() % BLOCK as u64, scan)
     }
 
     fn skip_exactly(&mut self, count: u64, scan: &mut Scan<'_>) -> Result<bool, Halt> {

@@ -168,7 +168,9 @@ impl Coder {
 
 /// A dictionary is never needed beyond what comes out.
 fn window(dictionary: u64, size: u64) -> Result<u32, Problem> {
-    let needed = dictionary.min(size.max(4096).next_multiple_of(4096));
+    // A size that no multiple is beyond is what a file of unknown sizes claims.
+    let out = size.max(4096).checked_next_multiple_of(4096).unwrap_or(u64::MAX);
+    let needed = dictionary.min(out);
     if needed > limits::WINDOW {
         return Err(Problem::Memory);
     }

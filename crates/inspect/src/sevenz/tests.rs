@@ -103,3 +103,22 @@ fn any_byte_of_a_header_may_be_wrong() {
         }
     }
 }
+
+#[test]
+fn a_decoder_may_claim_any_size() {
+    let plain = file!("plain_header");
+    let sizes = [0x0c, 0x83, 0xf1, 0x83, 0xf1];
+    let at = plain.windows(sizes.len()).position(|window| window == sizes).unwrap() + 1;
+    // The size of what comes out first, and of what comes out last.
+    for claimed in [u64::MAX, u64::MAX - 4095, u64::MAX - 4096, 1 << 63] {
+        let number = [&[0xff][..], &claimed.to_le_bytes()].concat();
+        let claim = |range: std::ops::Range<usize>| {
+            let mut wrong = plain.to_vec();
+            wrong.splice(range, number.iter().copied());
+            wrong[20] += 7;
+            look(&summed(wrong)).verdict()
+        };
+        assert_eq!(claim(at..at + 2), Verdict::Clean, "{claimed}");
+        assert_eq!(claim(at + 2..at + 4), Verdict::Malformed, "{claimed}");
+    }
+}

@@ -488,7 +488,8 @@ fn copy(
 
 /// Refuses a copy that would leave no memory.
 fn has_room(held: &Held, contents: &Contents) -> Result<(), ExecError> {
-    let needed: u64 = contents.files().map(|(_, size)| size.next_multiple_of(4096)).sum();
+    let sizes = contents.files().map(|(_, size)| size.div_ceil(4096).saturating_mul(4096));
+    let needed = sizes.fold(0, u64::saturating_add);
     let Some(available) = available_memory() else { return Ok(()) };
     if needed.saturating_add(SPARE_MEMORY) <= available {
         return Ok(());
