@@ -91,6 +91,23 @@ impl PyContents {
         Ok(read.map_err(|e| Raised::about(&e, name))?)
     }
 
+    /// Fills memory that nobody else knows of yet with whole files. Each is a name, an address and a length.
+    fn read_files(
+        &self,
+        py: Python<'_>,
+        files: Vec<(String, usize, usize)>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        // SAFETY: as in `read_parts`.
+        #[allow(unsafe_code, reason = "Python's memory")]
+        let mut into: Vec<(&str, &mut [u8])> = files
+            .iter()
+            .map(|(name, address, len)| (name.as_str(), unsafe { lend(*address, *len) }))
+            .collect();
+        let read = work::run(py, progress, |watch| self.0.read_files(&mut into, watch))?;
+        Ok(read.map_err(Raised::from)?)
+    }
+
     /// Refuses what is certain not to fit into memory.
     fn check_memory(&self, name: &str, bytes: u64) -> PyResult<()> {
         Ok(self.0.check_memory(name, bytes).map_err(Raised::from)?)

@@ -316,3 +316,42 @@ def test_a_tensor_without_elements_that_is_too_large_for_arrays_is_refused(model
     with pytest.raises(modelseal.ModelDenied) as found:
         sign_and_open(model, keys).safetensors(FILE)
     assert found.value.code == "content.format-mismatch" and found.value.file == FILE
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_several_files_in_one_pass(model, file, keys, way):
+    safetensors.numpy.save_file({"other": np.arange(3000)}, model / "b.safetensors")
+    seen = []
+    with sign_and_open(model, keys, **WAYS[way]) as opened:
+        found = opened.load_safetensors(progress=lambda done, total: seen.append((done, total)))
+        assert list(found) == ["b.safetensors", FILE]
+        assert seen[-1] == (opened.files[FILE] + opened.files["b.safetensors"],) * 2
+        expected = {name: safetensors.numpy.load_file(model / name) for name in found}
+        for name, tensors in found.items():
+            assert set(tensors) == set(expected[name])
+            for tensor in tensors:
+                assert_same(tensors[tensor], expected[name][tensor])
+                assert tensors[tensor].flags.writeable and tensors[tensor].flags.aligned
+        assert list(opened.load_safetensors(FILE)) == [FILE]
+        assert opened.load_safetensors([]) == {}
+        with pytest.raises(modelseal.ModelDenied) as denied:
+            opened.load_safetensors([FILE, "none.safetensors"])
+        assert denied.value.code == "integrity.not-signed"
+        with pytest.raises(modelseal.UsageError):
+            opened.load_safetensors(framework="jax")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_several_files_one_of_them_changed(model, file, keys, way):
+    safetensors.numpy.save_file({"other": np.arange(3000)}, model / "b.safetensors")
+    opened = sign_flip_and_open(model, keys, "b.safetensors", 9000, **WAYS[way])
+    with pytest.raises(modelseal.ModelDenied, match=r"b\.safetensors") as denied:
+        opened.load_safetensors()
+    assert denied.value.code in CHANGED
+    assert set(opened.load_safetensors([FILE])[FILE]) == set(some_tensors())
+
+
+def test_several_files_in_torch(model, file, keys):
+    torch = pytest.importorskip("torch")
+    found = sign_and_open(model, keys).load_safetensors(framework="torch")[FILE]
+    assert torch.equal(found["large"], torch.from_numpy(some_tensors()["large"]))

@@ -12,7 +12,7 @@
 //! | `kept` | the shards that a file keeps |
 //! | `bytes` | [`VerifiedBytes`]: a whole file in memory |
 //! | `memory` | how much memory there is |
-//! | `parts` | several parts of one file at once |
+//! | `parts` | several parts of one file, or several files, at once |
 //! | `copy` | a private copy |
 //! | `error` | [`LoadError`] |
 //!

@@ -23,10 +23,16 @@ def fill_arrays(
     contents: _native.Contents, name: str, parts: list[tuple[int, Any]], progress: Progress | None
 ) -> None:
     """Fills numpy arrays or torch tensors, each contiguous and new, from their offsets in the file on."""
-    places = []
-    for offset, array in parts:
-        if hasattr(array, "data_ptr"):
-            places.append((offset, array.data_ptr(), array.numel() * array.element_size()))
-        else:
-            places.append((offset, array.ctypes.data, array.nbytes))
-    contents.read_parts(name, places, progress)
+    contents.read_parts(name, [(offset, *_place(array)) for offset, array in parts], progress)
+
+
+def fill_files(contents: _native.Contents, files: dict[str, Any], progress: Progress | None) -> None:
+    """Fills such arrays, each as long as the file of its name, with whole files in one pass over all of them."""
+    contents.read_files([(name, *_place(array)) for name, array in files.items()], progress)
+
+
+def _place(array: Any) -> tuple[int, int]:
+    """Address and bytes."""
+    if hasattr(array, "data_ptr"):
+        return array.data_ptr(), array.numel() * array.element_size()
+    return array.ctypes.data, array.nbytes

@@ -69,21 +69,27 @@ class SafeTensors(Mapping[str, Any]):
     """The tensors of one file. Each access gives an array of its own; threads may share the mapping."""
 
     def __init__(
-        self, contents: _native.Contents, name: str, framework: str, progress: Progress | None
+        self,
+        contents: _native.Contents,
+        name: str,
+        framework: str,
+        progress: Progress | None,
+        *,
+        whole: Any = None,
     ) -> None:
-        if framework not in ("numpy", "torch"):
-            raise UsageError(f"framework is 'numpy' or 'torch', not {framework!r}", code="usage.flags")
         self._contents = contents
         self._name = name
-        self._arrays: _Numpy | _Torch = _Numpy() if framework == "numpy" else _Torch()
+        self._arrays = _arrays(framework)
         self._lock = threading.Lock()
         self._denied: ModelDenied | None = None
         self._file = contents.open(name)
         self._size = len(self._file)
         self._shard_size = contents.shard_size()
-        #: The whole verified file, as an array of bytes, where it cannot be verified in parts.
-        self._whole: Any = None
-        if self._is_one_piece():
+        #: Whether it cannot be verified in parts, or was not.
+        self._is_one_piece = whole is not None or self._shard_size is None or self._size <= self._shard_size
+        #: The whole verified file, as an array of bytes, if it is one piece.
+        self._whole = whole
+        if self._is_one_piece and whole is None:
             self._read_whole(progress)
         start = self._some_bytes(0, min(8, self._size))
         length = int.from_bytes(start, "little")
@@ -105,7 +111,7 @@ class SafeTensors(Mapping[str, Any]):
         info = self._tensors[name]
         with self._lock, self._Poison(self):
             form = self._arrays.form(info, name)
-            if self._is_one_piece():
+            if self._is_one_piece:
                 if self._whole is None:
                     self._read_whole(None)
                 array = self._arrays.copy(self._whole, info.offset, info.size)
@@ -117,7 +123,7 @@ class SafeTensors(Mapping[str, Any]):
         """Loads every tensor in one pass over the file."""
         with self._lock, self._Poison(self):
             forms = {name: self._arrays.form(info, name) for name, info in self._tensors.items()}
-            if self._is_one_piece():
+            if self._is_one_piece:
                 if self._whole is None:
                     self._read_whole(progress)
                 elif progress is not None:
@@ -144,9 +150,6 @@ class SafeTensors(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"<modelseal.SafeTensors {self._name!r}, {len(self._tensors)} tensors>"
-
-    def _is_one_piece(self) -> bool:
-        return self._shard_size is None or self._size <= self._shard_size
 
     def _read_whole(self, progress: Progress | None) -> None:
         self._contents.check_memory(self._name, self._size)
@@ -192,6 +195,21 @@ class SafeTensors(Mapping[str, Any]):
             if isinstance(error, ModelDenied):
                 self._tensors._denied = error
                 self._tensors._whole = None
+
+
+def load_files(
+    contents: _native.Contents, names: list[str], framework: str, progress: Progress | None
+) -> dict[str, dict[str, Any]]:
+    """Every tensor of several files, by file, read in one pass over all of them."""
+    arrays, sizes = _arrays(framework), dict(contents.files())
+    for name in names:
+        contents.open(name)  # or says that nobody signed it
+    wanted = {name: sizes[name] for name in names}
+    if wanted:
+        contents.check_memory(max(wanted, key=lambda name: wanted[name]), sum(wanted.values()))
+    wholes = {name: arrays.empty(size) for name, size in wanted.items()}
+    _memory.fill_files(contents, wholes, progress)
+    return {name: SafeTensors(contents, name, framework, None, whole=wholes.pop(name)).load_all() for name in wanted}
 
 
 def parse_header(
@@ -294,6 +312,12 @@ def _refuse(file: str, why: str) -> NoReturn:
 
 def _unsupported(message: str, fix: str) -> UndecidedError:
     return UndecidedError(message, code="error.unsupported", fix=fix)
+
+
+def _arrays(framework: str) -> _Numpy | _Torch:
+    if framework not in ("numpy", "torch"):
+        raise UsageError(f"framework is 'numpy' or 'torch', not {framework!r}", code="usage.flags")
+    return _Numpy() if framework == "numpy" else _Torch()
 
 
 class _Numpy:

@@ -84,6 +84,19 @@ impl LoadError {
         }
     }
 
+    /// A whole file is read once, into memory of its size.
+    pub(super) fn not_once(path: &ModelPath, count: usize, size: u64) -> Self {
+        Self {
+            kind: Kind::Usage,
+            code: "usage.range",
+            file: Some(path.as_str().to_owned()),
+            message: format!(
+                "'{path}' has {size} bytes, which go once and whole into {count} bytes of memory"
+            ),
+            fix: "name each file once, with memory of its size".into(),
+        }
+    }
+
     pub(super) fn memory(what: &str, bytes: u64, available: Option<u64>) -> Self {
         let available = available.map_or(String::new(), |bytes| format!(", and {bytes} are available"));
         Self {

@@ -67,6 +67,41 @@ fn one_bad_byte_that_a_part_touches_empties_all_of_them() {
     }
 }
 
+/// Reads whole files, each into memory of this size.
+fn read_files(site: &Site, files: &[(&str, usize)]) -> Result<Vec<Vec<u8>>, modelseal::LoadError> {
+    let mut memory: Vec<Vec<u8>> = files.iter().map(|(_, len)| vec![0xAA; *len]).collect();
+    let names = files.iter().map(|(name, _)| *name);
+    let mut into: Vec<(&str, &mut [u8])> = names.zip(memory.iter_mut().map(Vec::as_mut_slice)).collect();
+    let outcome = site.open().contents().read_files(&mut into, &());
+    if outcome.is_err() {
+        assert!(memory.iter().flatten().all(|byte| *byte == 0), "what was not compared was given out");
+    }
+    outcome.map(|()| memory)
+}
+
+#[test]
+fn several_files_at_once_are_all_good_or_empty() {
+    let (long, short) = (noise(LEN, 1), noise(77, 2));
+    for shards in [None, Some(100)] {
+        let site = Site::new(&[("a", &long), ("b", &short), ("c", &[])], shards, Algorithm::Sha256);
+        let found = read_files(&site, &[("b", 77), ("c", 0), ("a", LEN)]).unwrap();
+        assert_eq!(found, [short.clone(), Vec::new(), long.clone()]);
+        assert!(read_files(&site, &[]).unwrap().is_empty());
+        for wrong in [&[("a", LEN - 1)][..], &[("b", 78)], &[("b", 77), ("b", 77)], &[("c", 0), ("c", 0)]] {
+            let error = read_files(&site, wrong).unwrap_err();
+            assert_eq!((error.kind(), error.code()), (Kind::Usage, "usage.range"), "{wrong:?}");
+        }
+        let error = read_files(&site, &[("b", 77), ("other", 1)]).unwrap_err();
+        assert_eq!(error.code(), "integrity.not-signed");
+        let mut changed = short.clone();
+        changed[76] ^= 1;
+        fs::write(site.file("b"), &changed).unwrap();
+        let error = read_files(&site, &[("a", LEN), ("b", 77)]).unwrap_err();
+        assert_eq!((error.code(), error.file()), ("integrity.digest-mismatch", Some("b")));
+        assert_eq!(read_files(&site, &[("a", LEN)]).unwrap(), std::slice::from_ref(&long));
+    }
+}
+
 #[test]
 fn each_shard_is_read_once() {
     #[derive(Default)]
