@@ -102,18 +102,25 @@ fn generate(args: &GenerateArgs, private: &Path, public: &Path) -> Result<KeyRep
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> io::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        builder.permissions(<std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(mode));
-        #[cfg(not(unix))]
-        let _ = mode;
-        let mut file = builder.tempfile_in(directory)?;
+        let mut file = new_file(directory, mode)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist_noclobber(path).map_err(|e| e.error)?;
         Ok(())
     };
     write().map_err(|e| Failure::io(format_args!("cannot write '{}': {}", path.display(), reason(&e))))
+}
+
+/// A file that has this mode from the beginning, less the process's mask.
+#[cfg(unix)]
+fn new_file(directory: &Path, mode: u32) -> io::Result<tempfile::NamedTempFile> {
+    use std::os::unix::fs::PermissionsExt;
+    tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(mode)).tempfile_in(directory)
+}
+
+#[cfg(not(unix))]
+fn new_file(directory: &Path, _mode: u32) -> io::Result<tempfile::NamedTempFile> {
+    tempfile::NamedTempFile::new_in(directory)
 }
 
 /// The system's reason, without the name of a temporary file, which tells nobody anything.

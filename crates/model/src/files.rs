@@ -1,7 +1,6 @@
 //! [`Files`]: the files of a model, owned by whoever loads them later.
 
 use crate::{
-    engine::opener::Opener,
     error::MeasureError,
     listing::{Opening, by_name},
     measure::{Measured, Options, measure_listed},
@@ -110,9 +109,5 @@ impl Files {
 
     pub(crate) fn found(&self, file: usize) -> &FoundFile {
         &self.0.walked.files[self.at(file)]
-    }
-
-    pub(crate) fn opener(&self) -> Opener<'_> {
-        Opener::new(&self.0.source, &self.0.walked)
     }
 }

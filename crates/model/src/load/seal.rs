@@ -1,6 +1,7 @@
 //! [`seal`]: a file in memory that nobody can write to any more.
 
 use crate::{
+    engine::opener::Opener,
     error::MeasureError,
     files::Files,
     load::{LoadError, Wanted, mismatch},
@@ -91,7 +92,7 @@ pub fn seal(
 /// Copies a file that holds still.
 fn copy(files: &Files, file: usize, memory: &File, progress: &dyn Progress) -> Result<(), LoadError> {
     let (at, found) = (files.at(file), files.found(file));
-    let mut opener = files.opener();
+    let mut opener = Opener::new(files.source(), files.walked());
     let open = opener.open(found).map_err(|error| opener.failed("open", at, error))?;
     opener.examine(at, &open).map_err(|(_, error)| error)?;
     memory.set_len(found.size).map_err(LoadError::Destination)?;

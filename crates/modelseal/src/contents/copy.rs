@@ -26,10 +26,7 @@ pub(super) fn copy(contents: &Contents, directory: &Path, progress: &dyn Progres
 
 /// Makes the directory, or sees that it is empty. Says whether it was made.
 fn prepare(directory: &Path) -> Result<bool, LoadError> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(directory) {
+    match private(directory) {
         Ok(()) => return Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(LoadError::io("make the directory", directory, &error)),
@@ -45,6 +42,17 @@ fn prepare(directory: &Path) -> Result<bool, LoadError> {
         None => Ok(false),
         Some(_) => Err(LoadError::output(directory, "is not empty")),
     }
+}
+
+#[cfg(unix)]
+fn private(directory: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().mode(0o700).create(directory)
+}
+
+#[cfg(not(unix))]
+fn private(directory: &Path) -> io::Result<()> {
+    fs::create_dir(directory)
 }
 
 fn into(contents: &Contents, directory: &Path, progress: &dyn Progress) -> Result<(), LoadError> {
