@@ -91,11 +91,9 @@ class Settings:
 
     def enforce(self, path: str) -> Any:
         """A context in which what is read below `path` are verified bytes, by whatever reads it."""
-        from modelseal._hooks import gate
-
         reference = self.reference(path) or "file://" + os.path.realpath(path)
         # The process may be held to policies since its start (MODELSEAL_POLICY), when nobody could name this model yet.
-        gate.name(path, reference)
+        modelseal.name_model(path, reference)
         return modelseal.enforce(list(self.policies), models={reference: path}, **self.options)
 
 

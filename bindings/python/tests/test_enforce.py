@@ -317,6 +317,19 @@ def test_the_name_that_is_asked_for_is_what_the_policy_judges(model, publisher):
         load_file(model / "model.safetensors")
 
 
+def test_a_program_that_fetches_models_names_them(model, publisher):
+    asked, other = "hf://huggingface.co/acme/minilm", "hf://huggingface.co/acme/other"
+    only_acme = publisher.policy("acme", models=(asked,))
+    modelseal.name_model(model, other)  # nobody listens
+    with enforce(only_acme):
+        modelseal.name_model(model, asked)
+        assert load_file(model / "model.safetensors")["w"].sum() == 45
+    with enforce(only_acme, models={other: model}):
+        modelseal.name_model(model, asked)
+        with refused("policy.no-matching-rule"):
+            load_file(model / "model.safetensors")
+
+
 def test_a_single_file_is_a_model_of_its_own(tmp_path, publisher, policy):
     folder = write_model(tmp_path / "files")
     publisher.sign(folder / "model.safetensors")

@@ -16,6 +16,7 @@ if _TYPE_CHECKING:
     from ._api import sign as sign
     from ._api import verify as verify
     from ._enforce import enforce as enforce
+    from ._enforce import name_model as name_model
     from ._errors import ModelDenied as ModelDenied
     from ._errors import ModelsealError as ModelsealError
     from ._errors import UndecidedError as UndecidedError
@@ -34,6 +35,7 @@ if _TYPE_CHECKING:
 # Imported when they are first asked for: the command line needs none of them.
 _WHERE = {
     "enforce": "_enforce",
+    "name_model": "_enforce",
     "digest": "_api",
     "sign": "_api",
     "verify": "_api",

@@ -96,6 +96,13 @@ class enforce:
         self.remove()
 
 
+def name_model(path: StrPath, reference: str) -> None:
+    """Says under which reference the model in a directory was asked for, to every `enforce` that is at work and was not told
+    before. For code that fetches models itself, as the hooks of `huggingface_hub` say it of what they fetch.
+    """
+    gate.name(_path(path), reference)
+
+
 def _check_options(policies: tuple[str, ...], options: dict[str, Any]) -> None:
     """Refuses now what no model could be opened with."""
     from ._model import open_model
