@@ -6,6 +6,7 @@ import faulthandler
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,10 @@ import modelseal
 
 #: Larger than anybody can hash while a test lasts, and takes no room: work on it ends only when it is cancelled.
 ENDLESS = 4 << 40
+
+
+# A shell in the background has what it starts ignore Ctrl-C, and so do the programs that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
