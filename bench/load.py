@@ -230,26 +230,34 @@ def main():
     def both(checked, loaded):
         return {"wall": checked["wall"] + loaded["wall"], "cpu": checked["cpu"] + loaded["cpu"]}
 
-    for _ in range(arguments.rounds):
+    def plain(model, group=None):
+        return timed(python, "load_plain", model, key, group)
+
+    def ours(model, group=None):
+        return timed(python, "load_ours", model, key, group)
+
+    def checked(model):
+        return both(reference(model, key), plain(model))
+
+    for number in range(arguments.rounds):
+        turn = -1 if number % 2 else 1
+        two = [("safetensors", plain), ("modelseal", ours)][::turn]
+        three = [("safetensors", plain), ("reference, then safetensors", checked), ("modelseal", ours)][::turn]
         for case in ("files", "shards"):
             model = directory / case
             if "warm" in only:
                 warm(model)
-                note(f"{case}, warm", "safetensors", timed(python, "load_plain", model, key))
-                checked = reference(model, key)
-                note(f"{case}, warm", "reference, then safetensors", both(checked, timed(python, "load_plain", model, key)))
-                note(f"{case}, warm", "modelseal", timed(python, "load_ours", model, key))
+                for who, load in three:
+                    note(f"{case}, warm", who, load(model))
             if "cold" in only:
-                cool(model)
-                note(f"{case}, cold", "safetensors", timed(python, "load_plain", model, key))
-                cool(model)
-                note(f"{case}, cold", "modelseal", timed(python, "load_ours", model, key))
-            with contextlib.ExitStack() as held:
-                if "throttled" not in only or not (group := held.enter_context(throttled(directory))):
-                    continue
-                for who, loads in (("safetensors", "load_plain"), ("modelseal", "load_ours")):
+                for who, load in two:
                     cool(model)
-                    note(f"{case}, throttled", who, timed(python, loads, model, key, group))
+                    note(f"{case}, cold", who, load(model))
+            if "throttled" in only:
+                with throttled(directory) as group:
+                    for who, load in two if group else []:
+                        cool(model)
+                        note(f"{case}, throttled", who, load(model, group))
         if "tensor" in only:
             model = directory / "tensor"
             warm(model)
