@@ -280,6 +280,7 @@ impl<'a> Reader<'a> {
     }
 
     fn pad(&mut self, size: u64, scan: &mut Scan<'_>) -> Result<bool, Halt> {
+        // 2^64 is a multiple of a block's size, so this is what is missing to the next one.
         self.skip_exactly(size.wrapping_neg() % BLOCK as u64, scan)
     }
 

@@ -168,9 +168,7 @@ impl Coder {
 
 /// A dictionary is never needed beyond what comes out.
 fn window(dictionary: u64, size: u64) -> Result<u32, Problem> {
-    // A size that no multiple is beyond is what a file of unknown sizes claims.
-    let out = size.max(4096).checked_next_multiple_of(4096).unwrap_or(u64::MAX);
-    let needed = dictionary.min(out);
+    let needed = dictionary.min(size.max(4096).div_ceil(4096).saturating_mul(4096));
     if needed > limits::WINDOW {
         return Err(Problem::Memory);
     }
