@@ -261,14 +261,14 @@ def main():
             note("one tensor", "modelseal, the whole", timed(python, "load_ours", model, key))
 
     table = {}
-    print(f"{'case':16} {'who':30} {'wall s':>8} {'cpu s':>8}   (medians of {arguments.rounds})")
+    print(f"{'case':18} {'who':30} {'wall s':>8} {'cpu s':>8}   (medians of {arguments.rounds})")
     for case, rows in found.items():
         base = None
         for who, figures in rows.items():
             wall, cpu = (statistics.median(f[what] for f in figures) for what in ("wall", "cpu"))
             base = base or (wall, cpu)
             table.setdefault(case, {})[who] = {"wall": wall, "cpu": cpu}
-            print(f"{case:16} {who:30} {wall:8.3f} {cpu:8.3f}   x {wall / base[0]:.2f} wall, {cpu / base[1]:.2f} cpu")
+            print(f"{case:18} {who:30} {wall:8.3f} {cpu:8.3f}   x {wall / base[0]:.2f} wall, {cpu / base[1]:.2f} cpu")
     for case, rows in table.items():
         if "reference, then safetensors" in rows:
             part = rows["modelseal"]["wall"] / rows["reference, then safetensors"]["wall"]
